@@ -1,0 +1,1 @@
+//! Plans: what to do, in which order, as data that prints.
