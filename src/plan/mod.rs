@@ -1,1 +1,5 @@
 //! Plans: what to do, in which order, as data that prints.
+
+pub(crate) mod number;
+pub(crate) mod signal;
+pub(crate) mod value;
