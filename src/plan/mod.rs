@@ -1,5 +1,7 @@
 //! Plans: what to do, in which order, as data that prints.
 
+pub(crate) mod idmap;
 pub(crate) mod number;
 pub(crate) mod signal;
+pub(crate) mod subid;
 pub(crate) mod value;
