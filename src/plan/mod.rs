@@ -2,13 +2,19 @@
 //!
 //! The order of doing is the product, so it can be read (`--dry-run`) and tested without privileges.
 
+pub(crate) mod idmap;
 pub(crate) mod ns;
+pub(crate) mod number;
 pub(crate) mod reference;
+pub(crate) mod signal;
 pub(crate) mod step;
+pub(crate) mod subid;
+pub(crate) mod value;
 
 use std::fmt;
 use std::ffi::OsString;
 
+pub(crate) use idmap::IdMap;
 pub(crate) use ns::{Kind, Kinds};
 pub(crate) use reference::{Reference, Wanted, Which};
 pub(crate) use step::*;
