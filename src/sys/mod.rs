@@ -1,0 +1,2 @@
+#[cfg(all(test, target_env = "gnu"))]
+pub(crate) mod glibc_getopt;
