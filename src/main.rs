@@ -8,3 +8,5 @@
 mod applets;
 mod cli;
 mod plan;
+#[cfg(test)]
+mod sys;

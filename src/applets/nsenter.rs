@@ -19,7 +19,7 @@ pub(crate) struct Options {
     /// UTS namespace (hostname)
     #[argh(option, short = 'u', arg_name = "[file]")]
     pub(crate) uts: Vec<Attached>,
-    /// System V IPC and POSIX message queue namespace
+    /// IPC namespace (System V IPC, POSIX message queues)
     #[argh(option, short = 'i', arg_name = "[file]")]
     pub(crate) ipc: Vec<Attached>,
     /// network namespace
@@ -62,7 +62,7 @@ pub(crate) struct Options {
     /// SELinux context of the target
     #[argh(switch, short = 'Z')]
     pub(crate) follow_context: bool,
-    /// AppArmor profile of the target (+)
+    /// the AppArmor profile of the target (+)
     #[argh(switch)]
     pub(crate) follow_apparmor: bool,
 

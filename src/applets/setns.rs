@@ -6,6 +6,10 @@ use crate::cli::{Attached, Declared, Text};
 
 /// run a program in exactly the namespaces that are named
 #[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(
+    note = "a ref is a PID, the path of an nsfs file, net:[inode], netns:name, fd:N, id:N, sock:PID:FD, pidfile:file, cgroup:path, self, all, parent:ref or owner:ref; kind=ref keeps that kind alone",
+    note = "no program can move its parent shell: setns runs the program, or a shell, in the namespaces"
+)]
 pub(crate) struct Options {
     /// enter the namespaces in the order given
     #[argh(switch)]

@@ -13,7 +13,7 @@ pub(crate) struct Options {
     /// new UTS namespace (hostname)
     #[argh(option, short = 'u', arg_name = "[=file]")]
     pub(crate) uts: Vec<Attached>,
-    /// new System V IPC and POSIX message queue namespace
+    /// new IPC namespace (System V IPC, POSIX message queues)
     #[argh(option, short = 'i', arg_name = "[=file]")]
     pub(crate) ipc: Vec<Attached>,
     /// new network namespace
@@ -47,11 +47,11 @@ pub(crate) struct Options {
     /// map the effective group to this one (implies -U)
     #[argh(option, arg_name = "gid|name")]
     pub(crate) map_group: Option<Text>,
-    /// map a range of users: inner:outer:count, auto, subids or all (implies -U)
-    #[argh(option, arg_name = "range")]
+    /// map a range of users, inner:outer:count (implies -U)
+    #[argh(option, arg_name = "range|auto|subids|all")]
     pub(crate) map_users: Vec<Text>,
-    /// map a range of groups: inner:outer:count, auto, subids or all (implies -U)
-    #[argh(option, arg_name = "range")]
+    /// map a range of groups, inner:outer:count (implies -U)
+    #[argh(option, arg_name = "range|auto|subids|all")]
     pub(crate) map_groups: Vec<Text>,
     /// map the first subordinate ranges of users and groups, from 0 (implies -U)
     #[argh(switch)]

@@ -10,6 +10,8 @@ mod entry;
 mod errno;
 mod exec;
 mod file;
+#[cfg(all(test, target_env = "gnu"))]
+pub(crate) mod glibc_getopt;
 mod ids;
 mod mount;
 mod net;
