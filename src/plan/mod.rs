@@ -2,6 +2,7 @@
 //!
 //! The order of doing is the product, so it can be read (`--dry-run`) and tested without privileges.
 
+pub(crate) mod host;
 pub(crate) mod idmap;
 pub(crate) mod ns;
 pub(crate) mod number;
@@ -14,6 +15,7 @@ pub(crate) mod value;
 use std::fmt;
 use std::ffi::OsString;
 
+pub(crate) use host::Host;
 pub(crate) use idmap::IdMap;
 pub(crate) use ns::{Kind, Kinds};
 pub(crate) use reference::{Reference, Wanted, Which};

@@ -7,7 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 use super::idmap::IdMap;
 use super::ns::{Kind, Kinds};
 use super::reference::Wanted;
-use super::value::{Id, Propagation, Setgroups, Signal};
+use super::signal::Signal;
+use super::value::{OrFollow, Propagation, Setgroups};
 
 /// One thing to do.
 ///
@@ -74,9 +75,9 @@ pub(crate) enum Step {
     /// Take these supplementary groups.
     Groups(GroupList),
     /// Take this group.
-    Gid(Id),
+    Gid(OrFollow<u32>),
     /// Take this user.
-    Uid(Id),
+    Uid(OrFollow<u32>),
     /// Keep the capabilities held across the execution of the program.
     KeepCapabilities,
     /// The environment of the program.
@@ -357,8 +358,10 @@ impl fmt::Display for Step {
             }
             Step::Groups(GroupList::Dropped) => write!(f, "drop the supplementary groups"),
             Step::Groups(GroupList::Follow) => write!(f, "take the target's supplementary groups"),
-            Step::Gid(id) => write!(f, "setgid {id}"),
-            Step::Uid(id) => write!(f, "setuid {id}"),
+            Step::Gid(OrFollow::Given(gid)) => write!(f, "setgid {gid}"),
+            Step::Gid(OrFollow::Follow) => write!(f, "take the target's group"),
+            Step::Uid(OrFollow::Given(uid)) => write!(f, "setuid {uid}"),
+            Step::Uid(OrFollow::Follow) => write!(f, "take the target's user"),
             Step::KeepCapabilities => write!(f, "keep the capabilities across exec"),
             Step::Environment(Environment::Empty) => write!(f, "empty the environment"),
             Step::Environment(Environment::Only(names)) => {
@@ -379,7 +382,7 @@ impl fmt::Display for Lines<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, extent) in self.0.extents().iter().enumerate() {
             let gap = if index == 0 { "" } else { ", " };
-            write!(f, "{gap}{} {} {}", extent.inside, extent.outside, extent.count)?;
+            write!(f, "{gap}{} {} {}", extent.inside(), extent.outside(), extent.count())?;
         }
         Ok(())
     }

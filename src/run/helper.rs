@@ -51,12 +51,12 @@ impl Helper {
             }
             Forked::Parent(child) => {
                 let pid = if orphan {
-                    match sys::wait(child.pid) {
+                    match sys::wait(child) {
                         Ok(Change::Exited(0)) => None,
                         _ => return Err(failed(sys::Error::from_raw(libc::EAGAIN))),
                     }
                 } else {
-                    Some(child.pid)
+                    Some(child)
                 };
                 Ok(Helper { socket: ours, pid, work, next: 0 })
             }
@@ -323,14 +323,14 @@ fn start_program(
     let program = word(ids.helper().to_owned())?;
     let mut words = vec![program.clone(), word(pid.to_string())?];
     for extent in map.extents() {
-        for number in [extent.inside, extent.outside, extent.count] {
+        for number in [extent.inside(), extent.outside(), extent.count()] {
             words.push(word(number.to_string())?);
         }
     }
     let args = OwnArgs::new(words);
     let (read, write) = sys::pipe().map_err(errno)?;
     let mut refused = None;
-    let child = sys::vfork(false, || {
+    let child = sys::vfork(|_| {
         if let Err(error) = sys::become_stream(sys::Stream::Error, write.as_fd()) {
             refused = Some(error);
             return 1;
@@ -343,9 +343,9 @@ fn start_program(
     match refused {
         Some(error) => {
             // It has ended; only its number is left to be freed.
-            let _ = sys::wait(child.pid);
+            let _ = sys::wait(child);
             Err(Outcome::NotExecuted(error.raw()))
         }
-        None => Ok((child.pid, read)),
+        None => Ok((child, read)),
     }
 }

@@ -4,11 +4,11 @@
 //! may run there is what its documentation says, no more.
 
 use std::ffi::{c_int, c_void};
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::sys::wait::{Id, WaitPidFlag};
 
-use super::{Error, Result, check, owned};
+use super::{Error, Result, check};
 
 /// How much stack a child of [`vfork`] has. Pages that it does not touch are never made.
 const STACK_SIZE: usize = 256 * 1024;
@@ -23,17 +23,9 @@ pub(crate) fn process_group() -> i32 {
     nix::unistd::getpgrp().as_raw()
 }
 
-/// A child of ours that has not been waited for.
-#[derive(Debug)]
-pub(crate) struct Child {
-    /// Its process ID as we see it.
-    pub(crate) pid: i32,
-    /// A descriptor of it, close-on-exec, where one was asked for and the kernel has them.
-    pub(crate) pidfd: Option<OwnedFd>,
-}
-
 /// Runs `body` in a child that shares our memory (clone(2), `CLONE_VM | CLONE_VFORK`), on a stack of its own,
-/// while we stand still until it executes a program or ends. It ends with the value of `body`.
+/// while we stand still until it executes a program or ends. It ends with the value of `body`, which is given its
+/// PID as we see it. Gives that PID; it has not been waited for.
 ///
 /// The page tables need no copy, which makes this several times faster than fork(2). What `body` may do:
 /// - system calls, and changes to memory that we expect to find changed;
@@ -45,16 +37,22 @@ pub(crate) struct Child {
 ///
 /// # Errors
 /// Those of clone(2). `ENOMEM` also when the PID namespace for children has lost its init.
-pub(crate) fn vfork(with_pidfd: bool, mut body: impl FnMut() -> u8) -> Result<Child> {
-    extern "C" fn begin<F: FnMut() -> u8>(body: *mut c_void) -> c_int {
-        // SAFETY: `vfork` passes its own `body`, which lives while it stands still, and uses it no more.
-        let body = unsafe { &mut *body.cast::<F>() };
-        c_int::from(body())
+pub(crate) fn vfork(body: impl FnMut(i32) -> u8) -> Result<i32> {
+    /// What the child is started with. The kernel writes the PID before the child runs.
+    struct Start<F> {
+        body: F,
+        pid: libc::pid_t,
     }
-    fn of<F: FnMut() -> u8>(_: &F) -> extern "C" fn(*mut c_void) -> c_int {
+    extern "C" fn begin<F: FnMut(i32) -> u8>(start: *mut c_void) -> c_int {
+        // SAFETY: `vfork` passes its own `start`, which lives while it stands still and leaves it alone.
+        let start = unsafe { &mut *start.cast::<Start<F>>() };
+        c_int::from((start.body)(start.pid))
+    }
+    fn entry<F: FnMut(i32) -> u8>(_: &Start<F>) -> extern "C" fn(*mut c_void) -> c_int {
         begin::<F>
     }
-    let begin = of(&body);
+    let mut start = Start { body, pid: 0 };
+    let begin = entry(&start);
 
     // SAFETY: a new mapping, which no other memory of ours is part of.
     let stack = unsafe {
@@ -72,33 +70,24 @@ pub(crate) fn vfork(with_pidfd: bool, mut body: impl FnMut() -> u8) -> Result<Ch
     }
     // SAFETY: one past the end of the mapping; stacks grow down on every machine that Rust's Linux has.
     let top = unsafe { stack.cast::<u8>().add(STACK_SIZE) };
-    let mut pidfd: c_int = -1;
-    let flags = libc::CLONE_VM
-        | libc::CLONE_VFORK
-        | libc::SIGCHLD
-        | if with_pidfd { libc::CLONE_PIDFD } else { 0 };
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PARENT_SETTID | libc::SIGCHLD;
+    let start = &raw mut start;
+    // SAFETY: `start` is a local of ours, valid and aligned.
+    let pid = unsafe { &raw mut (*start).pid };
     // SAFETY: the child runs on its own stack, and we stand still while it uses our memory; `begin` has
-    // the type that clone(3) wants, and `body` lives until it returns here.
-    let pid = unsafe {
-        libc::clone(begin, top.cast(), flags, (&raw mut body).cast(), &raw mut pidfd)
-    };
-    let failed = (pid == -1).then(Error::last);
+    // the type that clone(3) wants, and `start` lives until it returns here.
+    let pid = unsafe { libc::clone(begin, top.cast(), flags, start.cast(), pid) };
+    let result = if pid == -1 { Err(Error::last()) } else { Ok(pid) };
     // SAFETY: the child has executed a program or ended, so nobody uses this mapping any more.
     unsafe { libc::munmap(stack, STACK_SIZE) };
-    match failed {
-        Some(error) => Err(error),
-        None => Ok(Child {
-            pid,
-            pidfd: if with_pidfd { Some(owned(pidfd.into())?) } else { None },
-        }),
-    }
+    result
 }
 
 /// Which side of [`fork`] we are on.
 #[derive(Debug)]
 pub(crate) enum Forked {
-    /// The caller.
-    Parent(Child),
+    /// The caller; the PID of the new process.
+    Parent(i32),
     /// The new process.
     Child,
 }
@@ -108,7 +97,7 @@ pub(crate) fn fork() -> Result<Forked> {
     // SAFETY: we have one thread, so the copy may do all that we may.
     match unsafe { nix::unistd::fork() }? {
         nix::unistd::ForkResult::Parent { child } => {
-            Ok(Forked::Parent(Child { pid: child.as_raw(), pidfd: None }))
+            Ok(Forked::Parent(child.as_raw()))
         }
         nix::unistd::ForkResult::Child => Ok(Forked::Child),
     }
@@ -188,7 +177,12 @@ fn wait_status(id: Id<'_>, flags: WaitPidFlag) -> Result<Option<(i32, Change)>> 
     Ok(Some((pid, change)))
 }
 
-/// Sends a signal to a process (kill(2)).
+/// The process group of a process (getpgid(2)).
+pub(crate) fn process_group_of(pid: i32) -> Result<i32> {
+    Ok(nix::unistd::getpgid(Some(nix::unistd::Pid::from_raw(pid)))?.as_raw())
+}
+
+/// Sends a signal to a process, or to the process group of a negative number (kill(2)).
 pub(crate) fn kill(pid: i32, signal: i32) -> Result<()> {
     // SAFETY: no memory is involved.
     check(unsafe { libc::kill(pid, signal) }.into()).map(drop)
