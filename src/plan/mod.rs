@@ -2,10 +2,15 @@
 //!
 //! The order of doing is the product, so it can be read (`--dry-run`) and tested without privileges.
 
+pub(crate) mod accounts;
+pub(crate) mod binfmt;
+pub(crate) mod clock;
 pub(crate) mod host;
 pub(crate) mod idmap;
+pub(crate) mod mountinfo;
 pub(crate) mod ns;
 pub(crate) mod number;
+pub(crate) mod procfs;
 pub(crate) mod reference;
 pub(crate) mod signal;
 pub(crate) mod step;
