@@ -1,6 +1,7 @@
 //! What a plan must know of the machine and of this process.
 
 use std::ffi::OsStr;
+use std::ops::RangeInclusive;
 
 use super::idmap::IdMap;
 use super::ns::Kinds;
@@ -26,8 +27,8 @@ pub(crate) trait Host {
     fn page_size(&self) -> usize;
     /// The kinds of namespaces that this kernel has.
     fn kinds(&self) -> Kinds;
-    /// What a clock shows now, in seconds.
-    fn now(&self, clock: Clock) -> i64;
+    /// The offsets, in seconds, that the kernel takes for this clock now.
+    fn offset_range(&self, clock: Clock) -> RangeInclusive<i64>;
     /// Whether standard error is a terminal.
     fn at_terminal(&self) -> bool;
 }

@@ -355,6 +355,14 @@ impl IdMap {
         })
     }
 
+    /// The ID inside of this one in the parent namespace.
+    pub(crate) fn inside_of(&self, outside: u32) -> Option<u32> {
+        self.extents.iter().find_map(|extent| {
+            let above = outside.checked_sub(extent.outside)?;
+            (above < extent.count).then(|| extent.inside + above)
+        })
+    }
+
     /// The bytes for `/proc/PID/uid_map` or `gid_map`, to be written at once.
     pub(crate) fn text(&self) -> Vec<u8> {
         self.to_string().into_bytes()

@@ -18,7 +18,6 @@ pub(crate) mod subid;
 pub(crate) mod value;
 
 use std::fmt;
-use std::ffi::OsString;
 
 pub(crate) use host::Host;
 pub(crate) use idmap::IdMap;
@@ -44,8 +43,8 @@ pub(crate) struct Report {
     pub(crate) explain: bool,
     /// Say each step with its result.
     pub(crate) verbose: bool,
-    /// The exit status of our own failures.
-    pub(crate) failure_status: u8,
+    /// A line of advice to give before anything is done.
+    pub(crate) advice: Option<&'static str>,
 }
 
 /// The steps, a line each; those of the child are indented.

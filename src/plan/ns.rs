@@ -88,7 +88,9 @@ impl Kind {
         if name == b"mount" {
             return Some(Kind::Mnt);
         }
-        Kind::ALL.into_iter().find(|kind| kind.name().as_bytes() == name)
+        Kind::ALL
+            .into_iter()
+            .find(|kind| kind.name().as_bytes() == name)
     }
 }
 

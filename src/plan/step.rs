@@ -8,7 +8,7 @@ use super::idmap::IdMap;
 use super::ns::{Kind, Kinds};
 use super::reference::Wanted;
 use super::signal::Signal;
-use super::value::{OrFollow, Propagation, Setgroups};
+use super::value::{Propagation, Setgroups};
 
 /// One thing to do.
 ///
@@ -32,13 +32,19 @@ pub(crate) enum Step {
     ClockOffset { clock: Clock, seconds: i64 },
 
     /// Open the target process; with an inode, only if its pidfd has that one.
-    OpenTarget { pid: i32, inode: Option<u64> },
+    OpenTarget {
+        pid: i32,
+        inode: Option<u64>,
+        /// A kind that is wanted of it, to be named when there is no such process.
+        kind: Option<Kind>,
+    },
     /// Open what else is to be used after the namespaces have changed.
     Open(Source),
     /// Make sure that the target lived until the last of this was opened.
     CheckTarget,
-    /// Drop the supplementary groups already here, if that is permitted.
-    DropGroupsEarly,
+    /// Drop the supplementary groups already here, if that is permitted; for all of a target's namespaces, only
+    /// if its user namespace is not ours.
+    DropGroupsEarly { unless_ours: bool },
     /// Enter namespaces, in an order that is computed.
     Enter(Enter),
     /// Join the target's cgroups, opened before.
@@ -75,9 +81,11 @@ pub(crate) enum Step {
     /// Take these supplementary groups.
     Groups(GroupList),
     /// Take this group.
-    Gid(OrFollow<u32>),
+    Gid(NewId),
     /// Take this user.
-    Uid(OrFollow<u32>),
+    Uid(NewId),
+    /// Keep the permitted capabilities while the user ID changes.
+    HoldCapabilities,
     /// Keep the capabilities held across the execution of the program.
     KeepCapabilities,
     /// The environment of the program.
@@ -215,13 +223,26 @@ pub(crate) enum Init {
     Group,
 }
 
+/// A user or group to become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NewId {
+    /// This one.
+    These(u32),
+    /// The target's.
+    Follow,
+    /// 0, if a user namespace was entered; else nothing changes.
+    RootIfUserEntered,
+}
+
 /// Supplementary groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum GroupList {
     /// These.
     These(Vec<u32>),
-    /// None; dropped here if they could not be dropped early.
+    /// None.
     Dropped,
+    /// None, if a user namespace was entered and they could not be dropped early.
+    DroppedIfUserEntered,
     /// The target's.
     Follow,
 }
@@ -303,13 +324,21 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Step::Helper => write!(f, "start a helper that stays outside"),
-            Step::Become { uid, gid } => write!(f, "become user {uid}, group {gid}, no other groups"),
+            Step::Become { uid, gid } => {
+                write!(f, "become user {uid}, group {gid}, no other groups")
+            }
             Step::Unshare(kinds) => write!(f, "unshare {kinds}"),
-            Step::Setgroups(value) => write!(f, "write /proc/self/setgroups: {value}"),
-            Step::WriteMap(ids, map) => write!(f, "write /proc/self/{}: {}", ids.file(), Lines(map)),
+            Step::Setgroups(value) => write!(f, "write /proc/self/setgroups: {}", value.as_str()),
+            Step::WriteMap(ids, map) => {
+                write!(f, "write /proc/self/{}: {}", ids.file(), Lines(map))
+            }
             Step::Outside(Outside::Maps(maps)) => {
                 for (index, (ids, map, via)) in maps.iter().enumerate() {
-                    let gap = if index == 0 { "outside: " } else { ", and at once: " };
+                    let gap = if index == 0 {
+                        "outside: "
+                    } else {
+                        ", and at once: "
+                    };
                     match via {
                         Via::File => write!(f, "{gap}write our {}: {}", ids.file(), Lines(map))?,
                         Via::Program => write!(f, "{gap}{} {}", ids.helper(), Lines(map))?,
@@ -320,26 +349,57 @@ impl fmt::Display for Step {
             Step::Outside(Outside::Bind(binds)) => {
                 for (index, (kind, file)) in binds.iter().enumerate() {
                     let gap = if index == 0 { "outside: " } else { ", " };
-                    write!(f, "{gap}bind our {} on {}", kind.file_for_children(), Word(file))?;
+                    write!(
+                        f,
+                        "{gap}bind our {} on {}",
+                        kind.file_for_children(),
+                        Word(file)
+                    )?;
                 }
                 Ok(())
             }
             Step::ClockOffset { clock, seconds } => {
-                write!(f, "write /proc/self/timens_offsets: {} {seconds} 0", clock.name())
+                write!(
+                    f,
+                    "write /proc/self/timens_offsets: {} {seconds} 0",
+                    clock.name()
+                )
             }
-            Step::OpenTarget { pid, inode: None } => write!(f, "open process {pid}"),
-            Step::OpenTarget { pid, inode: Some(inode) } => {
+            Step::OpenTarget {
+                pid, inode: None, ..
+            } => write!(f, "open process {pid}"),
+            Step::OpenTarget {
+                pid,
+                inode: Some(inode),
+                ..
+            } => {
                 write!(f, "open process {pid}, with pidfd inode {inode}")
             }
             Step::Open(source) => write!(f, "{source}"),
             Step::CheckTarget => write!(f, "check that the process still lives"),
-            Step::DropGroupsEarly => write!(f, "drop the supplementary groups, if that is permitted here"),
+            Step::DropGroupsEarly { unless_ours } => {
+                let condition = if *unless_ours {
+                    ", and the target's user namespace is not ours"
+                } else {
+                    ""
+                };
+                write!(
+                    f,
+                    "drop the supplementary groups, if that is permitted here{condition}"
+                )
+            }
             Step::Enter(enter) => write!(f, "{enter}"),
             Step::JoinCgroup => write!(f, "join the target's cgroups"),
-            Step::ExecLabel(Label::Selinux) => write!(f, "take the target's SELinux context at exec"),
-            Step::ExecLabel(Label::Apparmor) => write!(f, "take the target's AppArmor profile at exec"),
+            Step::ExecLabel(Label::Selinux) => {
+                write!(f, "take the target's SELinux context at exec")
+            }
+            Step::ExecLabel(Label::Apparmor) => {
+                write!(f, "take the target's AppArmor profile at exec")
+            }
             Step::Fork(fork) => write!(f, "{fork}"),
-            Step::Propagation(propagation) => write!(f, "make / and all below it {propagation}"),
+            Step::Propagation(propagation) => {
+                write!(f, "make / and all below it {}", propagation.as_str())
+            }
             Step::MountProc(dir) => write!(f, "mount proc on {}", Word(dir)),
             Step::MountBinfmt(dir) => write!(f, "mount binfmt_misc on {}", Word(dir)),
             Step::Register { dir, entry } => {
@@ -357,16 +417,31 @@ impl fmt::Display for Step {
                 groups.iter().try_for_each(|group| write!(f, " {group}"))
             }
             Step::Groups(GroupList::Dropped) => write!(f, "drop the supplementary groups"),
+            Step::Groups(GroupList::DroppedIfUserEntered) => {
+                write!(
+                    f,
+                    "drop the supplementary groups, if a user namespace was entered"
+                )
+            }
             Step::Groups(GroupList::Follow) => write!(f, "take the target's supplementary groups"),
-            Step::Gid(OrFollow::Given(gid)) => write!(f, "setgid {gid}"),
-            Step::Gid(OrFollow::Follow) => write!(f, "take the target's group"),
-            Step::Uid(OrFollow::Given(uid)) => write!(f, "setuid {uid}"),
-            Step::Uid(OrFollow::Follow) => write!(f, "take the target's user"),
+            Step::Gid(NewId::These(gid)) => write!(f, "setgid {gid}"),
+            Step::Gid(NewId::Follow) => write!(f, "take the target's group"),
+            Step::Gid(NewId::RootIfUserEntered) => {
+                write!(f, "setgid 0, if a user namespace was entered")
+            }
+            Step::Uid(NewId::These(uid)) => write!(f, "setuid {uid}"),
+            Step::Uid(NewId::Follow) => write!(f, "take the target's user"),
+            Step::Uid(NewId::RootIfUserEntered) => {
+                write!(f, "setuid 0, if a user namespace was entered")
+            }
+            Step::HoldCapabilities => write!(f, "keep the capabilities across setuid"),
             Step::KeepCapabilities => write!(f, "keep the capabilities across exec"),
             Step::Environment(Environment::Empty) => write!(f, "empty the environment"),
             Step::Environment(Environment::Only(names)) => {
                 write!(f, "keep of the environment:")?;
-                names.iter().try_for_each(|name| write!(f, " {}", Word(name)))
+                names
+                    .iter()
+                    .try_for_each(|name| write!(f, " {}", Word(name)))
             }
             Step::Environment(Environment::Target) => write!(f, "take the target's environment"),
             Step::Pidfile(file) => write!(f, "write the PID to {}", Word(file)),
@@ -382,7 +457,13 @@ impl fmt::Display for Lines<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, extent) in self.0.extents().iter().enumerate() {
             let gap = if index == 0 { "" } else { ", " };
-            write!(f, "{gap}{} {} {}", extent.inside(), extent.outside(), extent.count())?;
+            write!(
+                f,
+                "{gap}{} {} {}",
+                extent.inside(),
+                extent.outside(),
+                extent.count()
+            )?;
         }
         Ok(())
     }
@@ -392,7 +473,9 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Source::Root(None) => write!(f, "open the target's root directory"),
-            Source::Root(Some(dir)) | Source::Directory(Some(dir)) => write!(f, "open {}", Word(dir)),
+            Source::Root(Some(dir)) | Source::Directory(Some(dir)) => {
+                write!(f, "open {}", Word(dir))
+            }
             Source::Directory(None) => write!(f, "open the target's working directory"),
             Source::OwnDirectory => write!(f, "open our working directory"),
             Source::Environment => write!(f, "read the target's environment"),
@@ -413,7 +496,11 @@ impl fmt::Display for Enter {
         for _ in 0..self.user_parent {
             f.write_str(", of the user namespace its parent")?;
         }
-        if self.in_order { f.write_str(", in this order") } else { Ok(()) }
+        if self.in_order {
+            f.write_str(", in this order")
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -426,14 +513,18 @@ impl fmt::Display for Fork {
         match self.init {
             None => {}
             Some(Init::Program) => f.write_str(", stay as PID 1")?,
-            Some(Init::Group) => f.write_str(", stay as PID 1, pass signals on to the process group")?,
+            Some(Init::Group) => {
+                f.write_str(", stay as PID 1, pass signals on to the process group")?
+            }
         }
         if let Some(signal) = self.kill_child {
             write!(f, ", kill the child with {signal} when we die")?;
         }
         if !self.forward.is_empty() {
             f.write_str(", pass on")?;
-            self.forward.iter().try_for_each(|signal| write!(f, " {signal}"))?;
+            self.forward
+                .iter()
+                .try_for_each(|signal| write!(f, " {signal}"))?;
         }
         Ok(())
     }

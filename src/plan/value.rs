@@ -77,6 +77,16 @@ impl Propagation {
             ],
         )
     }
+
+    /// The word for it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Slave => "slave",
+            Self::Shared => "shared",
+            Self::Private => "private",
+            Self::Unchanged => "unchanged",
+        }
+    }
 }
 
 /// What is written to `/proc/self/setgroups` (user_namespaces(7)).

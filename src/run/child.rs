@@ -48,14 +48,18 @@ pub(crate) struct Leash {
 impl Leash {
     /// Made by the parent, before it forks.
     pub(crate) fn new(signal: i32) -> Leash {
-        Leash { signal, parent: sys::pidfd_open(sys::pid()).ok() }
+        Leash {
+            signal,
+            parent: sys::pidfd_open(sys::pid()).ok(),
+        }
     }
 
     /// Put on by the child; and again after each change of IDs, which makes the kernel forget it. Ends the
     /// child when the parent is dead already, for then the signal would never come.
     pub(crate) fn put_on(&self) -> Result<()> {
-        sys::set_parent_death_signal(self.signal)
-            .map_err(|error| Failure::new(Stage::Fork, "cannot set the parent death signal", error))?;
+        sys::set_parent_death_signal(self.signal).map_err(|error| {
+            Failure::new(Stage::Fork, "cannot set the parent death signal", error)
+        })?;
         if let Some(parent) = &self.parent
             && sys::has_ended(parent.as_fd()).unwrap_or(false)
         {
@@ -97,7 +101,7 @@ impl Run<'_> {
             let _ = sys::set_blocked(before);
             return Err(failure);
         }
-        self.started(child, true);
+        self.started(child);
         let ended = watch(child, fork, before)?;
         self.ended(ended);
         Ok(ended)

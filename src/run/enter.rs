@@ -9,7 +9,7 @@ use super::failure::{Failure, Result, Stage};
 use super::order::{Call, Owner, order};
 use super::target::Target;
 use crate::plan::{Kind, Kinds};
-use crate::sys::{self, For};
+use crate::sys;
 
 /// Which file a descriptor is: device and inode.
 pub(crate) type Identity = (u64, u64);
@@ -62,15 +62,24 @@ pub(crate) fn enter(mut opened: Vec<Opened>, in_order: bool, tell: Tell<'_>) -> 
         let mut entered = Kinds::NONE;
         for one in opened {
             entered = entered.and(match one {
-                Opened::Process { mut target, kinds, leave } => {
-                    enter_process(&mut target, kinds, leave, tell)?
-                }
+                Opened::Process {
+                    mut target,
+                    kinds,
+                    leave,
+                } => enter_process(&mut target, kinds, leave, tell)?,
                 Opened::File(file) => enter_file(&file, None, tell)?,
             });
         }
         return Ok(entered);
     }
-    if let [Opened::Process { target, kinds, leave }] = opened.as_mut_slice() {
+    if let [
+        Opened::Process {
+            target,
+            kinds,
+            leave,
+        },
+    ] = opened.as_mut_slice()
+    {
         return enter_process(target, *kinds, *leave, tell);
     }
     if let [Opened::File(file)] = opened.as_slice() {
@@ -87,7 +96,11 @@ pub(crate) fn enter(mut opened: Vec<Opened>, in_order: bool, tell: Tell<'_>) -> 
     let mut entered = Kinds::NONE;
     for one in &mut opened {
         entered = entered.and(match one {
-            Opened::Process { target, kinds, leave } => enter_process(target, *kinds, *leave, tell)?,
+            Opened::Process {
+                target,
+                kinds,
+                leave,
+            } => enter_process(target, *kinds, *leave, tell)?,
             Opened::File(file) => enter_file(file, None, tell)?,
         });
     }
@@ -98,7 +111,9 @@ fn enter_file(file: &NsFd, pid: Option<i32>, tell: Tell<'_>) -> Result<Kinds> {
     let result = sys::setns(file.fd.as_fd(), file.kind.flag());
     tell(file.kind.name(), &result);
     let kinds = Kinds::NONE.with(file.kind);
-    result.map(|()| kinds).map_err(|error| refused(kinds, pid, error))
+    result
+        .map(|()| kinds)
+        .map_err(|error| refused(kinds, pid, error))
 }
 
 /// The classic line for namespaces that could not be entered.
@@ -116,7 +131,9 @@ fn enter_process(target: &mut Target, kinds: Kinds, leave: Leave, tell: Tell<'_>
     if kinds.is_empty() {
         return Ok(kinds);
     }
-    let Some(error) = attempt(target, kinds, tell) else { return Ok(kinds) };
+    let Some(error) = attempt(target, kinds, tell) else {
+        return Ok(kinds);
+    };
     let pid = Some(target.pid());
     let mut fewer = kinds;
     match error.raw() {
@@ -134,7 +151,11 @@ fn enter_process(target: &mut Target, kinds: Kinds, leave: Leave, tell: Tell<'_>
             if fewer.is_empty() {
                 return Ok(fewer);
             }
-            let error = if fewer == kinds { Some(error) } else { attempt(target, fewer, tell) };
+            let error = if fewer == kinds {
+                Some(error)
+            } else {
+                attempt(target, fewer, tell)
+            };
             match error {
                 None => return Ok(fewer),
                 Some(error) if error.raw() == libc::EPERM => {}
@@ -195,15 +216,17 @@ fn existing(target: &mut Target, kinds: Kinds) -> Result<Kinds> {
     let directory = target.directory()?;
     Ok(kinds
         .iter()
-        .filter(|kind| match sys::stat_at(directory, format!("ns/{kind}").as_ref()) {
-            Err(error) => error.raw() != libc::ENOENT,
-            Ok(_) => true,
-        })
+        .filter(
+            |kind| match sys::stat_at(directory, format!("ns/{kind}").as_ref()) {
+                Err(error) => error.raw() != libc::ENOENT,
+                Ok(_) => true,
+            },
+        )
         .collect())
 }
 
 /// Whether we are in the target's namespace of this kind already.
-fn is_ours(target: &mut Target, kind: Kind) -> Result<bool> {
+pub(crate) fn is_ours(target: &mut Target, kind: Kind) -> Result<bool> {
     let pid = target.pid();
     let directory = target.directory()?;
     let file = format!("ns/{kind}");
@@ -215,7 +238,7 @@ fn is_ours(target: &mut Target, kind: Kind) -> Result<bool> {
 }
 
 /// The kinds in which the target differs from us, and what must be entered all the same.
-fn different(target: &mut Target, kinds: Kinds, leave: Leave) -> Result<Kinds> {
+pub(crate) fn different(target: &mut Target, kinds: Kinds, leave: Leave) -> Result<Kinds> {
     let mut needed = Kinds::NONE;
     for kind in kinds.iter() {
         let by_name = kind == Kind::Mnt && leave == Leave::OursByName;
@@ -235,7 +258,10 @@ fn by_files(target: &mut Target, kinds: Kinds, leave: Leave, tell: Tell<'_>) -> 
     }
     let mut files = Vec::new();
     for kind in needed.iter() {
-        files.push(Opened::File(NsFd { kind, fd: target.open_namespace(kind)? }));
+        files.push(Opened::File(NsFd {
+            kind,
+            fd: target.open_namespace(kind)?,
+        }));
     }
     target.check_alive()?;
     match files.as_slice() {
@@ -245,51 +271,105 @@ fn by_files(target: &mut Target, kinds: Kinds, leave: Leave, tell: Tell<'_>) -> 
     }
 }
 
-/// Enters namespaces of different origin, with a user namespace among them, each by its file.
-fn enter_mixture(opened: Vec<Opened>, tell: Tell<'_>) -> Result<Kinds> {
-    let mut files = Vec::new();
-    for one in opened {
-        match one {
-            Opened::File(file) => files.push(file),
-            Opened::Process { mut target, kinds, leave } => {
-                let mut needed = kinds;
-                if leave == Leave::OursOfAll {
-                    needed = existing(&mut target, kinds)?;
-                    if needed.has(Kind::User) && is_ours(&mut target, Kind::User)? {
-                        needed = needed.without(Kind::User);
+/// Namespaces of different origin, with a user namespace among them, each by its file.
+struct Mixture {
+    /// All but the user namespace.
+    files: Vec<NsFd>,
+    /// The facts that order them.
+    items: Vec<(Kind, Owner)>,
+    /// The user namespace and those above it that lie below ours, innermost first.
+    ancestors: Vec<(Identity, OwnedFd)>,
+    /// The user namespace where it is ours, which the kernel will refuse.
+    ours: Option<OwnedFd>,
+    user: bool,
+}
+
+impl Mixture {
+    fn of(opened: Vec<Opened>) -> Result<Mixture> {
+        let mut files = Vec::new();
+        for one in opened {
+            match one {
+                Opened::File(file) => files.push(file),
+                Opened::Process {
+                    mut target,
+                    kinds,
+                    leave,
+                } => {
+                    let mut needed = kinds;
+                    if leave == Leave::OursOfAll {
+                        needed = existing(&mut target, kinds)?;
+                        if needed.has(Kind::User) && is_ours(&mut target, Kind::User)? {
+                            needed = needed.without(Kind::User);
+                        }
                     }
+                    for kind in needed.iter() {
+                        files.push(NsFd {
+                            kind,
+                            fd: target.open_namespace(kind)?,
+                        });
+                    }
+                    target.check_alive()?;
                 }
-                for kind in needed.iter() {
-                    files.push(NsFd { kind, fd: target.open_namespace(kind)? });
-                }
-                target.check_alive()?;
             }
         }
+        let user = files
+            .iter()
+            .position(|file| file.kind == Kind::User)
+            .map(|at| files.remove(at));
+        let is_user = user.is_some();
+        let ancestors = user
+            .as_ref()
+            .map(|user| ancestors(user.fd.as_fd()))
+            .unwrap_or_default();
+        let items = files
+            .iter()
+            .map(|file| (file.kind, owner(file, &ancestors)))
+            .collect();
+        let ours = user.filter(|_| ancestors.is_empty()).map(|user| user.fd);
+        Ok(Mixture {
+            files,
+            items,
+            ancestors,
+            ours,
+            user: is_user,
+        })
     }
-    let user = files.iter().position(|file| file.kind == Kind::User).map(|at| files.remove(at));
-    let ancestors = user.as_ref().map(|user| ancestors(user.fd.as_fd())).unwrap_or_default();
-    let items: Vec<(Kind, Owner)> =
-        files.iter().map(|file| (file.kind, owner(file, &ancestors))).collect();
-    // CAP_SYS_ADMIN, capabilities(7).
-    let privileged = sys::capabilities().is_ok_and(|held| held.effective & 1 << 21 != 0);
 
+    fn calls(&self) -> Vec<Call> {
+        // CAP_SYS_ADMIN, capabilities(7).
+        let privileged = sys::capabilities().is_ok_and(|held| held.effective & 1 << 21 != 0);
+        order(&self.items, self.user, privileged)
+    }
+}
+
+/// Enters namespaces of different origin, with a user namespace among them.
+fn enter_mixture(opened: Vec<Opened>, tell: Tell<'_>) -> Result<Kinds> {
+    let mixture = Mixture::of(opened)?;
     let mut entered = Kinds::NONE;
     let mut put_off = Vec::new();
-    for call in order(&items, user.is_some(), privileged) {
+    for call in mixture.calls() {
         match call {
-            Call::Item(index) => entered = entered.and(enter_file(&files[index], None, tell)?),
-            Call::Try(index) => match enter_file(&files[index], None, tell) {
+            Call::Item(index) => {
+                entered = entered.and(enter_file(&mixture.files[index], None, tell)?)
+            }
+            Call::Try(index) => match enter_file(&mixture.files[index], None, tell) {
                 Ok(kinds) => entered = entered.and(kinds),
-                Err(failure) if failure.error.is_some_and(|error| error.raw() == libc::EPERM) => {
+                Err(failure)
+                    if failure
+                        .error
+                        .is_some_and(|error| error.raw() == libc::EPERM) =>
+                {
                     put_off.push(index);
                 }
                 Err(failure) => return Err(failure),
             },
             Call::User(level) => {
                 let kinds = Kinds::NONE.with(Kind::User);
-                let fd = ancestors.get(level).map(|(_, fd)| fd.as_fd());
-                let Some(fd) = fd.or(user.as_ref().map(|user| user.fd.as_fd())) else { continue };
-                let result = sys::setns(fd, Kind::User.flag());
+                let above = mixture.ancestors.get(level).map(|(_, fd)| fd);
+                let Some(fd) = above.or(mixture.ours.as_ref()) else {
+                    continue;
+                };
+                let result = sys::setns(fd.as_fd(), Kind::User.flag());
                 tell(Kind::User.name(), &result);
                 result.map_err(|error| refused(kinds, None, error))?;
                 entered = entered.and(kinds);
@@ -297,7 +377,7 @@ fn enter_mixture(opened: Vec<Opened>, tell: Tell<'_>) -> Result<Kinds> {
         }
     }
     for index in put_off {
-        entered = entered.and(enter_file(&files[index], None, tell)?);
+        entered = entered.and(enter_file(&mixture.files[index], None, tell)?);
     }
     Ok(entered)
 }
@@ -308,7 +388,9 @@ fn ancestors(user: BorrowedFd<'_>) -> Vec<(Identity, OwnedFd)> {
     let mut chain: Vec<(Identity, OwnedFd)> = Vec::new();
     let mut next = user.try_clone_to_owned().ok();
     while let Some(fd) = next {
-        let Ok(identity) = identity(fd.as_fd()) else { break };
+        let Ok(identity) = identity(fd.as_fd()) else {
+            break;
+        };
         if ours == Ok(identity) {
             break;
         }
@@ -346,8 +428,31 @@ fn owner(file: &NsFd, chain: &[(Identity, OwnedFd)]) -> Owner {
     Owner::Outside
 }
 
-/// Opens an nsfs file that is to be entered as this kind.
-pub(crate) fn open_file(path: &std::ffi::OsStr, kind: Kind) -> Result<NsFd> {
-    let fd = sys::open(path, For::Reading).map_err(|error| Failure::open(path, error))?;
-    Ok(NsFd { kind, fd })
+/// The calls that [`enter`] would make first, read-only.
+pub(crate) fn rehearse(opened: Vec<Opened>, in_order: bool) -> Result<Vec<String>> {
+    let user = opened.iter().any(|one| match one {
+        Opened::Process { kinds, .. } => kinds.has(Kind::User),
+        Opened::File(file) => file.kind == Kind::User,
+    });
+    if in_order || opened.len() == 1 || !user {
+        return Ok(opened
+            .iter()
+            .map(|one| match one {
+                Opened::Process { target, kinds, .. } => {
+                    format!("{kinds} of process {}", target.pid())
+                }
+                Opened::File(file) => file.kind.to_string(),
+            })
+            .collect());
+    }
+    let mixture = Mixture::of(opened)?;
+    Ok(mixture
+        .calls()
+        .into_iter()
+        .map(|call| match call {
+            Call::Item(index) | Call::Try(index) => mixture.files[index].kind.to_string(),
+            Call::User(0) => Kind::User.to_string(),
+            Call::User(level) => format!("user, {level} above the one wanted"),
+        })
+        .collect())
 }

@@ -38,7 +38,10 @@ pub(crate) enum Stage {
     /// Writing a clock offset.
     Clock { clock: Clock, seconds: i64 },
     /// Mounting a file system.
-    Mount { kind: &'static str, target: OsString },
+    Mount {
+        kind: &'static str,
+        target: OsString,
+    },
     /// Registering an interpreter.
     Register,
     /// Setting the propagation of `/`.
@@ -57,6 +60,8 @@ pub(crate) enum Stage {
     Reference,
     /// setns(2) into these kinds of the target, or of files.
     Enter { kinds: Kinds, pid: Option<i32> },
+    /// A file is a namespace of another kind than was asked for.
+    WrongKind { asked: Kind, found: Kind },
     /// Joining a cgroup.
     Cgroup,
     /// Setting a security attribute.
@@ -100,7 +105,7 @@ impl Stage {
             Stage::Target(_) => "target",
             Stage::Open(_) => "open",
             Stage::Reference => "reference",
-            Stage::Enter { .. } => "setns",
+            Stage::Enter { .. } | Stage::WrongKind { .. } => "setns",
             Stage::Cgroup => "cgroup",
             Stage::Label => "label",
             Stage::Groups => "setgroups",
@@ -119,18 +124,31 @@ impl Stage {
 impl Failure {
     /// A system call failed at `stage`.
     pub(crate) fn new(stage: Stage, line: impl Into<OsString>, error: sys::Error) -> Failure {
-        Failure { error: Some(error), ..Failure::plain(stage, line) }
+        Failure {
+            error: Some(error),
+            ..Failure::plain(stage, line)
+        }
     }
 
     /// Something other than a system call failed.
     pub(crate) fn plain(stage: Stage, line: impl Into<OsString>) -> Failure {
-        Failure { stage, line: line.into(), error: None, status: None, said: Vec::new() }
+        Failure {
+            stage,
+            line: line.into(),
+            error: None,
+            status: None,
+            said: Vec::new(),
+        }
     }
 
     /// The classic `cannot open FILE`.
     pub(crate) fn open(path: impl AsRef<OsStr>, error: sys::Error) -> Failure {
         let path = path.as_ref();
-        Failure::new(Stage::Open(path.to_owned()), line(["cannot open ".as_ref(), path]), error)
+        Failure::new(
+            Stage::Open(path.to_owned()),
+            line(["cannot open ".as_ref(), path]),
+            error,
+        )
     }
 }
 

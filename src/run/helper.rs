@@ -58,7 +58,12 @@ impl Helper {
                 } else {
                     Some(child)
                 };
-                Ok(Helper { socket: ours, pid, work, next: 0 })
+                Ok(Helper {
+                    socket: ours,
+                    pid,
+                    work,
+                    next: 0,
+                })
             }
         }
     }
@@ -83,6 +88,13 @@ impl Helper {
     /// Whether all its work is done.
     pub(crate) fn is_done(&self) -> bool {
         self.next == self.work.len()
+    }
+
+    /// Whether it may be asked to undo something: it has bound namespaces, or will.
+    pub(crate) fn can_undo(&self) -> bool {
+        self.work
+            .iter()
+            .any(|piece| matches!(piece, Outside::Bind(_)))
     }
 
     /// Has it undo what it has bound; ends it.
@@ -111,7 +123,11 @@ const MESSAGE: usize = 4096;
 enum Answer {
     Done,
     /// The part of the piece that failed, why, and what a program said of it.
-    Failed { part: usize, error: Outcome, said: Vec<u8> },
+    Failed {
+        part: usize,
+        error: Outcome,
+        said: Vec<u8>,
+    },
 }
 
 /// Why a part failed.
@@ -161,7 +177,11 @@ fn decode(bytes: &[u8]) -> Option<Answer> {
         _ => Outcome::Killed(number),
     };
     let part = usize::try_from(u32::from_ne_bytes(*part)).ok()?;
-    Some(Answer::Failed { part, error, said: said.to_vec() })
+    Some(Answer::Failed {
+        part,
+        error,
+        said: said.to_vec(),
+    })
 }
 
 /// The helper's failure as ours.
@@ -171,9 +191,16 @@ fn explain(work: &Outside, part: usize, outcome: Outcome, said: Vec<u8>) -> Fail
             let Some((kind, file)) = binds.get(part) else {
                 return Failure::plain(Stage::Fork, "the helper outside failed");
             };
-            let source = format!("mount /proc/{}/ns/{} on ", sys::pid(), kind.file_for_children());
+            let source = format!(
+                "mount /proc/{}/ns/{} on ",
+                sys::pid(),
+                kind.file_for_children()
+            );
             let text = line([source.as_ref(), file, " failed".as_ref()]);
-            let stage = Stage::Bind { kind: *kind, file: file.clone() };
+            let stage = Stage::Bind {
+                kind: *kind,
+                file: file.clone(),
+            };
             match outcome {
                 Outcome::Errno(number) => Failure::new(stage, text, sys::Error::from_raw(number)),
                 _ => Failure::plain(stage, text),
@@ -184,7 +211,10 @@ fn explain(work: &Outside, part: usize, outcome: Outcome, said: Vec<u8>) -> Fail
                 return Failure::plain(Stage::Fork, "the helper outside failed");
             };
             let stage = match via {
-                Via::File => Stage::Map { ids: *ids, text: map.text() },
+                Via::File => Stage::Map {
+                    ids: *ids,
+                    text: map.text(),
+                },
                 Via::Program => Stage::MapProgram(*ids),
             };
             let mut failure = match outcome {
@@ -198,12 +228,14 @@ fn explain(work: &Outside, part: usize, outcome: Outcome, said: Vec<u8>) -> Fail
                     format!("failed to execute {}", ids.helper()),
                     sys::Error::from_raw(number),
                 ),
-                Outcome::Exited(status) => {
-                    Failure::plain(stage, format!("{} failed: exit status {status}", ids.helper()))
-                }
-                Outcome::Killed(signal) => {
-                    Failure::plain(stage, format!("{} failed: killed by signal {signal}", ids.helper()))
-                }
+                Outcome::Exited(status) => Failure::plain(
+                    stage,
+                    format!("{} failed: exit status {status}", ids.helper()),
+                ),
+                Outcome::Killed(signal) => Failure::plain(
+                    stage,
+                    format!("{} failed: killed by signal {signal}", ids.helper()),
+                ),
             };
             failure.said = said;
             failure
@@ -269,8 +301,11 @@ fn bind_all<'a>(
     bound: &mut Vec<&'a OsStr>,
 ) -> std::result::Result<(), (usize, sys::Error)> {
     for (index, (kind, file)) in binds.iter().enumerate() {
-        let source =
-            OsString::from(format!("/proc/self/fd/{}/ns/{}", caller.as_raw_fd(), kind.file_for_children()));
+        let source = OsString::from(format!(
+            "/proc/self/fd/{}/ns/{}",
+            caller.as_raw_fd(),
+            kind.file_for_children()
+        ));
         sys::bind(&source, file, false).map_err(|error| (index, error))?;
         bound.push(file);
     }
@@ -292,10 +327,16 @@ fn write_maps(
                 file.and_then(|file| sys::write_once(file.as_fd(), &map.text()))
                     .map_err(|error| Outcome::Errno(error.raw()))
             }
-            Via::Program => start_program(*ids, map, pid).map(|program| running.push((part, program))),
+            Via::Program => {
+                start_program(*ids, map, pid).map(|program| running.push((part, program)))
+            }
         };
         if let Err(error) = started {
-            failed.get_or_insert(Answer::Failed { part, error, said: Vec::new() });
+            failed.get_or_insert(Answer::Failed {
+                part,
+                error,
+                said: Vec::new(),
+            });
         }
     }
     for (part, (pid, output)) in running {
@@ -313,11 +354,7 @@ fn write_maps(
 }
 
 /// Starts newuidmap or newgidmap for the caller; gives its PID and what it says on standard error.
-fn start_program(
-    ids: Ids,
-    map: &IdMap,
-    pid: i32,
-) -> std::result::Result<(i32, OwnedFd), Outcome> {
+fn start_program(ids: Ids, map: &IdMap, pid: i32) -> std::result::Result<(i32, OwnedFd), Outcome> {
     let errno = |error: sys::Error| Outcome::Errno(error.raw());
     let word = |text: String| CString::new(text).map_err(|_| Outcome::Errno(libc::EINVAL));
     let program = word(ids.helper().to_owned())?;
@@ -336,7 +373,12 @@ fn start_program(
             return 1;
         }
         let path = sys::variable("PATH");
-        refused = Some(sys::execute(&program, ArgList::Own(&args), Environment::Same, path));
+        refused = Some(sys::execute(
+            &program,
+            ArgList::Own(&args),
+            Environment::Same,
+            path,
+        ));
         1
     })
     .map_err(errno)?;

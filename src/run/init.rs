@@ -41,7 +41,10 @@ impl Run<'_> {
                 self.status = None;
                 let pidfile = self.pidfile.take();
                 std::mem::forget(pidfile);
-                self.inside = Some(Inside { init, socket: inside });
+                self.inside = Some(Inside {
+                    init,
+                    socket: inside,
+                });
                 if let Some(leash) = &self.leash {
                     leash.put_on()?;
                 }
@@ -58,7 +61,7 @@ impl Run<'_> {
         drop(inside);
         self.mask = None;
         match self.meet(&outside) {
-            Ok(Some(program)) => self.started(program, true),
+            Ok(Some(program)) => self.started(program),
             // PID 1 has said why.
             Ok(None) => {
                 let status = sys::wait(pid);
@@ -158,7 +161,8 @@ fn reap_all(program: i32, init: Init) -> Result<Ended> {
             Init::Group => -program,
         };
         // What the terminal sent to our process group, the program has had if it is in it too.
-        let both = arrived.from_kernel && sys::process_group_of(program) == Ok(sys::process_group());
+        let both =
+            arrived.from_kernel && sys::process_group_of(program) == Ok(sys::process_group());
         if !both {
             let _ = sys::kill(target, arrived.signal);
         }

@@ -43,13 +43,31 @@ pub(crate) fn order(items: &[(Kind, Owner)], user: bool, privileged: bool) -> Ve
     }
     let mut calls = Vec::with_capacity(items.len() + 1);
     let those = |which: &dyn Fn(Owner) -> bool| {
-        sorted.iter().copied().filter(|&index| which(items[index].1)).collect::<Vec<_>>()
+        sorted
+            .iter()
+            .copied()
+            .filter(|&index| which(items[index].1))
+            .collect::<Vec<_>>()
     };
-    calls.extend(those(&|owner| owner == Owner::Outside).into_iter().map(Call::Item));
-    calls.extend(those(&|owner| owner == Owner::Unknown).into_iter().map(Call::Try));
+    calls.extend(
+        those(&|owner| owner == Owner::Outside)
+            .into_iter()
+            .map(Call::Item),
+    );
+    calls.extend(
+        those(&|owner| owner == Owner::Unknown)
+            .into_iter()
+            .map(Call::Try),
+    );
     let mut levels: Vec<usize> = items
         .iter()
-        .filter_map(|(_, owner)| if let Owner::Above(level) = owner { Some(*level) } else { None })
+        .filter_map(|(_, owner)| {
+            if let Owner::Above(level) = owner {
+                Some(*level)
+            } else {
+                None
+            }
+        })
         .collect();
     levels.sort_unstable_by(|a, b| b.cmp(a));
     levels.dedup();
@@ -61,7 +79,11 @@ pub(crate) fn order(items: &[(Kind, Owner)], user: bool, privileged: bool) -> Ve
         calls.extend(owned.into_iter().map(Call::Item));
     }
     calls.push(Call::User(0));
-    calls.extend(those(&|owner| owner == Owner::Within).into_iter().map(Call::Item));
+    calls.extend(
+        those(&|owner| owner == Owner::Within)
+            .into_iter()
+            .map(Call::Item),
+    );
     calls
 }
 
@@ -77,8 +99,11 @@ mod tests {
 
     #[test]
     fn what_belongs_to_the_user_namespace_comes_after_it_and_the_rest_before() {
-        let items =
-            [(Kind::Mnt, Owner::Within), (Kind::Net, Owner::Outside), (Kind::Uts, Owner::Unknown)];
+        let items = [
+            (Kind::Mnt, Owner::Within),
+            (Kind::Net, Owner::Outside),
+            (Kind::Uts, Owner::Unknown),
+        ];
         assert_eq!(
             order(&items, true, true),
             [Call::Item(1), Call::Try(2), Call::User(0), Call::Item(0)]
@@ -107,7 +132,13 @@ mod tests {
         );
         assert_eq!(
             order(&items, true, true),
-            [Call::Item(2), Call::Item(3), Call::Item(0), Call::User(0), Call::Item(1)]
+            [
+                Call::Item(2),
+                Call::Item(3),
+                Call::Item(0),
+                Call::User(0),
+                Call::Item(1)
+            ]
         );
     }
 }

@@ -6,9 +6,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use super::child::Ended;
 use super::failure::{Failure, Result, Stage};
 use crate::plan::Kind;
-use crate::sys::{self, Change, For};
+use crate::sys::{self, For};
 
 /// The caller's descriptor for reports: a line of JSON for each event.
 #[derive(Debug)]
@@ -22,7 +23,11 @@ impl Status {
     /// Takes the descriptor over, so that the program does not get it.
     pub(crate) fn adopt(number: i32) -> Result<Status> {
         let fd = sys::adopt(number).map_err(|error| {
-            Failure::new(Stage::Report, format!("--status-fd: cannot use descriptor {number}"), error)
+            Failure::new(
+                Stage::Report,
+                format!("--status-fd: cannot use descriptor {number}"),
+                error,
+            )
         })?;
         let namespaces = sys::open("/proc/self/ns".as_ref(), For::Directory).ok();
         Ok(Status { fd, namespaces })
@@ -33,9 +38,17 @@ impl Status {
         let mut line = format!("{{\"child-pid\":{pid},\"namespaces\":{{");
         let mut gap = "";
         for kind in Kind::ALL {
-            let file = if forked { kind.file_for_children() } else { kind.name() };
-            let Some(directory) = &self.namespaces else { break };
-            let Ok(stat) = sys::stat_at(directory.as_fd(), file.as_ref()) else { continue };
+            let file = if forked {
+                kind.file_for_children()
+            } else {
+                kind.name()
+            };
+            let Some(directory) = &self.namespaces else {
+                break;
+            };
+            let Ok(stat) = sys::stat_at(directory.as_fd(), file.as_ref()) else {
+                continue;
+            };
             let _ = write!(line, "{gap}\"{kind}\":{}", stat.st_ino);
             gap = ",";
         }
@@ -44,17 +57,19 @@ impl Status {
     }
 
     /// The program ended.
-    pub(crate) fn ended(&self, change: Change) {
-        match change {
-            Change::Exited(status) => self.tell(&format!("{{\"exit-code\":{status}}}\n")),
-            Change::Killed(signal) => self.tell(&format!("{{\"signal\":{signal}}}\n")),
-            Change::Stopped(_) => {}
+    pub(crate) fn ended(&self, ended: Ended) {
+        match ended {
+            Ended::Exited(status) => self.tell(&format!("{{\"exit-code\":{status}}}\n")),
+            Ended::Killed(signal) => self.tell(&format!("{{\"signal\":{signal}}}\n")),
         }
     }
 
     /// We failed.
     pub(crate) fn failed(&self, failure: &Failure, causes: &[(String, String)]) {
-        let mut line = format!("{{\"error\":{{\"step\":{}", quoted(failure.stage.word().as_ref()));
+        let mut line = format!(
+            "{{\"error\":{{\"step\":{}",
+            quoted(failure.stage.word().as_ref())
+        );
         if let Some(error) = failure.error {
             let _ = write!(line, ",\"errno\":{}", quoted(error.name().as_ref()));
         }
@@ -71,7 +86,13 @@ impl Status {
         for (index, name) in ["cause", "hint"].into_iter().enumerate() {
             let texts: Vec<&str> = causes
                 .iter()
-                .map(|(cause, hint)| if index == 0 { cause.as_str() } else { hint.as_str() })
+                .map(|(cause, hint)| {
+                    if index == 0 {
+                        cause.as_str()
+                    } else {
+                        hint.as_str()
+                    }
+                })
                 .filter(|text| !text.is_empty())
                 .collect();
             if !texts.is_empty() {
@@ -130,12 +151,20 @@ impl Pidfile {
             Some(parent) if !parent.as_os_str().is_empty() => parent.as_os_str(),
             _ => OsStr::new("."),
         };
-        let Some(name) = file.file_name().filter(|_| !path.as_bytes().ends_with(b"/")) else {
+        let Some(name) = file
+            .file_name()
+            .filter(|_| !path.as_bytes().ends_with(b"/"))
+        else {
             return Err(Failure::open(path, sys::Error::from_raw(libc::EISDIR)));
         };
         let directory =
             sys::open(parent, For::Directory).map_err(|error| Failure::open(path, error))?;
-        Ok(Pidfile { directory, name: name.to_owned(), path: path.to_owned(), written: false })
+        Ok(Pidfile {
+            directory,
+            name: name.to_owned(),
+            path: path.to_owned(),
+            written: false,
+        })
     }
 
     /// Writes the PID, so that the file is there whole or not at all.

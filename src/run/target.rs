@@ -36,7 +36,11 @@ impl Target {
                 return Err(Failure::new(Stage::Target(pid), file, error));
             }
             Err(error) => {
-                return Err(Failure::new(Stage::Target(pid), format!("cannot open process {pid}"), error));
+                return Err(Failure::new(
+                    Stage::Target(pid),
+                    format!("cannot open process {pid}"),
+                    error,
+                ));
             }
         };
         if let Some(expected) = inode {
@@ -50,7 +54,11 @@ impl Target {
                 return Err(Failure::new(Stage::Target(pid), text, error));
             }
         }
-        Ok(Target { pid, pidfd, directory: None })
+        Ok(Target {
+            pid,
+            pidfd,
+            directory: None,
+        })
     }
 
     /// A process whose pidfd somebody else opened.
@@ -58,7 +66,11 @@ impl Target {
     /// # Errors
     /// When the descriptor is none.
     pub(crate) fn from_pidfd(pidfd: OwnedFd, pid: i32) -> Target {
-        Target { pid, pidfd: Some(pidfd), directory: None }
+        Target {
+            pid,
+            pidfd: Some(pidfd),
+            directory: None,
+        }
     }
 
     /// Its number.
@@ -75,12 +87,16 @@ impl Target {
     pub(crate) fn directory(&mut self) -> Result<BorrowedFd<'_>> {
         if self.directory.is_none() {
             let path = OsString::from(format!("/proc/{}", self.pid));
-            let opened = sys::open(&path, For::Directory).map_err(|error| Failure::open(&path, error))?;
+            let opened =
+                sys::open(&path, For::Directory).map_err(|error| Failure::open(&path, error))?;
             self.directory = Some(opened);
         }
         match &self.directory {
             Some(directory) => Ok(directory.as_fd()),
-            None => Err(Failure::plain(Stage::Target(self.pid), "no /proc directory")),
+            None => Err(Failure::plain(
+                Stage::Target(self.pid),
+                "no /proc directory",
+            )),
         }
     }
 

@@ -32,12 +32,17 @@ const VERSION: u32 = 0x2008_0522;
 
 /// Our own capabilities (capget(2)).
 pub(crate) fn capabilities() -> Result<Capabilities> {
-    let mut header = Header { version: VERSION, pid: 0 };
-    let mut halves = [Half { effective: 0, permitted: 0, inheritable: 0 }; 2];
+    let mut header = Header {
+        version: VERSION,
+        pid: 0,
+    };
+    let mut halves = [Half {
+        effective: 0,
+        permitted: 0,
+        inheritable: 0,
+    }; 2];
     // SAFETY: version 3 makes the kernel write two halves.
-    check(unsafe {
-        libc::syscall(libc::SYS_capget, &raw mut header, halves.as_mut_ptr())
-    })?;
+    check(unsafe { libc::syscall(libc::SYS_capget, &raw mut header, halves.as_mut_ptr()) })?;
     let [low, high] = halves;
     let join = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
     Ok(Capabilities {
@@ -49,7 +54,10 @@ pub(crate) fn capabilities() -> Result<Capabilities> {
 
 /// Sets our own capabilities (capset(2)).
 pub(crate) fn set_capabilities(set: Capabilities) -> Result<()> {
-    let mut header = Header { version: VERSION, pid: 0 };
+    let mut header = Header {
+        version: VERSION,
+        pid: 0,
+    };
     // The casts keep the low half on purpose.
     let half = |shift: u32| Half {
         effective: (set.effective >> shift) as u32,
@@ -63,7 +71,11 @@ pub(crate) fn set_capabilities(set: Capabilities) -> Result<()> {
 
 /// Adds a capability, by number, to those that survive execve(2) (prctl(2), `PR_CAP_AMBIENT_RAISE`).
 pub(crate) fn raise_ambient(capability: u32) -> Result<()> {
-    prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE as libc::c_ulong, capability.into())
+    prctl(
+        libc::PR_CAP_AMBIENT,
+        libc::PR_CAP_AMBIENT_RAISE as libc::c_ulong,
+        capability.into(),
+    )
 }
 
 /// Whether permitted capabilities survive a change from user ID 0 (prctl(2), `PR_SET_KEEPCAPS`).

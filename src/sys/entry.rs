@@ -7,7 +7,7 @@ use std::ffi::{CStr, c_char, c_int};
 
 /// The words of argv, which live as long as the process.
 pub(crate) struct Args {
-    words: Vec<&'static CStr>,
+    words: &'static [&'static CStr],
     raw: *const *const c_char,
 }
 
@@ -18,7 +18,7 @@ impl Args {
     /// `argv` must point to `argc` strings and a null pointer that are never freed or changed.
     pub(crate) unsafe fn from_main(argc: c_int, argv: *const *const c_char) -> Args {
         let count = usize::try_from(argc).unwrap_or(0);
-        let words = (0..count)
+        let words: Vec<&'static CStr> = (0..count)
             .map(|index| {
                 // SAFETY: `index` is below argc, so this is inside the array that main was given.
                 let word = unsafe { argv.add(index) };
@@ -28,12 +28,15 @@ impl Args {
                 unsafe { CStr::from_ptr(word) }
             })
             .collect();
-        Args { words, raw: argv }
+        Args {
+            words: words.leak(),
+            raw: argv,
+        }
     }
 
     /// The words, the program's own name first (where there is one).
-    pub(crate) fn words(&self) -> &[&'static CStr] {
-        &self.words
+    pub(crate) fn words(&self) -> &'static [&'static CStr] {
+        self.words
     }
 
     /// The words from `first` on, as execve(2) takes them, without a copy.

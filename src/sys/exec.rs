@@ -6,7 +6,7 @@
 use std::ffi::{CStr, CString, OsStr, c_char};
 use std::os::unix::ffi::OsStrExt;
 
-use super::{Error, RawArgs, Result};
+use super::{Error, RawArgs};
 
 unsafe extern "C" {
     /// The environment of this process (environ(7)).
@@ -17,15 +17,29 @@ unsafe extern "C" {
 #[derive(Debug)]
 pub(crate) struct OwnArgs {
     pointers: Vec<*const c_char>,
-    _words: Vec<CString>,
+    words: Vec<CString>,
 }
 
 impl OwnArgs {
     /// Takes the words.
     pub(crate) fn new(words: Vec<CString>) -> OwnArgs {
-        let pointers =
-            words.iter().map(|word| word.as_ptr()).chain([std::ptr::null()]).collect();
-        OwnArgs { pointers, _words: words }
+        let pointers = words
+            .iter()
+            .map(|word| word.as_ptr())
+            .chain([std::ptr::null()])
+            .collect();
+        OwnArgs { pointers, words }
+    }
+
+    /// The value of a variable, if these words are an environment.
+    pub(crate) fn variable(&self, name: &str) -> Option<&OsStr> {
+        self.words.iter().find_map(|entry| {
+            let value = entry
+                .to_bytes()
+                .strip_prefix(name.as_bytes())?
+                .strip_prefix(b"=")?;
+            Some(OsStr::from_bytes(value))
+        })
     }
 
     /// A view of them for as long as they live.
@@ -81,7 +95,10 @@ pub(crate) fn execute(
     }
     let mut denied = None;
     let mut candidate = Vec::new();
-    for directory in path.map_or(DEFAULT_PATH, OsStr::as_bytes).split(|&byte| byte == b':') {
+    for directory in path
+        .map_or(DEFAULT_PATH, OsStr::as_bytes)
+        .split(|&byte| byte == b':')
+    {
         candidate.clear();
         // An empty element is the working directory.
         if !directory.is_empty() {
@@ -89,7 +106,9 @@ pub(crate) fn execute(
             candidate.push(b'/');
         }
         candidate.extend_from_slice(program.to_bytes_with_nul());
-        let Ok(file) = CStr::from_bytes_with_nul(&candidate) else { continue };
+        let Ok(file) = CStr::from_bytes_with_nul(&candidate) else {
+            continue;
+        };
         let error = attempt(file, args, environment);
         match error.raw() {
             libc::EACCES => denied = Some(error),
@@ -128,11 +147,7 @@ fn attempt(file: &CStr, args: ArgList<'_>, environment: Environment<'_>) -> Erro
     execve(shell, words.as_ptr(), environment)
 }
 
-fn execve(
-    file: &CStr,
-    args: *const *const c_char,
-    environment: *const *const c_char,
-) -> Error {
+fn execve(file: &CStr, args: *const *const c_char, environment: *const *const c_char) -> Error {
     // SAFETY: both arrays end with a null pointer and hold C strings, all of which live across the call.
     unsafe { libc::execve(file.as_ptr(), args, environment) };
     Error::last()
@@ -141,7 +156,10 @@ fn execve(
 /// The value of a variable in our own environment, without a copy (environ(7)).
 pub(crate) fn variable(name: &str) -> Option<&'static OsStr> {
     variables().find_map(|entry| {
-        let value = entry.to_bytes().strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
+        let value = entry
+            .to_bytes()
+            .strip_prefix(name.as_bytes())?
+            .strip_prefix(b"=")?;
         Some(OsStr::from_bytes(value))
     })
 }

@@ -50,13 +50,23 @@ pub(crate) fn open(path: &OsStr, purpose: For) -> Result<OwnedFd> {
 
 /// Opens `path` below the directory `dir`, close-on-exec (openat(2)).
 pub(crate) fn open_at(dir: BorrowedFd<'_>, path: &OsStr, purpose: For) -> Result<OwnedFd> {
-    Ok(nix::fcntl::openat(dir, path, purpose.flags(), Mode::empty())?)
+    Ok(nix::fcntl::openat(
+        dir,
+        path,
+        purpose.flags(),
+        Mode::empty(),
+    )?)
 }
 
 /// Makes a new file below `dir`; an existing one is an error (open(2), `O_EXCL`).
 pub(crate) fn create_at(dir: BorrowedFd<'_>, path: &OsStr, mode: u32) -> Result<OwnedFd> {
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
-    Ok(nix::fcntl::openat(dir, path, flags, Mode::from_bits_truncate(mode))?)
+    Ok(nix::fcntl::openat(
+        dir,
+        path,
+        flags,
+        Mode::from_bits_truncate(mode),
+    )?)
 }
 
 /// All that is left to read (read(2)), interrupted reads made again.
@@ -107,7 +117,11 @@ pub(crate) fn read_some(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize> 
 /// `EIO` when the kernel took only a part.
 pub(crate) fn write_once(fd: BorrowedFd<'_>, text: &[u8]) -> Result<()> {
     let written = nix::unistd::write(fd, text)?;
-    if written == text.len() { Ok(()) } else { Err(Error::from_raw(libc::EIO)) }
+    if written == text.len() {
+        Ok(())
+    } else {
+        Err(Error::from_raw(libc::EIO))
+    }
 }
 
 /// Writes all of `text`, in as many write(2) calls as it takes.
@@ -184,7 +198,12 @@ pub(crate) fn error_is_terminal() -> bool {
 /// The columns of the terminal on standard output (ioctl_tty(2), `TIOCGWINSZ`); none when it is no terminal.
 pub(crate) fn output_columns() -> Option<usize> {
     let fd = inherited(1).ok()?;
-    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    let mut size = libc::winsize {
+        ws_row: 0,
+        ws_col: 0,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
     // SAFETY: the kernel writes one winsize into ours.
     let done = unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) };
     (done == 0 && size.ws_col > 0).then_some(usize::from(size.ws_col))
@@ -212,7 +231,9 @@ pub(crate) fn stat_at(dir: BorrowedFd<'_>, path: &OsStr) -> Result<FileStat> {
 
 /// The magic number of the file system that the descriptor lies on (fstatfs(2)).
 pub(crate) fn filesystem_magic(fd: BorrowedFd<'_>) -> Result<i64> {
-    Ok(i64::from(nix::sys::statfs::fstatfs(fd)?.filesystem_type().0))
+    Ok(i64::from(
+        nix::sys::statfs::fstatfs(fd)?.filesystem_type().0,
+    ))
 }
 
 /// The text of a symbolic link (readlink(2)).
@@ -243,7 +264,12 @@ pub(crate) fn list(dir: BorrowedFd<'_>) -> Result<Vec<OsString>> {
     loop {
         // SAFETY: the kernel writes at most `room.len()` bytes into it.
         let length = check(unsafe {
-            libc::syscall(libc::SYS_getdents64, dir.as_raw_fd(), room.as_mut_ptr(), room.len())
+            libc::syscall(
+                libc::SYS_getdents64,
+                dir.as_raw_fd(),
+                room.as_mut_ptr(),
+                room.len(),
+            )
         })?;
         if length == 0 {
             return Ok(names);
@@ -252,7 +278,9 @@ pub(crate) fn list(dir: BorrowedFd<'_>) -> Result<Vec<OsString>> {
         // struct linux_dirent64 (getdents(2)): ino 8, off 8, reclen 2, type 1, then the name and a NUL.
         while entries.len() > 19 {
             let size = usize::from(u16::from_ne_bytes([entries[16], entries[17]]));
-            let Ok(name) = CStr::from_bytes_until_nul(&entries[19..size]) else { break };
+            let Ok(name) = CStr::from_bytes_until_nul(&entries[19..size]) else {
+                break;
+            };
             if !matches!(name.to_bytes(), b"." | b"..") {
                 names.push(OsString::from_vec(name.to_bytes().to_vec()));
             }
@@ -273,7 +301,11 @@ pub(crate) fn change_directory(path: &OsStr) -> Result<()> {
 
 /// Removes a file below `dir` (unlinkat(2)).
 pub(crate) fn remove_at(dir: BorrowedFd<'_>, path: &OsStr) -> Result<()> {
-    Ok(nix::unistd::unlinkat(dir, path, nix::unistd::UnlinkatFlags::NoRemoveDir)?)
+    Ok(nix::unistd::unlinkat(
+        dir,
+        path,
+        nix::unistd::UnlinkatFlags::NoRemoveDir,
+    )?)
 }
 
 /// Gives `from` the name `to`, both below `dir`, in place of what had it (renameat(2)).
@@ -288,7 +320,14 @@ pub(crate) fn rename_new_at(dir: BorrowedFd<'_>, from: &OsStr, to: &OsStr) -> Re
     // SAFETY: both names are C strings that live across the call. The raw call, because musl's
     // wrapper is newer than the musl that some toolchains bring.
     let done = unsafe {
-        libc::syscall(libc::SYS_renameat2, dir, from.as_ptr(), dir, to.as_ptr(), libc::RENAME_NOREPLACE)
+        libc::syscall(
+            libc::SYS_renameat2,
+            dir,
+            from.as_ptr(),
+            dir,
+            to.as_ptr(),
+            libc::RENAME_NOREPLACE,
+        )
     };
     check(done).map(drop)
 }
@@ -301,7 +340,13 @@ pub(crate) fn symlink_at(target: &OsStr, dir: BorrowedFd<'_>, name: &OsStr) -> R
 /// One more name for the file at `from`, links followed (linkat(2)).
 pub(crate) fn hard_link_at(from: &OsStr, dir: BorrowedFd<'_>, name: &OsStr) -> Result<()> {
     let cwd = nix::fcntl::AT_FDCWD;
-    Ok(nix::unistd::linkat(cwd, from, dir, name, AtFlags::AT_SYMLINK_FOLLOW)?)
+    Ok(nix::unistd::linkat(
+        cwd,
+        from,
+        dir,
+        name,
+        AtFlags::AT_SYMLINK_FOLLOW,
+    )?)
 }
 
 /// A pipe, both ends close-on-exec (pipe2(2)): what is written to the second comes out of the first.
@@ -329,4 +374,35 @@ pub(crate) fn become_stream(stream: Stream, fd: BorrowedFd<'_>) -> Result<()> {
     }
     // SAFETY: the number is that of a standard stream, which nothing in this program owns.
     check(unsafe { libc::dup3(fd.as_raw_fd(), number, 0) }.into()).map(drop)
+}
+
+/// Has the kernel tell of each message who sent it (unix(7), `SO_PASSCRED`).
+pub(crate) fn receive_credentials(socket: BorrowedFd<'_>) -> Result<()> {
+    Ok(nix::sys::socket::setsockopt(
+        &socket,
+        nix::sys::socket::sockopt::PassCred,
+        &true,
+    )?)
+}
+
+/// Waits for a message, and gives its sender's PID as we see it (unix(7), `SCM_CREDENTIALS`); none at the end.
+pub(crate) fn receive_sender(socket: BorrowedFd<'_>) -> Result<Option<i32>> {
+    use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixCredentials, recvmsg};
+    let mut byte = [0];
+    let mut parts = [std::io::IoSliceMut::new(&mut byte)];
+    let mut room = nix::cmsg_space!(UnixCredentials);
+    loop {
+        let flags = MsgFlags::empty();
+        match recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut room), flags) {
+            Err(nix::errno::Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+            Ok(message) if message.bytes == 0 => return Ok(None),
+            Ok(message) => {
+                return Ok(message.cmsgs()?.find_map(|control| match control {
+                    ControlMessageOwned::ScmCredentials(sender) => Some(sender.pid()),
+                    _ => None,
+                }));
+            }
+        }
+    }
 }

@@ -36,5 +36,9 @@ pub(crate) type Result<T> = core::result::Result<T, Error>;
 
 /// The value of a raw system call, or the errno that it left.
 fn check(value: libc::c_long) -> Result<libc::c_long> {
-    if value == -1 { Err(Error::last()) } else { Ok(value) }
+    if value == -1 {
+        Err(Error::last())
+    } else {
+        Ok(value)
+    }
 }

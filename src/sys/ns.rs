@@ -143,7 +143,13 @@ pub(crate) fn open_by_id(id: u64) -> Result<OwnedFd> {
         inode: u32,
     }
     // A type and an inode of zero match any.
-    let mut handle = Handle { bytes: 16, kind: FILEID_NSFS, id, ns_type: 0, inode: 0 };
+    let mut handle = Handle {
+        bytes: 16,
+        kind: FILEID_NSFS,
+        id,
+        ns_type: 0,
+        inode: 0,
+    };
     // SAFETY: the handle is laid out as struct file_handle with 16 bytes of data, as it says.
     let fd = check(unsafe {
         libc::syscall(

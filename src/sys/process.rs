@@ -77,7 +77,11 @@ pub(crate) fn vfork(body: impl FnMut(i32) -> u8) -> Result<i32> {
     // SAFETY: the child runs on its own stack, and we stand still while it uses our memory; `begin` has
     // the type that clone(3) wants, and `start` lives until it returns here.
     let pid = unsafe { libc::clone(begin, top.cast(), flags, start.cast(), pid) };
-    let result = if pid == -1 { Err(Error::last()) } else { Ok(pid) };
+    let result = if pid == -1 {
+        Err(Error::last())
+    } else {
+        Ok(pid)
+    };
     // SAFETY: the child has executed a program or ended, so nobody uses this mapping any more.
     unsafe { libc::munmap(stack, STACK_SIZE) };
     result
@@ -96,9 +100,7 @@ pub(crate) enum Forked {
 pub(crate) fn fork() -> Result<Forked> {
     // SAFETY: we have one thread, so the copy may do all that we may.
     match unsafe { nix::unistd::fork() }? {
-        nix::unistd::ForkResult::Parent { child } => {
-            Ok(Forked::Parent(child.as_raw()))
-        }
+        nix::unistd::ForkResult::Parent { child } => Ok(Forked::Parent(child.as_raw())),
         nix::unistd::ForkResult::Child => Ok(Forked::Child),
     }
 }
@@ -182,6 +184,12 @@ pub(crate) fn process_group_of(pid: i32) -> Result<i32> {
     Ok(nix::unistd::getpgid(Some(nix::unistd::Pid::from_raw(pid)))?.as_raw())
 }
 
+/// Makes us the leader of a process group of our own (setpgid(2)).
+pub(crate) fn lead_process_group() -> Result<()> {
+    let me = nix::unistd::Pid::from_raw(0);
+    Ok(nix::unistd::setpgid(me, me)?)
+}
+
 /// Sends a signal to a process, or to the process group of a negative number (kill(2)).
 pub(crate) fn kill(pid: i32, signal: i32) -> Result<()> {
     // SAFETY: no memory is involved.
@@ -193,7 +201,40 @@ pub(crate) fn signal_pidfd(pidfd: BorrowedFd<'_>, signal: i32) -> Result<()> {
     let info = std::ptr::null::<libc::siginfo_t>();
     // SAFETY: a null siginfo makes the kernel fill in that of kill(2).
     let done = unsafe {
-        libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, info, 0)
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            pidfd.as_raw_fd(),
+            signal,
+            info,
+            0,
+        )
     };
     check(done).map(drop)
+}
+
+/// The size of a page of memory, in bytes (sysconf(3)).
+pub(crate) fn page_size() -> usize {
+    // SAFETY: asks for a constant.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(size).unwrap_or(4096)
+}
+
+/// What a clock shows (clock_gettime(2)): `CLOCK_BOOTTIME`, or `CLOCK_MONOTONIC`.
+pub(crate) fn clock(boottime: bool) -> std::time::Duration {
+    let clock = if boottime {
+        libc::CLOCK_BOOTTIME
+    } else {
+        libc::CLOCK_MONOTONIC
+    };
+    let mut now = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the kernel writes one timespec into ours.
+    unsafe { libc::clock_gettime(clock, &raw mut now) };
+    // Neither is negative for these clocks.
+    std::time::Duration::new(
+        now.tv_sec.unsigned_abs(),
+        u32::try_from(now.tv_nsec).unwrap_or(0),
+    )
 }

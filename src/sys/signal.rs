@@ -23,6 +23,11 @@ impl SignalSet {
         SignalSet(self.0 | 1 << (signal - 1))
     }
 
+    /// What is in either.
+    pub(crate) const fn and(self, other: SignalSet) -> SignalSet {
+        SignalSet(self.0 | other.0)
+    }
+
     /// Whether the signal is in it.
     pub(crate) const fn has(self, signal: i32) -> bool {
         self.0 & 1 << (signal - 1) != 0
@@ -75,22 +80,45 @@ pub(crate) fn set_disposition(signal: i32, disposition: Disposition) -> Result<(
         Disposition::Default => libc::SIG_DFL,
         Disposition::Ignored => libc::SIG_IGN,
     };
-    let action = Action { handler, flags: 0, restorer: 0, mask: 0 };
+    let action = Action {
+        handler,
+        flags: 0,
+        restorer: 0,
+        mask: 0,
+    };
     let none = std::ptr::null_mut::<Action>();
     // SAFETY: the kernel reads one action; the two constants are no functions that it could call.
     let done = unsafe {
-        libc::syscall(libc::SYS_rt_sigaction, signal, &raw const action, none, SET_SIZE)
+        libc::syscall(
+            libc::SYS_rt_sigaction,
+            signal,
+            &raw const action,
+            none,
+            SET_SIZE,
+        )
     };
     check(done).map(drop)
 }
 
 /// Whether a signal is ignored (sigaction(2)).
 pub(crate) fn is_ignored(signal: i32) -> Result<bool> {
-    let mut action = Action { handler: 0, flags: 0, restorer: 0, mask: 0 };
+    let mut action = Action {
+        handler: 0,
+        flags: 0,
+        restorer: 0,
+        mask: 0,
+    };
     let none = std::ptr::null::<Action>();
     // SAFETY: the kernel writes one action into ours.
-    let done =
-        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, none, &raw mut action, SET_SIZE) };
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigaction,
+            signal,
+            none,
+            &raw mut action,
+            SET_SIZE,
+        )
+    };
     check(done).map(|_| action.handler == libc::SIG_IGN)
 }
 
@@ -111,7 +139,13 @@ pub(crate) fn wait_for(set: SignalSet) -> Result<Arrived> {
         let forever = std::ptr::null::<libc::timespec>();
         // SAFETY: the kernel reads a set of the size given and writes one siginfo_t.
         let signal = check(unsafe {
-            libc::syscall(libc::SYS_rt_sigtimedwait, &raw const set.0, &raw mut info, forever, SET_SIZE)
+            libc::syscall(
+                libc::SYS_rt_sigtimedwait,
+                &raw const set.0,
+                &raw mut info,
+                forever,
+                SET_SIZE,
+            )
         });
         match signal {
             Ok(_) => {
