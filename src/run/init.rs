@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use super::Run;
 use super::child::{Ended, watch};
-use super::failure::{Failure, Result, Stage};
+use crate::failure::{Failure, Result, Stage};
 use crate::plan::{Fork, Init, Step};
 use crate::sys::{self, Change, Forked, SignalSet};
 

@@ -7,7 +7,7 @@ mod child;
 mod context;
 mod credentials;
 mod enter;
-mod failure;
+
 mod helper;
 mod host;
 mod init;
@@ -21,13 +21,13 @@ mod resolve;
 mod target;
 
 pub(crate) use child::Ended;
-pub(crate) use failure::{Failure, Stage};
+
 pub(crate) use host::Machine;
 pub(crate) use install::install;
 pub(crate) use report::Status;
 
+use crate::failure::{Failure, Result, Stage};
 use context::Context;
-use failure::Result;
 use helper::Helper;
 use report::Pidfile;
 use target::Target;

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::fd::AsFd;
 
-use super::failure::{Failure, Result, Stage, line};
+use crate::failure::{Failure, Result, Stage, line};
 use crate::plan::value::Propagation;
 use crate::sys::{self, For, MsFlags};
 
