@@ -132,6 +132,10 @@ fn started(test: &str, program: &str, arguments: &[&str]) -> Option<Output> {
     let output = Command::new(program)
         .args(arguments)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
+        // Whoever runs the tests has keys and a history of their own.
+        .env("INPUTRC", "/dev/null")
+        .env("HISTFILE", "")
+        .env("TERM", "dumb")
         .output();
     match output {
         Ok(output) => Some(output),
