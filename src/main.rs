@@ -11,6 +11,8 @@ mod applets;
 mod cli;
 mod explain;
 mod failure;
+#[cfg(test)]
+mod layers;
 mod plan;
 mod run;
 mod show;
