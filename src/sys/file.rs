@@ -230,10 +230,10 @@ pub(crate) fn stat_at(dir: BorrowedFd<'_>, path: &OsStr) -> Result<FileStat> {
 }
 
 /// The magic number of the file system that the descriptor lies on (fstatfs(2)).
-pub(crate) fn filesystem_magic(fd: BorrowedFd<'_>) -> Result<i64> {
-    Ok(i64::from(
-        nix::sys::statfs::fstatfs(fd)?.filesystem_type().0,
-    ))
+pub(crate) fn filesystem_magic(fd: BorrowedFd<'_>) -> Result<u64> {
+    let magic = nix::sys::statfs::fstatfs(fd)?.filesystem_type().0;
+    // A signed word in the GNU C library, an unsigned one in musl.
+    Ok(u64::from_ne_bytes(magic.to_ne_bytes()))
 }
 
 /// The text of a symbolic link (readlink(2)).
