@@ -4,6 +4,7 @@ use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
+use nix::NixPath;
 use nix::fcntl::{AtFlags, OFlag};
 use nix::sys::stat::{FileStat, Mode};
 
@@ -45,17 +46,22 @@ impl For {
 
 /// Opens `path`, close-on-exec (open(2)).
 pub(crate) fn open(path: &OsStr, purpose: For) -> Result<OwnedFd> {
-    Ok(nix::fcntl::open(path, purpose.flags(), Mode::empty())?)
+    openat(libc::AT_FDCWD, path, purpose)
 }
 
 /// Opens `path` below the directory `dir`, close-on-exec (openat(2)).
 pub(crate) fn open_at(dir: BorrowedFd<'_>, path: &OsStr, purpose: For) -> Result<OwnedFd> {
-    Ok(nix::fcntl::openat(
-        dir,
-        path,
-        purpose.flags(),
-        Mode::empty(),
-    )?)
+    openat(dir.as_raw_fd(), path, purpose)
+}
+
+/// The raw call: musl's wrapper makes another one, for kernels that do not know `O_CLOEXEC`.
+fn openat(dir: RawFd, path: &OsStr, purpose: For) -> Result<OwnedFd> {
+    let flags = purpose.flags().bits() | libc::O_LARGEFILE;
+    let fd = path.with_nix_path(|path| {
+        // SAFETY: the path is a C string that lives across the call.
+        check(unsafe { libc::syscall(libc::SYS_openat, dir, path.as_ptr(), flags) })
+    })??;
+    super::owned(fd)
 }
 
 /// Makes a new file below `dir`; an existing one is an error (open(2), `O_EXCL`).
