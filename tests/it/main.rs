@@ -11,5 +11,14 @@
 #[macro_use]
 mod harness;
 
+mod argv;
+mod count;
+mod exit;
+mod faults;
+mod inherit;
 mod invocations;
+mod nsenter_basic;
+mod nskit;
+mod setns_basic;
 mod unshare_basic;
+mod waiting;

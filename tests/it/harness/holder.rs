@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use nix::sys::signal::Signal;
 
 use super::processes;
-use super::tool::Tool;
+use super::tool::{Tool, contents};
 
 /// A process in namespaces of its own, made by util-linux where there is one.
 pub(crate) struct Holder {
@@ -15,9 +15,12 @@ pub(crate) struct Holder {
     pid: i32,
 }
 
-/// Says its PID as our /proc has it (the shell itself opens the file), then stays until the test is
-/// over: until its standard input ends, so that it cannot outlive the test process either.
-const STAY: &str = "read -r pid rest </proc/self/stat; echo $pid; exec cat";
+/// Learns its PID as our /proc has it: the shell itself opens the file.
+const WHO: &str = "read -r pid rest </proc/self/stat";
+
+/// Says its PID, then stays until the test is over: until its standard input ends, so that it cannot
+/// outlive the test process either.
+const STAY: &str = "echo $pid; exec cat";
 
 impl Holder {
     /// Holds what `unshare WORDS` makes. A PID or time namespace wants `-f` among the words.
@@ -41,12 +44,17 @@ impl Holder {
     /// A process of any making: `tool` is given a shell to run.
     #[track_caller]
     pub(crate) fn of(tool: Tool, script: &str) -> Self {
-        Self::spawn(tool.sh(&format!("set -e; {script}\n{STAY}")).into_command())
+        Self::spawn(
+            tool.sh(&format!("set -e; {WHO}\n{script}\n{STAY}"))
+                .into_command(),
+        )
     }
 
     #[track_caller]
     fn spawn(mut command: Command) -> Self {
+        let complaints = tempfile::tempfile().expect("a temporary file");
         let mut maker = command
+            .stderr(complaints.try_clone().expect("a descriptor"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -56,10 +64,11 @@ impl Holder {
         BufReader::new(said)
             .read_line(&mut line)
             .expect("a pipe can be read");
-        let pid = line
-            .trim()
-            .parse()
-            .unwrap_or_else(|_| panic!("{command:?} said {line:?} instead of its PID"));
+        let pid = line.trim().parse().unwrap_or_else(|_| {
+            maker.wait().ok();
+            let complaints = String::from_utf8_lossy(&contents(&complaints)).into_owned();
+            panic!("{command:?} said {line:?} instead of its PID: {complaints}")
+        });
         Self { maker, pid }
     }
 

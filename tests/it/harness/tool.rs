@@ -5,7 +5,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{Read, Seek, Write};
+use std::io::{Seek, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -289,8 +289,20 @@ impl Started {
     #[track_caller]
     pub(crate) fn until_says(&self, part: &str) -> String {
         processes::eventually(&format!("{} says {part:?}", self.shown), || {
+            // In this order: what it says before it ends counts.
+            let over = !processes::alive(self.pid());
             let said = self.stdout_so_far();
-            said.contains(part).then_some(said)
+            if said.contains(part) {
+                return Some(said);
+            }
+            let stderr = contents(&self.err);
+            assert!(
+                !over,
+                "ended without saying {part:?}: {}\nstdout: {said}\nstderr: {}",
+                self.shown,
+                String::from_utf8_lossy(&stderr)
+            );
+            None
         })
     }
 
@@ -337,18 +349,11 @@ impl Drop for Started {
 }
 
 /// The whole file, whatever offset it shares with the process that writes it.
-fn contents(file: &File) -> Vec<u8> {
+pub(super) fn contents(file: &File) -> Vec<u8> {
     use std::os::unix::fs::FileExt;
     let mut bytes =
         vec![0; usize::try_from(file.metadata().expect("a length").len()).expect("fits")];
     let read = file.read_at(&mut bytes, 0).expect("a file can be read");
     bytes.truncate(read);
-    bytes
-}
-
-/// Reads a whole stream that ends by itself.
-pub(crate) fn drain(mut from: impl Read) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    from.read_to_end(&mut bytes).expect("a stream can be read");
     bytes
 }
