@@ -372,7 +372,7 @@ fn a_login_shell_without_an_account() {
     needs!(root());
     // Nobody has the ordinary user's UID, so there is no account to ask.
     Tool::unshare()
-        .as_ordinary()
+        .by_ordinary()
         .stdin("echo \"$0\"\n")
         .run()
         .exits(0)

@@ -115,6 +115,13 @@ fn a_zombie() {
             "reassociate to namespaces failed: No such process",
         );
     }
+}
+
+#[test]
+fn a_root_directory_or_environment_of_a_zombie() {
+    needs!(root(), since(2, 43, "has no --env"));
+    let zombie = Zombie::new();
+    let pid = zombie.pid.to_string();
     let line = |file: &str, why: &str| format!("cannot open /proc/{pid}/{file}: {why}");
     refused(
         Tool::nsenter().args(["-t", &pid, "-u", "-r"]),
@@ -165,20 +172,20 @@ fn a_process_that_is_not_ours_to_enter() {
         refused(
             Tool::nsenter()
                 .args(["-t", &holder.pid().to_string(), option])
-                .as_ordinary(),
+                .by_ordinary(),
             "reassociate to namespaces failed: Operation not permitted",
         );
     }
     let file = holder.file("net");
     refused(
-        Tool::nsenter().arg(format!("--net={file}")).as_ordinary(),
+        Tool::nsenter().arg(format!("--net={file}")).by_ordinary(),
         &format!("cannot open {file}: Permission denied"),
     );
     for (option, what) in [("-r", "root"), ("-w", "cwd"), ("-e", "environ")] {
         refused(
             Tool::nsenter()
                 .args(["-t", &holder.pid().to_string(), "-u", option])
-                .as_ordinary(),
+                .by_ordinary(),
             &format!(
                 "cannot open /proc/{}/{what}: Permission denied",
                 holder.pid()
@@ -190,11 +197,11 @@ fn a_process_that_is_not_ours_to_enter() {
 #[test]
 fn a_namespace_that_we_may_open_and_not_enter() {
     refused(
-        Tool::nsenter().arg("--net=/proc/self/ns/net").as_ordinary(),
+        Tool::nsenter().arg("--net=/proc/self/ns/net").by_ordinary(),
         "reassociate to namespace 'ns/net' failed: Operation not permitted",
     );
     refused(
-        Tool::nsenter().arg("-u/proc/self/ns/uts").as_ordinary(),
+        Tool::nsenter().arg("-u/proc/self/ns/uts").by_ordinary(),
         "reassociate to namespace 'ns/uts' failed: Operation not permitted",
     );
 }
@@ -208,7 +215,7 @@ fn our_own_user_namespace() {
             Tool::nsenter(),
             i32::try_from(std::process::id()).expect("a PID fits"),
         ),
-        (Tool::nsenter().as_ordinary(), own.pid()),
+        (Tool::nsenter().by_ordinary(), own.pid()),
     ] {
         refused(
             tool.args(["-t", &pid.to_string(), "-U", "--preserve-credentials"]),
@@ -405,7 +412,7 @@ fn groups_that_cannot_be_dropped() {
     refused(
         Tool::nsenter()
             .args(["-t", &holder.pid().to_string(), "-U"])
-            .as_ordinary(),
+            .by_ordinary(),
         "setgroups failed: Operation not permitted",
     );
 }

@@ -8,7 +8,7 @@ fn ordinary(words: &str, kinds: &[&str]) {
     let ran = Tool::unshare()
         .line(words)
         .line(INSIDE)
-        .as_ordinary()
+        .by_ordinary()
         .run()
         .ok();
     assert_eq!(
@@ -85,7 +85,7 @@ fn who_is_root_inside() {
         Tool::unshare()
             .line(words)
             .sh("whoami")
-            .as_ordinary()
+            .by_ordinary()
             .run()
             .ok()
             .out("root\n");
@@ -105,7 +105,7 @@ fn a_user_and_group_by_number() {
             "-c",
         ])
         .arg("echo $UID $(id -g)")
-        .as_ordinary()
+        .by_ordinary()
         .run()
         .ok()
         .out("1 2\n");
@@ -119,12 +119,12 @@ fn mounts_as_the_program() {
     Tool::unshare()
         .line("--user --map-root-user --mount --propagation shared mount --bind")
         .args([&a, &b])
-        .as_ordinary()
+        .by_ordinary()
         .run()
         .ok();
     Tool::unshare()
         .line("-p -m -f -r mount -t proc none /proc")
-        .as_ordinary()
+        .by_ordinary()
         .run()
         .ok();
 }
@@ -260,6 +260,25 @@ fn every_id_by_map_auto() {
 }
 
 #[test]
+fn every_id_from_0() {
+    needs!(Subordinate::there(), option("unshare", "--map-auto"));
+    let user = Subordinate::user();
+    // Alone, it maps the whole of the first ranges and loses none.
+    let say = "cat /proc/self/uid_map /proc/self/gid_map";
+    let said = user
+        .runs(Tool::unshare().arg("--map-auto"))
+        .sh(say)
+        .run()
+        .ok()
+        .lines();
+    let maps: Vec<_> = said.iter().map(|line| extent(line)).collect();
+    assert_eq!(
+        maps,
+        [[0, user.uids.0, user.uids.1], [0, user.gids.0, user.gids.1]]
+    );
+}
+
+#[test]
 fn subordinate_ids_under_their_own_numbers() {
     needs!(Subordinate::there(), option("unshare", "--map-subids"));
     let user = Subordinate::user();
@@ -377,7 +396,7 @@ fn setgroups_allowed_without_a_map() {
     Tool::unshare()
         .line("--setgroups=allow --user --pid --mount-proc --fork")
         .line("cat /proc/self/setgroups")
-        .as_ordinary()
+        .by_ordinary()
         .run()
         .ok()
         .out("allow\n");

@@ -56,7 +56,7 @@ fn an_applet_named_by_the_first_operand_is_that_applet() {
     Tool::nskit()
         .line("unshare -Urpf sh -c")
         .arg("echo $$ $(id -u)")
-        .as_ordinary()
+        .by_ordinary()
         .run()
         .ok()
         .out("1 0\n");
@@ -424,7 +424,7 @@ fn refuses_to_give_root_to_everyone() {
             let ran = Tool::program(&binary)
                 .arg0("nskit")
                 .line(words)
-                .as_ordinary()
+                .by_ordinary()
                 .run()
                 .exits(125)
                 .out("");
@@ -436,7 +436,7 @@ fn refuses_to_give_root_to_everyone() {
         for words in ["--help", "-V", "-u id -u", "--bogus"] {
             let ran = Tool::program(place.at("unshare"))
                 .line(words)
-                .as_ordinary()
+                .by_ordinary()
                 .run()
                 .exits(1)
                 .out("");
@@ -461,7 +461,7 @@ fn file_capabilities_are_fine() {
         .arg0("unshare")
         .arg("-u")
         .line(INSIDE)
-        .as_ordinary()
+        .by_ordinary()
         .run()
         .ok()
         .text();

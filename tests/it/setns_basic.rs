@@ -216,20 +216,20 @@ fn an_ordinary_user_enters_what_it_made() {
     let holder = Holder::ordinary("-Urnm");
     let target = Links::of(holder.pid());
     is_in(
-        Tool::setns().arg(holder.pid().to_string()).as_ordinary(),
+        Tool::setns().arg(holder.pid().to_string()).by_ordinary(),
         &target,
         &["mnt", "net", "user"],
     );
     let files = format!("{},{}", holder.file("net"), holder.file("user"));
     is_in(
-        Tool::setns().arg(files).as_ordinary(),
+        Tool::setns().arg(files).by_ordinary(),
         &target,
         &["net", "user"],
     );
     refused(
         Tool::setns()
             .arg(format!("net={}", holder.pid()))
-            .as_ordinary(),
+            .by_ordinary(),
     );
 }
 
@@ -343,7 +343,7 @@ fn whether_namespaces_are_the_same() {
     // What cannot be read is not different but unknown.
     Tool::setns()
         .args(["--same", "--quiet", &a, &b])
-        .as_ordinary()
+        .by_ordinary()
         .run()
         .exits(125);
 }

@@ -102,18 +102,18 @@ fn an_ordinary_user_owns_every_kind_in_a_user_namespace() {
         kinds.sort();
         kinds.dedup();
         becomes_new(
-            Tool::unshare().arg(format!("-U{short}f")).as_ordinary(),
+            Tool::unshare().arg(format!("-U{short}f")).by_ordinary(),
             &kinds,
         );
         becomes_new(
             Tool::unshare()
                 .args(["--user", "--fork"])
                 .arg(format!("--{long}"))
-                .as_ordinary(),
+                .by_ordinary(),
             &kinds,
         );
     }
-    becomes_new(Tool::unshare().line("-muinpfUCT").as_ordinary(), &KINDS);
+    becomes_new(Tool::unshare().line("-muinpfUCT").by_ordinary(), &KINDS);
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn an_ordinary_user_gets_nothing_without_a_user_namespace() {
             Tool::unshare()
                 .arg(format!("-{short}"))
                 .args(["echo", "it ran"])
-                .as_ordinary()
+                .by_ordinary()
                 .run()
                 .exits(1)
                 .out("")
@@ -136,10 +136,10 @@ fn an_ordinary_user_gets_nothing_without_a_user_namespace() {
 fn options_that_imply_namespaces() {
     needs!(user_namespaces());
     for word in ["-r", "-c", "--map-user=5", "--map-group=5"] {
-        becomes_new(Tool::unshare().arg(word).as_ordinary(), &["user"]);
+        becomes_new(Tool::unshare().arg(word).by_ordinary(), &["user"]);
     }
     becomes_new(
-        Tool::unshare().line("-r --mount-proc -pf").as_ordinary(),
+        Tool::unshare().line("-r --mount-proc -pf").by_ordinary(),
         &["mnt", "pid", "user"],
     );
 }
@@ -154,7 +154,7 @@ fn root_in_namespaces_of_its_own() {
             (tool, 0)
         } else {
             (
-                tool.as_ordinary(),
+                tool.by_ordinary(),
                 if is_root() { ORDINARY } else { own_uid() },
             )
         };
@@ -177,7 +177,7 @@ fn a_proc_of_its_own_shows_only_its_processes() {
         let said = Tool::unshare()
             .line(words)
             .line("ps ax")
-            .as_ordinary()
+            .by_ordinary()
             .run()
             .ok()
             .lines();
@@ -198,7 +198,7 @@ fn a_proc_of_its_own_leaves_ours_alone() {
     Tool::unshare()
         .line("-Urpf --mount-proc")
         .line("test -d /proc/1")
-        .as_ordinary()
+        .by_ordinary()
         .run()
         .ok();
     assert!(
@@ -234,7 +234,7 @@ fn each_map_of_one_id() {
         let said = Tool::unshare()
             .line(words)
             .sh(maps)
-            .as_ordinary()
+            .by_ordinary()
             .run()
             .ok()
             .text();
@@ -245,12 +245,28 @@ fn each_map_of_one_id() {
 }
 
 #[test]
+fn a_map_of_an_account_by_its_name() {
+    needs!(Subordinate::there());
+    let user = Subordinate::user();
+    for word in ["--map-user", "--map-group"] {
+        let id = if word == "--map-user" { "-u" } else { "-g" };
+        let inside = if id == "-u" { user.uid } else { user.gid };
+        Tool::unshare()
+            .args([word, &user.name, "id", id])
+            .by_ordinary()
+            .run()
+            .ok()
+            .out(&format!("{inside}\n"));
+    }
+}
+
+#[test]
 fn a_user_namespace_without_a_map_has_the_overflow_ids() {
     needs!(user_namespaces());
     let said = Tool::unshare()
         .arg("-U")
         .sh("id -u; cat /proc/self/uid_map")
-        .as_ordinary()
+        .by_ordinary()
         .run()
         .ok();
     let overflow = std::fs::read_to_string("/proc/sys/kernel/overflowuid").expect("/proc");
@@ -292,7 +308,7 @@ fn mounts_made_inside_stay_inside() {
     Tool::unshare()
         .line("-rm")
         .sh(&script)
-        .as_ordinary()
+        .by_ordinary()
         .run()
         .ok()
         .out("inside\n");
@@ -304,7 +320,7 @@ fn a_new_network_has_only_lo_and_it_is_down() {
     needs!(user_namespaces(), command("ip"));
     let said = Tool::unshare()
         .line("-rn ip -o link")
-        .as_ordinary()
+        .by_ordinary()
         .run()
         .ok()
         .lines();
@@ -326,7 +342,7 @@ fn propagation_of_a_new_mount_namespace() {
         let line = Tool::unshare()
             .line(words)
             .line("awk $5==\"/\"{print($7)} /proc/self/mountinfo")
-            .as_ordinary()
+            .by_ordinary()
             .run()
             .ok()
             .text();
@@ -354,7 +370,7 @@ fn slave_propagation_lets_mounts_in_and_none_out() {
     Tool::fixture()
         .line("-rm")
         .sh(&script)
-        .as_ordinary()
+        .by_ordinary()
         .run()
         .ok()
         .out("arrived\nnone\n");
@@ -375,13 +391,13 @@ fn root_and_working_directory() {
     Tool::unshare()
         .line("-r -R / pwd")
         .dir(place.path())
-        .as_ordinary()
+        .by_ordinary()
         .run()
         .ok()
         .out("/\n");
     Tool::unshare()
         .line("-r -R/ -w /proc/sys pwd")
-        .as_ordinary()
+        .by_ordinary()
         .run()
         .ok()
         .out("/proc/sys\n");

@@ -94,8 +94,15 @@ fn helpers_are_gone_while_the_program_runs() {
 #[test]
 fn the_end_of_the_program_is_the_end() {
     // What the program leaves running is nobody's to wait for.
-    let started = Tool::unshare().arg("-f").sh("sleep 0.3 & exit 4").start();
-    started.wait().exits(4);
+    Tool::unshare()
+        .arg("-f")
+        .sh("sleep 0.3 & exit 4")
+        .run()
+        .exits(4);
+}
+
+#[test]
+fn the_end_of_pid_1_is_the_end_of_all() {
     needs!(root());
     // In its own PID namespace it does not survive the first process.
     Tool::unshare()
@@ -177,6 +184,10 @@ fn the_child_is_killed_with_the_parent() {
     ] {
         child_dies(options);
     }
+}
+
+#[test]
+fn the_child_is_killed_with_the_parent_in_namespaces_of_its_own() {
     needs!(root());
     child_dies("-pf --kill-child");
     child_dies("-muinpf --mount-proc --kill-child");
@@ -188,7 +199,7 @@ fn the_child_is_killed_with_the_parent_in_a_user_namespace() {
     let started = Tool::unshare()
         .line("-Urpf --kill-child")
         .sh("echo ready; exec sleep 60")
-        .as_ordinary()
+        .by_ordinary()
         .start();
     started.until_says("ready");
     let program = only_child(started.pid());

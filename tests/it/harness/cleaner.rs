@@ -5,11 +5,11 @@
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{LazyLock, Mutex};
 
-static PIPE: LazyLock<Mutex<ChildStdin>> = LazyLock::new(|| {
-    let mut shell = Command::new("/bin/sh")
+static SHELL: LazyLock<Mutex<Child>> = LazyLock::new(|| {
+    let shell = Command::new("/bin/sh")
         .args(["-c", r#"orders=$(cat); eval "$orders""#])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -18,11 +18,14 @@ static PIPE: LazyLock<Mutex<ChildStdin>> = LazyLock::new(|| {
         .process_group(0)
         .spawn()
         .expect("/bin/sh starts");
-    Mutex::new(shell.stdin.take().expect("its stdin is a pipe"))
+    Mutex::new(shell)
 });
 
 /// Has the shell command `order` run after this process has ended.
 pub(super) fn at_end(order: &str) {
-    let mut pipe = PIPE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut shell = SHELL
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    let pipe = shell.stdin.as_mut().expect("its stdin is a pipe");
     writeln!(pipe, "{order}").expect("the cleaner takes orders");
 }

@@ -38,7 +38,7 @@ impl Holder {
     /// As [`Holder::unshare`], for an ordinary user.
     #[track_caller]
     pub(crate) fn ordinary(words: &str) -> Self {
-        Self::of(Tool::fixture().line(words).as_ordinary(), "")
+        Self::of(Tool::fixture().line(words).by_ordinary(), "")
     }
 
     /// A process of any making: `tool` is given a shell to run.

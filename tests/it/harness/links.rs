@@ -64,21 +64,12 @@ impl Links {
     }
 }
 
-/// A /proc/PID/status file.
+/// A /proc/PID/status file, as a program printed it.
 #[derive(Debug)]
 pub(crate) struct Status(BTreeMap<String, String>);
 
 impl Status {
-    /// Of a process that is seen from here.
-    #[track_caller]
-    pub(crate) fn of(pid: i32) -> Self {
-        let path = format!("/proc/{pid}/status");
-        Self::said(
-            &std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}")),
-        )
-    }
-
-    /// As a program printed it.
+    /// Reads it.
     pub(crate) fn said(text: &str) -> Self {
         Self(
             text.lines()

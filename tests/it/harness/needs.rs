@@ -86,7 +86,7 @@ pub(crate) fn user_namespaces() -> Need {
     static ALLOWED: LazyLock<bool> = LazyLock::new(|| {
         Tool::fixture()
             .args(["-U", "true"])
-            .as_ordinary()
+            .by_ordinary()
             .run()
             .succeeded()
     });

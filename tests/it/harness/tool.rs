@@ -190,16 +190,16 @@ impl Tool {
     }
 
     /// As an ordinary user: another one when the tests run as root, else ourselves.
-    pub(crate) fn as_ordinary(self) -> Self {
+    pub(crate) fn by_ordinary(self) -> Self {
         if needs::is_root() {
-            self.as_user(ORDINARY, ORDINARY)
+            self.by_user(ORDINARY, ORDINARY)
         } else {
             self
         }
     }
 
     /// As this user and group, without supplementary groups (as std does it for a caller that is root).
-    pub(crate) fn as_user(mut self, uid: u32, gid: u32) -> Self {
+    pub(crate) fn by_user(mut self, uid: u32, gid: u32) -> Self {
         self.command.uid(uid).gid(gid);
         self
     }

@@ -44,9 +44,12 @@ impl Subordinate {
 
     /// Runs the tool as this user.
     pub(crate) fn runs(&self, tool: Tool) -> Tool {
-        tool.as_user(self.uid, self.gid)
+        tool.by_user(self.uid, self.gid)
     }
 }
+
+/// What is locked while accounts change: flock(1) takes a directory, and leaves no file behind.
+const LOCK: &str = "/etc";
 
 /// Makes the account with shadow's own tools, which lock the files that they write; `flock` keeps
 /// other runs of these tests from finding them locked.
@@ -60,11 +63,9 @@ fn make() -> Result<Subordinate, String> {
         }
     }
     let name = format!("nskit-test-{}", std::process::id());
-    let lock = std::env::temp_dir().join("nskit-test-users.lock");
-    let lock = lock.to_str().ok_or("a plain temporary directory")?;
-    cleaner::at_end(&format!("flock '{lock}' userdel {name}"));
+    cleaner::at_end(&format!("flock {LOCK} userdel {name}"));
     let made = Command::new("flock")
-        .args([lock, "useradd", "--no-create-home", "--user-group"])
+        .args([LOCK, "useradd", "--no-create-home", "--user-group"])
         .args(["--shell", "/bin/sh", &name])
         .stdin(Stdio::null())
         .output()
