@@ -253,6 +253,14 @@ fn signals_that_do_not_exist() {
     }
 }
 
+/// Waits until a process sleeps: here, until the parent waits for its child.
+#[track_caller]
+fn sleeps(pid: i32) {
+    eventually("the parent waits", || {
+        (state(pid) == Some('S')).then_some(())
+    });
+}
+
 #[test]
 fn signals_are_forwarded() {
     needs!(option("unshare", "--forward-signals"));
@@ -265,6 +273,7 @@ fn signals_are_forwarded() {
     place.file("said", "");
     let started = Tool::unshare().arg("--forward-signals").sh(&script).start();
     started.until_says("ready");
+    sleeps(started.pid());
     let lines = |count: usize| {
         eventually("the program says what it got", || {
             let text = std::fs::read_to_string(&said).ok()?;
@@ -292,6 +301,7 @@ fn a_forwarded_signal_that_kills_is_our_death_too() {
             .sh("echo ready; exec sleep 60")
             .start();
         started.until_says("ready");
+        sleeps(started.pid());
         kill(started.pid(), signal);
         started.wait().dies_of(signal);
     }
