@@ -2,9 +2,198 @@
 //!
 //! The way through the program is argv → options → plan → run. An applet turns its options into a
 //! [`plan::Plan`], which is data and prints; [`run`] does it, step after step, over [`sys`].
+//!
+//! This room decides which applet is called, and is the only one that prints an error or exits.
 
 #![cfg_attr(not(test), no_main)]
 
 mod applets;
 mod cli;
+mod explain;
 mod plan;
+mod run;
+mod show;
+mod sys;
+
+use std::ffi::{CStr, OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
+use applets::common::Request;
+use applets::nskit::{Command, Install};
+use applets::{APPLETS, Answer, Applet, Refusal};
+use plan::Plan;
+use run::{Failure, Machine, Outcome};
+use sys::{Args, Stream};
+
+#[cfg(not(test))]
+entry!(start);
+
+/// The name of this program itself, where no applet is called.
+const OWN_NAME: &str = "nskit";
+/// The exit status of failures of nskit's own commands.
+const OWN_FAILURE: u8 = 125;
+/// The exit status when there is no such applet, as of a shell that finds no program.
+const NO_APPLET: u8 = 127;
+
+/// Does what the arguments ask for; gives the exit status.
+#[cfg_attr(test, allow(dead_code))]
+fn start(args: &Args) -> u8 {
+    let argv = args.words();
+    let name = argv.first().map_or(&b""[..], |word| name_in(word));
+    if sys::is_set_id() {
+        let text = "refusing to run set-user-ID or set-group-ID: that would hand root to everyone";
+        return fail(OsStr::from_bytes(name), text.as_ref(), OWN_FAILURE);
+    }
+    match applet(name) {
+        Some(applet) => call(applet, argv, args),
+        None => own(argv, args),
+    }
+}
+
+/// The name in a word by which we are called: its last component, without the `-` of a login shell.
+fn name_in(word: &'static CStr) -> &'static [u8] {
+    let word = word.to_bytes();
+    let name = word.rsplit(|&byte| byte == b'/').next().unwrap_or(word);
+    name.strip_prefix(b"-").unwrap_or(name)
+}
+
+fn applet(name: &[u8]) -> Option<&'static Applet> {
+    const { &APPLETS }
+        .iter()
+        .find(|applet| applet.name.as_bytes() == name)
+}
+
+/// Under our own name, or any other: the first operand names the applet.
+fn own(argv: &'static [&'static CStr], args: &Args) -> u8 {
+    match applets::nskit::read(argv) {
+        Err(line) => {
+            fail(OWN_NAME.as_ref(), &line, OWN_FAILURE);
+            say_try(OWN_NAME.as_ref());
+            OWN_FAILURE
+        }
+        Ok(Command::Print(text)) => print(OWN_NAME, &text, OWN_FAILURE),
+        Ok(Command::Install(install)) => make_links(&install),
+        Ok(Command::Applet(index)) => {
+            let called = &argv[index..];
+            match called.first().and_then(|word| applet(word.to_bytes())) {
+                Some(applet) => call(applet, called, args),
+                None => {
+                    let mut line = called
+                        .first()
+                        .map_or(OsString::new(), |word| os(word).to_owned());
+                    line.push(": applet not found");
+                    fail(OWN_NAME.as_ref(), &line, NO_APPLET)
+                }
+            }
+        }
+    }
+}
+
+fn make_links(install: &Install) -> u8 {
+    let names = const { &APPLETS }.each_ref().map(|applet| applet.name);
+    let Install {
+        symbolic,
+        force,
+        directory,
+    } = install;
+    match run::install(&names, directory.as_deref(), *symbolic, *force) {
+        Ok(text) => print(OWN_NAME, &text, OWN_FAILURE),
+        Err(failure) => {
+            let mut line = failure.line;
+            if let Some(error) = failure.error {
+                line.push(": ");
+                line.push(error.text());
+            }
+            fail(OWN_NAME.as_ref(), &line, OWN_FAILURE)
+        }
+    }
+}
+
+/// Calls an applet; `argv` begins with its name.
+fn call(applet: &'static Applet, argv: &'static [&'static CStr], args: &Args) -> u8 {
+    let answer = (applet.ask)(argv, &Machine);
+    match answer {
+        Ok(Answer::Print(text)) => print(applet.name, &text, applet.failure_status),
+        Ok(Answer::Do(Request::Run(plan))) => run(applet, &plan, args),
+        Ok(Answer::Do(Request::Rehearse(plan))) => rehearse(applet, &plan),
+        Ok(Answer::Do(Request::Same { .. } | Request::Show { .. })) => 0,
+        Err(Refusal::Usage(usage)) => {
+            fail(applet.name.as_ref(), &usage.0, applet.failure_status);
+            say_try(applet.name.as_ref());
+            applet.failure_status
+        }
+        Err(Refusal::Trouble(trouble)) => {
+            fail(applet.name.as_ref(), &trouble.0, applet.failure_status)
+        }
+    }
+}
+
+fn run(applet: &Applet, plan: &Plan, args: &Args) -> u8 {
+    if let Some(advice) = plan.report.advice {
+        fail(applet.name.as_ref(), advice.as_ref(), 0);
+    }
+    let Outcome { result, status } = run::run(plan, args);
+    match result {
+        Ok(ended) => ended.follow(),
+        Err(failure) => report(applet, &failure, plan.report.explain, status.as_ref()),
+    }
+}
+
+fn rehearse(applet: &Applet, plan: &Plan) -> u8 {
+    match run::rehearse(plan) {
+        Ok(text) => print(applet.name, &text, applet.failure_status),
+        Err(failure) => report(applet, &failure, plan.report.explain, None),
+    }
+}
+
+/// Says what failed, and where it is wanted why.
+fn report(applet: &Applet, failure: &Failure, explain: bool, status: Option<&run::Status>) -> u8 {
+    if !failure.said.is_empty() {
+        let _ = sys::print(Stream::Error, &failure.said);
+    }
+    let mut line = failure.line.clone();
+    if let Some(error) = failure.error {
+        line.push(": ");
+        line.push(error.text());
+    }
+    let code = fail(
+        applet.name.as_ref(),
+        &line,
+        failure.status.unwrap_or(applet.failure_status),
+    );
+    let _ = (explain, status);
+    code
+}
+
+/// Prints one line of error; gives the exit status.
+fn fail(name: &OsStr, line: &OsStr, status: u8) -> u8 {
+    let mut text = name.as_bytes().to_vec();
+    text.extend_from_slice(b": ");
+    text.extend_from_slice(line.as_bytes());
+    text.push(b'\n');
+    // Whether anybody hears it changes nothing.
+    let _ = sys::print(Stream::Error, &text);
+    status
+}
+
+/// The second line of an error on the command line.
+fn say_try(name: &OsStr) {
+    let text = format!("Try '{} --help' for more information.\n", name.display());
+    let _ = sys::print(Stream::Error, text.as_bytes());
+}
+
+/// Prints to standard output; gives the exit status.
+fn print(name: &str, text: &str, failure: u8) -> u8 {
+    match sys::print(Stream::Output, text.as_bytes()) {
+        Ok(()) => 0,
+        Err(error) => fail(
+            name.as_ref(),
+            format!("write error: {error}").as_ref(),
+            failure,
+        ),
+    }
+}
+
+fn os(word: &CStr) -> &OsStr {
+    OsStr::from_bytes(word.to_bytes())
+}

@@ -1,5 +1,79 @@
 //! The applets: the options of each, and what they ask for.
 
+pub(crate) mod common;
 pub(crate) mod nsenter;
+pub(crate) mod nskit;
 pub(crate) mod setns;
 pub(crate) mod unshare;
+
+use std::ffi::CStr;
+
+use common::{Request, Trouble};
+
+use crate::cli::{self, Declared, Parsed, Reading, Usage};
+use crate::plan::Host;
+
+/// One of the programs that this binary is.
+pub(crate) struct Applet {
+    /// Its name, by which it is called.
+    pub(crate) name: &'static str,
+    /// What it does, on one line.
+    pub(crate) about: &'static str,
+    /// The exit status of its own failures.
+    pub(crate) failure_status: u8,
+    /// Reads its command line.
+    pub(crate) ask: fn(&'static [&'static CStr], &dyn Host) -> Result<Answer, Refusal>,
+}
+
+/// All of them.
+pub(crate) const APPLETS: [Applet; 3] = [
+    Applet {
+        name: "unshare",
+        about: "run a program in namespaces of its own",
+        failure_status: 1,
+        ask: |argv, host| ask(argv, host, unshare::request),
+    },
+    Applet {
+        name: "nsenter",
+        about: "run a program in the namespaces of other processes",
+        failure_status: 1,
+        ask: |argv, host| ask(argv, host, nsenter::request),
+    },
+    Applet {
+        name: "setns",
+        about: "run a program in exactly the namespaces that are named",
+        failure_status: 125,
+        ask: |argv, host| ask(argv, host, setns::request),
+    },
+];
+
+/// What a command line leads to.
+pub(crate) enum Answer {
+    /// Something to do.
+    Do(Request),
+    /// A text to print.
+    Print(String),
+}
+
+/// Why a command line leads to nothing.
+pub(crate) enum Refusal {
+    /// It cannot be read.
+    Usage(Usage),
+    /// It asks for something that cannot be.
+    Trouble(Trouble),
+}
+
+type Ask<T> = fn(&Parsed<T>, &'static [&'static CStr], &dyn Host) -> Result<Request, Trouble>;
+
+fn ask<T: Declared>(
+    argv: &'static [&'static CStr],
+    host: &dyn Host,
+    request: Ask<T>,
+) -> Result<Answer, Refusal> {
+    match cli::read::<T>(argv).map_err(Refusal::Usage)? {
+        Reading::Help(text) | Reading::Version(text) => Ok(Answer::Print(text)),
+        Reading::Options(parsed) => request(&parsed, argv, host)
+            .map(Answer::Do)
+            .map_err(Refusal::Trouble),
+    }
+}

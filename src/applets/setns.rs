@@ -1,11 +1,24 @@
 //! `setns`: any namespace by any name, and what there is (its options, and what they ask for).
 
+use std::ffi::{CStr, OsStr};
+use std::os::unix::ffi::OsStrExt;
+
 use argh::{ArgsInfo, FromArgs};
 
-use crate::cli::{Attached, Declared, Text};
+use super::common::{self, Request, Trouble, word};
+use super::nsenter::{Credentials, Places};
+use crate::cli::{Attached, Declared, Parsed, Text};
+use crate::plan::reference::parse_wanted;
+use crate::plan::{
+    Enter, Fork, Host, Kind, Kinds, Plan, Reference, Report, Source, Step, Wanted, Which,
+};
 
 /// run a program in exactly the namespaces that are named
 #[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(
+    note = "a ref is a PID, the path of an nsfs file, net:[inode], netns:name, fd:N, id:N, sock:PID:FD, pidfile:file, cgroup:path, self, all, parent:ref or owner:ref; kind=ref keeps that kind alone",
+    note = "no program can move its parent shell: setns runs the program, or a shell, in the namespaces"
+)]
 pub(crate) struct Options {
     /// enter the namespaces in the order given
     #[argh(switch)]
@@ -90,4 +103,182 @@ impl Declared for Options {
         ("Mounts and directories", "root"),
         ("Other", "verbose"),
     ];
+}
+
+/// Turns the options and references into what to do.
+///
+/// # Errors
+/// A reference or value that cannot be used, or options that contradict each other.
+pub(crate) fn request(
+    parsed: &Parsed<Options>,
+    argv: &'static [&'static CStr],
+    host: &dyn Host,
+) -> Result<Request, Trouble> {
+    let options = &parsed.options;
+    let operands = &argv[parsed.first_operand..];
+    contradictions(options)?;
+    if options.same {
+        let wanted: Vec<Wanted> = operands
+            .iter()
+            .map(|operand| parse_wanted(word(operand)).map_err(Trouble::line))
+            .collect::<Result<_, _>>()?;
+        if wanted.len() < 2 {
+            return Err(Trouble::line("--same: needs two references or more"));
+        }
+        return Ok(Request::Same {
+            wanted,
+            quiet: options.quiet,
+        });
+    }
+    if options.show || options.tree || options.json {
+        let mut references: Vec<Wanted> = operands
+            .iter()
+            .map(|operand| parse_wanted(word(operand)).map_err(Trouble::line))
+            .collect::<Result<_, _>>()?;
+        if references.is_empty() {
+            references.push(Wanted {
+                which: Which::Natural,
+                reference: Reference::All,
+            });
+        }
+        let (tree, json) = (options.tree, options.json);
+        return Ok(Request::Show {
+            wanted: references,
+            tree,
+            json,
+        });
+    }
+    let Some((references, rest)) = operands.split_first() else {
+        return Err(Trouble::line(
+            "no namespace specified: setns REF[,REF...] [program [argument...]]",
+        ));
+    };
+    let program = match rest.split_first() {
+        Some((first, rest)) if first.to_bytes() == b"--" => rest,
+        _ => rest,
+    };
+    enter(parsed, references, program, host)
+}
+
+/// Namespaces to enter, and a program to run there.
+fn enter(
+    parsed: &Parsed<Options>,
+    references: &'static CStr,
+    program: &'static [&'static CStr],
+    host: &dyn Host,
+) -> Result<Request, Trouble> {
+    let options = &parsed.options;
+    let wanted: Vec<Wanted> = references
+        .to_bytes()
+        .split(|&byte| byte == b',')
+        .map(|text| parse_wanted(OsStr::from_bytes(text)).map_err(Trouble::line))
+        .collect::<Result<_, _>>()?;
+    if wanted
+        .iter()
+        .any(|wanted| wanted.reference == Reference::All)
+    {
+        return Err(Trouble::line(
+            "all: names every namespace, for --same and --show only",
+        ));
+    }
+    let kinds = wanted
+        .iter()
+        .fold(Kinds::NONE, |kinds, wanted| match wanted.which {
+            Which::These(these) => kinds.and(these),
+            Which::AllBut(_) | Which::Natural => kinds,
+        });
+    let credentials = Credentials::given(
+        options.setuid.as_ref(),
+        options.setgid.as_ref(),
+        options.groups.as_ref(),
+        host,
+    )?;
+    let places = Places::given(&options.root, &options.wd, &options.wdns, kinds);
+    let of_process = |source: &Source| {
+        matches!(
+            source,
+            Source::Root(None) | Source::Directory(None) | Source::Credentials
+        )
+    };
+
+    let mut steps = Vec::with_capacity(16);
+    if let Some(file) = &options.pidfile {
+        steps.push(Step::Pidfile(file.0.clone()));
+    }
+    let mut sources = places.sources;
+    if credentials.follows() {
+        sources.push(Source::Credentials);
+    }
+    if sources.iter().any(of_process) {
+        steps.push(process(&wanted)?);
+        steps.extend(sources.into_iter().map(Step::Open));
+        steps.push(Step::CheckTarget);
+    } else {
+        steps.extend(sources.into_iter().map(Step::Open));
+    }
+    steps.push(Step::Enter(Enter {
+        wanted,
+        in_order: options.in_order,
+        user_parent: 0,
+    }));
+    steps.extend(places.steps);
+    if !options.no_fork {
+        steps.push(Step::Fork(Fork {
+            only_if_needed: !options.fork,
+            ..Fork::default()
+        }));
+    }
+    credentials.steps(options.keep_caps, &mut steps);
+    steps.push(Step::Execute(common::program(program)));
+
+    let report = Report {
+        status_fd: common::status_fd(options.status_fd.as_ref())?,
+        explain: options.explain,
+        verbose: options.verbose,
+        advice: None,
+    };
+    let plan = Plan { steps, report };
+    Ok(if options.dry_run {
+        Request::Rehearse(plan)
+    } else {
+        Request::Run(plan)
+    })
+}
+
+/// The one process named, whose directories or credentials are to be taken.
+fn process(wanted: &[Wanted]) -> Result<Step, Trouble> {
+    let mut processes = wanted.iter().filter_map(|wanted| match &wanted.reference {
+        Reference::Process { pid, inode } => Some((*pid, *inode)),
+        _ => None,
+    });
+    match (processes.next(), processes.next()) {
+        (Some((pid, inode)), None) => Ok(Step::OpenTarget {
+            pid,
+            inode,
+            kind: Some(Kind::Mnt),
+        }),
+        _ => Err(Trouble::line(
+            "--root, --wd and follow without a value take those of a process: name one, by its PID",
+        )),
+    }
+}
+
+fn contradictions(options: &Options) -> Result<(), Trouble> {
+    let refuse = |line: &str| Err(Trouble::line(line));
+    if options.fork && options.no_fork {
+        return refuse("--fork and --no-fork cannot be combined");
+    }
+    if options.same && (options.show || options.tree || options.json) {
+        return refuse("--same cannot be combined with --show, --tree or --json");
+    }
+    if options.quiet && !options.same {
+        return refuse("--quiet needs --same");
+    }
+    if !options.wd.is_empty() && !options.wdns.is_empty() {
+        return refuse("options --wd and --wdns cannot be combined");
+    }
+    if options.wdns.iter().any(|attached| attached.0.is_none()) {
+        return refuse("--wdns: needs a directory, attached: --wdns=<dir>");
+    }
+    Ok(())
 }

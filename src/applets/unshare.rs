@@ -1,8 +1,18 @@
-//! `unshare`: new namespaces for a program (spec of its options, and what they ask for).
+//! `unshare`: new namespaces for a program (its options, and the plan that they ask for).
+
+use std::ffi::{CStr, OsString};
 
 use argh::{ArgsInfo, FromArgs};
 
-use crate::cli::{Attached, Declared, Text};
+use super::common::{self, Request, Trouble, lookup, of_option, words_of};
+use crate::cli::{Attached, Declared, Parsed, Text};
+use crate::plan::binfmt::Registration;
+use crate::plan::idmap::{Range, RangeSpec};
+use crate::plan::value::{self, Propagation, Setgroups};
+use crate::plan::{
+    Clock, Environment, Fork, GroupList, Host, IdMap, Ids, Init, Kind, Kinds, NewId, Outside, Plan,
+    Report, Step, Via,
+};
 
 /// run a program in namespaces of its own
 #[derive(Debug, FromArgs, ArgsInfo)]
@@ -13,7 +23,7 @@ pub(crate) struct Options {
     /// new UTS namespace (hostname)
     #[argh(option, short = 'u', arg_name = "[=file]")]
     pub(crate) uts: Vec<Attached>,
-    /// new System V IPC and POSIX message queue namespace
+    /// new IPC namespace (System V IPC, POSIX message queues)
     #[argh(option, short = 'i', arg_name = "[=file]")]
     pub(crate) ipc: Vec<Attached>,
     /// new network namespace
@@ -47,11 +57,11 @@ pub(crate) struct Options {
     /// map the effective group to this one (implies -U)
     #[argh(option, arg_name = "gid|name")]
     pub(crate) map_group: Option<Text>,
-    /// map a range of users: inner:outer:count, auto, subids or all (implies -U)
-    #[argh(option, arg_name = "range")]
+    /// map a range of users, inner:outer:count (implies -U)
+    #[argh(option, arg_name = "range|auto|subids|all")]
     pub(crate) map_users: Vec<Text>,
-    /// map a range of groups: inner:outer:count, auto, subids or all (implies -U)
-    #[argh(option, arg_name = "range")]
+    /// map a range of groups, inner:outer:count (implies -U)
+    #[argh(option, arg_name = "range|auto|subids|all")]
     pub(crate) map_groups: Vec<Text>,
     /// map the first subordinate ranges of users and groups, from 0 (implies -U)
     #[argh(switch)]
@@ -130,7 +140,7 @@ pub(crate) struct Options {
     pub(crate) clear_env: bool,
     /// keep only these variables
     #[argh(option, arg_name = "name,...")]
-    pub(crate) whitelist_env: Option<Text>,
+    pub(crate) whitelist_env: Vec<Text>,
 
     /// report on this descriptor, a line of JSON for each event (+)
     #[argh(option, arg_name = "fd")]
@@ -160,4 +170,447 @@ impl Declared for Options {
         ("Environment", "clear-env"),
         ("Other", "status-fd"),
     ];
+}
+
+/// The default directories of file systems that are mounted.
+const PROC: &str = "/proc";
+const BINFMT: &str = "/proc/sys/fs/binfmt_misc";
+
+/// Turns the options into what to do.
+///
+/// # Errors
+/// A value that cannot be used, or options that contradict each other: a line that names them.
+pub(crate) fn request(
+    parsed: &Parsed<Options>,
+    argv: &'static [&'static CStr],
+    host: &dyn Host,
+) -> Result<Request, Trouble> {
+    let options = &parsed.options;
+    let kinds = kinds(options, host);
+    let fork = fork(options)?;
+    contradictions(options, kinds, fork.is_some())?;
+
+    let maps = [map(parsed, Ids::Uid, host)?, map(parsed, Ids::Gid, host)?];
+    let setgroups = setgroups(options, &maps[1])?;
+    let owner = options
+        .owner
+        .as_ref()
+        .map(|text| of_option("--owner", value::Owner::parse(&text.0)))
+        .transpose()?;
+    let binds = binds(options);
+    let mut outside = Vec::new();
+    let mut own = Vec::new();
+    for (ids, map) in [Ids::Uid, Ids::Gid].into_iter().zip(maps) {
+        let Some(map) = map else { continue };
+        // One ID of our own we may write ourselves, unless somebody else will own the namespace.
+        if map.is_own && owner.is_none() {
+            own.push(Step::WriteMap(ids, map.map));
+        } else {
+            let via = if host.may_map(ids) {
+                Via::File
+            } else {
+                Via::Program
+            };
+            outside.push((ids, map.map, via));
+        }
+    }
+
+    let mut steps = Vec::with_capacity(24);
+    if let Some(file) = &options.pidfile {
+        steps.push(Step::Pidfile(file.0.clone()));
+    }
+    if !outside.is_empty() || !binds.is_empty() {
+        steps.push(Step::Helper);
+    }
+    if let Some(owner) = owner {
+        steps.push(Step::Become {
+            uid: owner.uid,
+            gid: owner.gid,
+        });
+    }
+    if !kinds.is_empty() {
+        steps.push(Step::Unshare(kinds));
+    }
+    steps.extend(setgroups.map(Step::Setgroups));
+    steps.append(&mut own);
+    if !outside.is_empty() {
+        steps.push(Step::Outside(Outside::Maps(outside)));
+    }
+    clocks(options, host, &mut steps)?;
+    let forks = fork.is_some();
+    steps.extend(fork.map(Step::Fork));
+    if !binds.is_empty() {
+        steps.push(Step::Outside(Outside::Bind(binds)));
+    }
+    mounts(options, kinds, forks, &mut steps)?;
+    if let Some(name) = &options.hostname {
+        steps.push(Step::Hostname(name.0.clone()));
+    }
+    if options.loopback {
+        steps.push(Step::Loopback);
+    }
+    credentials(options, kinds, host, &mut steps)?;
+    if let Some(environment) = environment(options)? {
+        steps.push(Step::Environment(environment));
+    }
+    steps.push(Step::Execute(common::program(
+        &argv[parsed.first_operand..],
+    )));
+
+    let alone = kinds.has(Kind::Pid) && !forks && host.at_terminal();
+    let report = Report {
+        status_fd: common::status_fd(options.status_fd.as_ref())?,
+        explain: options.explain,
+        verbose: false,
+        advice: alone.then_some("add --fork: only children enter the new PID namespace"),
+    };
+    let plan = Plan { steps, report };
+    Ok(if options.dry_run {
+        Request::Rehearse(plan)
+    } else {
+        Request::Run(plan)
+    })
+}
+
+/// The namespaces to make: those asked for, and those that other options imply.
+fn kinds(options: &Options, host: &dyn Host) -> Kinds {
+    let mut kinds = if options.all {
+        host.kinds()
+    } else {
+        Kinds::NONE
+    };
+    for (given, kind) in files(options) {
+        if !given.is_empty() {
+            kinds = kinds.with(kind);
+        }
+    }
+    let binfmt = !options.mount_binfmt.is_empty() || !options.load_interp.is_empty();
+    let maps = options.map_root_user
+        || options.map_current_user
+        || options.map_user.is_some()
+        || options.map_group.is_some()
+        || !options.map_users.is_empty()
+        || !options.map_groups.is_empty()
+        || options.map_auto
+        || options.map_subids;
+    let implied = [
+        (maps || options.owner.is_some() || binfmt, Kind::User),
+        (!options.mount_proc.is_empty() || binfmt, Kind::Mnt),
+        (!options.init.is_empty(), Kind::Pid),
+        (options.hostname.is_some(), Kind::Uts),
+        (options.loopback, Kind::Net),
+    ];
+    implied
+        .into_iter()
+        .filter(|(implied, _)| *implied)
+        .fold(kinds, |kinds, (_, kind)| kinds.with(kind))
+}
+
+/// The options of the kinds, in declared order.
+fn files(options: &Options) -> [(&[Attached], Kind); 8] {
+    [
+        (&options.mount, Kind::Mnt),
+        (&options.uts, Kind::Uts),
+        (&options.ipc, Kind::Ipc),
+        (&options.net, Kind::Net),
+        (&options.pid, Kind::Pid),
+        (&options.user, Kind::User),
+        (&options.cgroup, Kind::Cgroup),
+        (&options.time, Kind::Time),
+    ]
+}
+
+/// The files on which namespaces are made persistent; of several for one kind, the last.
+fn binds(options: &Options) -> Vec<(Kind, OsString)> {
+    files(options)
+        .into_iter()
+        .filter_map(|(given, kind)| {
+            let file = given.iter().rev().find_map(|attached| attached.0.clone())?;
+            Some((kind, file))
+        })
+        .collect()
+}
+
+/// How to fork, if at all.
+fn fork(options: &Options) -> Result<Option<Fork>, Trouble> {
+    let kill_child = common::kill_child(&options.kill_child)?;
+    let forward = common::forward(&options.forward_signals)?;
+    let init = match options.init.last() {
+        None => None,
+        Some(Attached(None)) => Some(Init::Program),
+        Some(Attached(Some(word))) if word == "group" => Some(Init::Group),
+        Some(Attached(Some(word))) => {
+            return Err(Trouble::value(
+                "--init",
+                format!("{} is not group", common::quoted(word)),
+            ));
+        }
+    };
+    let forks = options.fork || kill_child.is_some() || !forward.is_empty() || init.is_some();
+    Ok(forks.then_some(Fork {
+        kill_child,
+        forward,
+        patient: true,
+        init,
+        only_if_needed: false,
+    }))
+}
+
+/// Refuses options that contradict each other.
+fn contradictions(options: &Options, kinds: Kinds, forks: bool) -> Result<(), Trouble> {
+    let refuse = |line: &str| Err(Trouble::line(line));
+    if (options.monotonic.is_some() || options.boottime.is_some()) && !kinds.has(Kind::Time) {
+        return refuse(
+            "options --monotonic and --boottime require unsharing of a time namespace (-T)",
+        );
+    }
+    if !forks && options.pid.iter().any(|attached| attached.0.is_some()) {
+        return refuse(
+            "--pid=FILE needs --fork: a PID namespace can be bound once it has a process",
+        );
+    }
+    if options.pivot_root && options.root.is_none() {
+        return refuse("--pivot-root needs --root: the directory to pivot to");
+    }
+    if options.pivot_root && !kinds.has(Kind::Mnt) {
+        return refuse(
+            "--pivot-root needs --mount: only a new mount namespace can get another root",
+        );
+    }
+    if options.keep_caps && !kinds.has(Kind::User) {
+        return refuse(
+            "--keep-caps needs --user: the capabilities of a new user namespace are kept",
+        );
+    }
+    Ok(())
+}
+
+/// A map, and whether it is one ID of our own.
+struct Map {
+    map: IdMap,
+    is_own: bool,
+}
+
+/// The map of users or groups, if one is asked for.
+fn map(parsed: &Parsed<Options>, ids: Ids, host: &dyn Host) -> Result<Option<Map>, Trouble> {
+    let options = &parsed.options;
+    let (option, given, range_option, specs) = match ids {
+        Ids::Uid => (
+            "--map-user",
+            &options.map_user,
+            "--map-users",
+            &options.map_users,
+        ),
+        Ids::Gid => (
+            "--map-group",
+            &options.map_group,
+            "--map-groups",
+            &options.map_groups,
+        ),
+    };
+    let outside = || host.effective(ids);
+    let single = match parsed.last_of(&[&option[2..], "map-root-user", "map-current-user"]) {
+        None => None,
+        Some("map-root-user") => Some((0, outside())),
+        Some("map-current-user") => Some((outside(), outside())),
+        Some(_) => match given {
+            Some(text) => Some((lookup(option, ids, &text.0, host)?, outside())),
+            None => None,
+        },
+    };
+    let mut ranges = Vec::new();
+    let of_spec = |option: &str, spec: RangeSpec| -> Result<Vec<Range>, Trouble> {
+        Ok(match spec {
+            RangeSpec::Extent(extent) => vec![Range::given(extent)],
+            RangeSpec::Auto => vec![Range::auto(of_option(option, host.subids(ids))?)],
+            RangeSpec::SubIds => vec![Range::subids(of_option(option, host.subids(ids))?)],
+            RangeSpec::All => {
+                let own = of_option(option, host.own_map(ids))?;
+                let ranges = Range::all(&own);
+                if ranges.is_empty() {
+                    let text = "all: this user namespace has no ID map".to_owned();
+                    return Err(Trouble::value(option, text));
+                }
+                ranges
+            }
+        })
+    };
+    for spec in specs {
+        ranges.extend(of_spec(
+            range_option,
+            of_option(range_option, RangeSpec::parse(&spec.0))?,
+        )?);
+    }
+    if options.map_auto {
+        ranges.extend(of_spec("--map-auto", RangeSpec::Auto)?);
+    }
+    if options.map_subids {
+        ranges.extend(of_spec("--map-subids", RangeSpec::SubIds)?);
+    }
+    if single.is_none() && ranges.is_empty() {
+        return Ok(None);
+    }
+    let is_own = ranges.is_empty();
+    let map = of_option(range_option, IdMap::new(single, &ranges, host.page_size()))?;
+    Ok(Some(Map { map, is_own }))
+}
+
+/// What to write to /proc/self/setgroups.
+fn setgroups(options: &Options, groups: &Option<Map>) -> Result<Option<Setgroups>, Trouble> {
+    let given = options
+        .setgroups
+        .as_ref()
+        .map(|text| of_option("--setgroups", Setgroups::parse(&text.0)))
+        .transpose()?;
+    // Without privilege the kernel takes a map of groups only where setgroups is denied.
+    match (given, groups) {
+        (Some(Setgroups::Allow), Some(map)) if map.is_own => Err(Trouble::line(
+            "options --setgroups=allow and --map-group are mutually exclusive",
+        )),
+        (None, Some(map)) if map.is_own => Ok(Some(Setgroups::Deny)),
+        (given, _) => Ok(given),
+    }
+}
+
+fn clocks(options: &Options, host: &dyn Host, steps: &mut Vec<Step>) -> Result<(), Trouble> {
+    let clocks = [
+        ("--monotonic", &options.monotonic, Clock::Monotonic),
+        ("--boottime", &options.boottime, Clock::Boottime),
+    ];
+    for (option, text, clock) in clocks {
+        let Some(text) = text else { continue };
+        let seconds = of_option(option, value::seconds(&text.0))?;
+        let range = host.offset_range(clock);
+        if !range.contains(&seconds) {
+            let (least, most) = range.into_inner();
+            let text = format!("{seconds} is out of range: now {least} to {most} is accepted");
+            return Err(Trouble::value(option, text));
+        }
+        steps.push(Step::ClockOffset { clock, seconds });
+    }
+    Ok(())
+}
+
+/// Propagation, root, directory, proc and binfmt_misc.
+fn mounts(
+    options: &Options,
+    kinds: Kinds,
+    forks: bool,
+    steps: &mut Vec<Step>,
+) -> Result<(), Trouble> {
+    let propagation = match &options.propagation {
+        None => Propagation::Private,
+        Some(text) => of_option("--propagation", Propagation::parse(&text.0))?,
+    };
+    if kinds.has(Kind::Mnt) && propagation != Propagation::Unchanged {
+        steps.push(Step::Propagation(propagation));
+    }
+    let mut entries = Vec::with_capacity(options.load_interp.len());
+    for entry in &options.load_interp {
+        entries.push(of_option("--load-interp", Registration::parse(&entry.0))?);
+    }
+    let binfmt_given = options
+        .mount_binfmt
+        .last()
+        .map(|attached| attached.0.clone());
+    let binfmt = (binfmt_given.is_some() || !entries.is_empty())
+        .then(|| binfmt_given.flatten().unwrap_or_else(|| BINFMT.into()));
+    let mut proc = options
+        .mount_proc
+        .last()
+        .map(|attached| attached.0.clone().unwrap_or_else(|| PROC.into()));
+    if let Some(dir) = &binfmt
+        && dir == BINFMT
+        && proc.is_none()
+        && kinds.has(Kind::Pid)
+        && forks
+    {
+        // The directory lies in proc, which need not be there inside, and can be mounted for this namespace.
+        proc = Some(PROC.into());
+    }
+    // An interpreter that is opened when it is registered is looked up in the old root.
+    let (early, late): (Vec<_>, Vec<_>) = entries
+        .into_iter()
+        .partition(|entry| options.root.is_some() && entry.opens_now());
+    if !early.is_empty() {
+        // It is one file system wherever it is mounted; this place exists.
+        steps.push(Step::MountBinfmt(BINFMT.into()));
+        steps.extend(early.into_iter().map(|entry| Step::Register {
+            dir: BINFMT.into(),
+            entry: entry.text().to_owned(),
+        }));
+    }
+    if let Some(root) = &options.root {
+        steps.push(if options.pivot_root {
+            Step::PivotRoot(root.0.clone())
+        } else {
+            Step::Root(root.0.clone())
+        });
+    }
+    if let Some(directory) = &options.wd {
+        steps.push(Step::Directory(directory.0.clone()));
+    }
+    steps.extend(proc.map(Step::MountProc));
+    if let Some(dir) = binfmt {
+        steps.push(Step::MountBinfmt(dir.clone()));
+        steps.extend(late.into_iter().map(|entry| Step::Register {
+            dir: dir.clone(),
+            entry: entry.text().to_owned(),
+        }));
+    }
+    Ok(())
+}
+
+fn credentials(
+    options: &Options,
+    kinds: Kinds,
+    host: &dyn Host,
+    steps: &mut Vec<Step>,
+) -> Result<(), Trouble> {
+    let keep = options.keep_caps && kinds.has(Kind::User);
+    let groups = options
+        .groups
+        .as_ref()
+        .map(|text| of_option("--groups", value::groups(&text.0)))
+        .transpose()?;
+    if let Some(groups) = groups {
+        steps.push(Step::Groups(GroupList::These(groups)));
+    } else if options.setgid.is_some() {
+        steps.push(Step::Groups(GroupList::Dropped));
+    }
+    if let Some(text) = &options.setgid {
+        steps.push(Step::Gid(NewId::These(lookup(
+            "--setgid",
+            Ids::Gid,
+            &text.0,
+            host,
+        )?)));
+    }
+    if let Some(text) = &options.setuid {
+        if keep {
+            steps.push(Step::HoldCapabilities);
+        }
+        steps.push(Step::Uid(NewId::These(lookup(
+            "--setuid",
+            Ids::Uid,
+            &text.0,
+            host,
+        )?)));
+    }
+    if keep {
+        steps.push(Step::KeepCapabilities);
+    }
+    Ok(())
+}
+
+/// The program's environment, if it is not ours.
+fn environment(options: &Options) -> Result<Option<Environment>, Trouble> {
+    if options.whitelist_env.is_empty() {
+        return Ok(options.clear_env.then_some(Environment::Empty));
+    }
+    let mut names = Vec::new();
+    for list in words_of(&options.whitelist_env) {
+        names.extend(of_option("--whitelist-env", value::variables(list))?);
+    }
+    Ok(Some(Environment::Only(names)))
 }

@@ -3,11 +3,20 @@
 //! The hard thing here: argh's declarations say what exists, but argh knows neither clusters nor
 //! optional values nor abbreviations nor bytes outside UTF-8. [`getopt`] knows those and nothing else.
 
+mod getopt;
+mod help;
+mod table;
 mod value;
+mod value_name;
 
 pub(crate) use value::{Attached, Text};
 
-use std::ffi::CStr;
+use std::borrow::Cow;
+use std::ffi::{CStr, OsString};
+use std::os::unix::ffi::OsStringExt;
+
+use getopt::{Met, Reader};
+use table::{Arity, Table};
 
 /// What an applet's options struct says of itself besides its options.
 ///
@@ -15,7 +24,8 @@ use std::ffi::CStr;
 /// implements this, through argh. A description that ends in ` (+)` marks an option that util-linux
 /// does not have. The value name (`arg_name`) carries the arity: `file` is a required value,
 /// `[=file]` an optional one that only the long form can take, `[file]` an optional one for both
-/// forms, `allow|deny` a required one out of these words, `[=allow|deny]` an optional one of these.
+/// forms. Inside, a word of [`value_name::PLACEHOLDERS`] stands for something, any other word for
+/// itself: `allow|deny`, `uid|name|follow`.
 pub(crate) trait Declared: argh::FromArgs + argh::ArgsInfo {
     /// The applet's own name: `unshare`.
     const NAME: &'static str;
@@ -26,16 +36,18 @@ pub(crate) trait Declared: argh::FromArgs + argh::ArgsInfo {
 }
 
 /// What came of reading a command line.
+#[derive(Debug)]
 pub(crate) enum Reading<T> {
     /// The options, and where the operands begin in argv.
     Options(Parsed<T>),
-    /// `--help` was met: its text.
+    /// `--help` was met: its text, with the last line's end.
     Help(String),
-    /// `--version` was met: its line.
+    /// `--version` was met: its line, with its end.
     Version(String),
 }
 
 /// A command line that was understood.
+#[derive(Debug)]
 pub(crate) struct Parsed<T> {
     /// The options' values, as declared.
     pub(crate) options: T,
@@ -56,10 +68,60 @@ impl<T> Parsed<T> {
     }
 }
 
+/// A command line that cannot be understood: the first line of the classic message, without
+/// `APPLET: ` in front and without the line's end.
+///
+/// Bytes, not text: getopt_long(3) repeats the user's word as it came, and so does this.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Usage(pub(crate) OsString);
+
 /// Reads `argv` (with the program's name in front, which is skipped).
 ///
 /// # Errors
-/// The first line of the classic message, without `APPLET: ` in front.
-pub(crate) fn read<T: Declared>(_argv: &[&'static CStr]) -> Result<Reading<T>, String> {
-    unreachable!("being written")
+/// An unknown or ambiguous option, a value that is missing or not allowed.
+pub(crate) fn read<T: Declared>(argv: &[&CStr]) -> Result<Reading<T>, Usage> {
+    let table = Table::of::<T>();
+    let mut reader = Reader::new(table, argv);
+    let mut given: Vec<Met<'_>> = Vec::new();
+    while let Some(met) = reader.next_option()? {
+        match met.row.name() {
+            "help" => return Ok(Reading::Help(help::text::<T>())),
+            "version" => return Ok(Reading::Version(help::version::<T>())),
+            _ => given.push(met),
+        }
+    }
+    Ok(Reading::Options(Parsed {
+        options: from_argh(&given)?,
+        order: given.iter().map(|met| met.row.name()).collect(),
+        first_operand: reader.first_operand(),
+    }))
+}
+
+/// Hands argh the one spelling that it knows: long names in full, each value a word of its own.
+///
+/// Operands stay out of it: argh would take a bare `help` for `--help`.
+fn from_argh<T: Declared>(given: &[Met<'_>]) -> Result<T, Usage> {
+    let mut words: Vec<Cow<'_, str>> = Vec::with_capacity(2 * given.len());
+    for (index, met) in given.iter().enumerate() {
+        let later = || given[index + 1..].iter().any(|other| other.row == met.row);
+        // argh refuses a repeated single value; of those the last counts.
+        if !met.row.repeats() && later() {
+            continue;
+        }
+        words.push(Cow::Borrowed(met.row.spelling()));
+        match met.row.arity() {
+            Arity::None => {}
+            Arity::Required => words.push(value::encode(met.value.unwrap_or_default())),
+            Arity::OptionalLong | Arity::Optional => words.push(value::attach(met.value)),
+        }
+    }
+    let words: Vec<&str> = words.iter().map(Cow::as_ref).collect();
+    // The names come from the same declaration, and every field takes any text (a test tries each
+    // option of each applet), so this does not fail; if a declaration ever breaks that, argh's own
+    // words reach the user.
+    T::from_args(&[T::NAME], &words).map_err(|early| {
+        Usage(OsString::from_vec(
+            early.output.trim_end().as_bytes().to_vec(),
+        ))
+    })
 }

@@ -1,1 +1,62 @@
 //! Plans: what to do, in which order, as data that prints.
+//!
+//! The order of doing is the product, so it can be read (`--dry-run`) and tested without privileges.
+
+pub(crate) mod accounts;
+pub(crate) mod binfmt;
+pub(crate) mod clock;
+pub(crate) mod host;
+pub(crate) mod idmap;
+pub(crate) mod mountinfo;
+pub(crate) mod ns;
+pub(crate) mod number;
+pub(crate) mod procfs;
+pub(crate) mod reference;
+pub(crate) mod signal;
+pub(crate) mod step;
+pub(crate) mod subid;
+pub(crate) mod value;
+
+use std::fmt;
+
+pub(crate) use host::Host;
+pub(crate) use idmap::IdMap;
+pub(crate) use ns::{Kind, Kinds};
+pub(crate) use reference::{Reference, Wanted, Which};
+pub(crate) use step::*;
+
+/// All that an applet does, and how it tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// The steps, the last of which executes the program.
+    pub(crate) steps: Vec<Step>,
+    /// How to report.
+    pub(crate) report: Report,
+}
+
+/// How to report what happens, besides the exit status.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Report {
+    /// A descriptor of the caller's, for a line of JSON an event.
+    pub(crate) status_fd: Option<i32>,
+    /// Say why something failed, also where standard error is no terminal.
+    pub(crate) explain: bool,
+    /// Say each step with its result.
+    pub(crate) verbose: bool,
+    /// A line of advice to give before anything is done.
+    pub(crate) advice: Option<&'static str>,
+}
+
+/// The steps, a line each; those of the child are indented.
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut indent = "";
+        for step in &self.steps {
+            writeln!(f, "{indent}{step}")?;
+            if matches!(step, Step::Fork(_)) {
+                indent = "  ";
+            }
+        }
+        Ok(())
+    }
+}

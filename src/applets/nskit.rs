@@ -1,0 +1,124 @@
+//! nskit's own commands: what applets there are, and links for them.
+
+use std::ffi::{CStr, OsStr, OsString};
+use std::fmt::Write as _;
+use std::os::unix::ffi::OsStrExt;
+
+use super::APPLETS;
+
+/// What nskit is asked for under its own name.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// Print this.
+    Print(String),
+    /// Run the applet whose name is at this index of argv.
+    Applet(usize),
+    /// Make links.
+    Install(Install),
+}
+
+/// The links to make.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Install {
+    /// Symbolic ones.
+    pub(crate) symbolic: bool,
+    /// In place of files that are not our links.
+    pub(crate) force: bool,
+    /// Where; none: where the binary is.
+    pub(crate) directory: Option<OsString>,
+}
+
+/// Reads nskit's own command line.
+///
+/// # Errors
+/// A line that says what is not understood.
+pub(crate) fn read(argv: &[&'static CStr]) -> Result<Command, OsString> {
+    let word = |index: usize| {
+        argv.get(index)
+            .map(|word| OsStr::from_bytes(word.to_bytes()))
+    };
+    let only = |command: Command| match word(2) {
+        None => Ok(command),
+        Some(extra) => Err(quoted("unexpected operand", extra)),
+    };
+    match word(1) {
+        None => Ok(Command::Print(help())),
+        Some(first) if first == "--help" || first == "-h" => Ok(Command::Print(help())),
+        Some(first) if first == "--version" || first == "-V" => Ok(Command::Print(format!(
+            "nskit {}\n",
+            env!("CARGO_PKG_VERSION")
+        ))),
+        Some(first) if first == "--list" => only(Command::Print(
+            APPLETS
+                .iter()
+                .map(|applet| format!("{}\n", applet.name))
+                .collect(),
+        )),
+        Some(first) if first == "--install" => install(argv).map(Command::Install),
+        Some(first) if first.as_bytes().starts_with(b"-") && first != "-" => {
+            Err(quoted("unrecognized option", first))
+        }
+        Some(_) => Ok(Command::Applet(1)),
+    }
+}
+
+fn install(argv: &[&'static CStr]) -> Result<Install, OsString> {
+    let mut install = Install::default();
+    let mut operands_only = false;
+    for word in &argv[2..] {
+        match word.to_bytes() {
+            b"--" if !operands_only => operands_only = true,
+            flags if !operands_only && flags.len() > 1 && flags[0] == b'-' => {
+                for flag in &flags[1..] {
+                    match flag {
+                        b's' => install.symbolic = true,
+                        b'f' => install.force = true,
+                        _ => {
+                            let word = OsStr::from_bytes(word.to_bytes());
+                            return Err(quoted("--install: accepted are -s and -f, not", word));
+                        }
+                    }
+                }
+            }
+            directory if install.directory.is_none() => {
+                install.directory = Some(OsStr::from_bytes(directory).to_owned());
+            }
+            extra => {
+                return Err(quoted(
+                    "--install: one directory is enough:",
+                    OsStr::from_bytes(extra),
+                ));
+            }
+        }
+    }
+    Ok(install)
+}
+
+fn quoted(text: &str, word: &OsStr) -> OsString {
+    let mut line = OsString::from(format!("{text} '"));
+    line.push(word);
+    line.push("'");
+    line
+}
+
+fn help() -> String {
+    let mut text = format!(
+        "nskit {}: Linux namespaces from the command line\n\n\
+         Usage:\n  \
+         nskit APPLET [argument...]\n  \
+         nskit --list                      print the applets, one a line\n  \
+         nskit --install [-s] [-f] [DIR]   make links to nskit, one an applet\n  \
+         nskit --help | --version\n\n\
+         Applets:\n",
+        env!("CARGO_PKG_VERSION")
+    );
+    for applet in &APPLETS {
+        let _ = writeln!(text, "  {:<10}{}", applet.name, applet.about);
+    }
+    text.push_str(
+        "\nCalled by the name of an applet, nskit is that applet. --install makes hard links\n\
+         in DIR (where nskit is, if not given), with -s symbolic ones; a file that is not\n\
+         our link already is replaced with -f only.\n",
+    );
+    text
+}

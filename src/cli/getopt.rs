@@ -1,0 +1,230 @@
+//! argv, read as getopt_long(3) of glibc reads it with a short string that begins with `+`.
+//!
+//! The hard thing here: being glibc to the byte, where it is odd too. Its optional values, its
+//! abbreviations and the text of its errors are all held against glibc itself in `oracle.rs`. Two
+//! rules are ours: an option that util-linux lacks takes no abbreviation away from one that it has,
+//! and one `=` in front of a short option's optional value is dropped (`-n=/run/netns/x`).
+
+#[cfg(all(test, target_env = "gnu"))]
+mod oracle;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::{CStr, OsString};
+use std::os::unix::ffi::OsStringExt;
+
+use super::Usage;
+use super::table::{Arity, Row, Table};
+
+/// One option that was met, with its value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Met<'a> {
+    /// Which one.
+    pub(super) row: Row,
+    /// Its value: always there when one is required, never for a switch.
+    pub(super) value: Option<&'a [u8]>,
+}
+
+/// Goes through argv, option by option.
+pub(super) struct Reader<'a> {
+    table: Table,
+    argv: &'a [&'a CStr],
+    /// The next word to look at.
+    index: usize,
+    /// What is left of a cluster of short options (`-Urpf`).
+    cluster: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    /// Begins behind the program's name.
+    pub(super) fn new(table: Table, argv: &'a [&'a CStr]) -> Self {
+        Self {
+            table,
+            argv,
+            index: argv.len().min(1),
+            cluster: b"",
+        }
+    }
+
+    /// The next option; `None` at the first operand, behind `--`, or at the end.
+    pub(super) fn next_option(&mut self) -> Result<Option<Met<'a>>, Mistake<'a>> {
+        if !self.cluster.is_empty() {
+            return self.short().map(Some);
+        }
+        match self.argv.get(self.index).map(|word| word.to_bytes()) {
+            None | Some([] | b"-") => Ok(None),
+            Some(b"--") => {
+                self.index += 1;
+                // What follows are operands, whatever it looks like.
+                self.argv = &self.argv[..self.index];
+                Ok(None)
+            }
+            Some([b'-', b'-', word @ ..]) => {
+                self.index += 1;
+                self.long(word).map(Some)
+            }
+            Some([b'-', cluster @ ..]) => {
+                self.index += 1;
+                self.cluster = cluster;
+                self.short().map(Some)
+            }
+            Some(_) => Ok(None),
+        }
+    }
+
+    /// The index of the first operand, once [`Reader::next_option`] gave `None`.
+    pub(super) fn first_operand(&self) -> usize {
+        self.index
+    }
+
+    /// The word behind the option, as its value.
+    fn next_word(&mut self) -> Option<&'a [u8]> {
+        let word = self.argv.get(self.index)?;
+        self.index += 1;
+        Some(word.to_bytes())
+    }
+
+    /// A long option: `word` without its dashes.
+    fn long(&mut self, word: &'a [u8]) -> Result<Met<'a>, Mistake<'a>> {
+        let (name, attached) = match word.iter().position(|&byte| byte == b'=') {
+            Some(at) => (&word[..at], Some(&word[at + 1..])),
+            None => (word, None),
+        };
+        let row = self.look_up(word, name)?;
+        let value = match (row.arity(), attached) {
+            (Arity::None, Some(_)) => return Err(Mistake::Unwanted(row)),
+            (Arity::Required, None) => match self.next_word() {
+                None => return Err(Mistake::MissingLong(row)),
+                following => following,
+            },
+            (_, attached) => attached,
+        };
+        Ok(Met { row, value })
+    }
+
+    /// The option of which `name` is the name or an abbreviation; `word` is for the error.
+    fn look_up(&self, word: &'a [u8], name: &[u8]) -> Result<Row, Mistake<'a>> {
+        let rows = self.table.rows();
+        if let Some(exact) = rows.clone().find(|row| row.name().as_bytes() == name) {
+            return Ok(exact);
+        }
+        for ours in [false, true] {
+            let fitting = rows
+                .clone()
+                .filter(|row| row.name().as_bytes().starts_with(name) && row.is_ours() == ours);
+            let mut first = fitting.clone();
+            match (first.next(), first.next()) {
+                (None, _) => {}
+                (Some(only), None) => return Ok(only),
+                (Some(_), Some(_)) => {
+                    let possibilities = fitting.collect();
+                    return Err(Mistake::Ambiguous(word, possibilities));
+                }
+            }
+        }
+        Err(Mistake::Unrecognized(word, close_miss(rows, name)))
+    }
+
+    /// The first option of the cluster.
+    fn short(&mut self) -> Result<Met<'a>, Mistake<'a>> {
+        let letter = self.cluster[0];
+        let rest = &self.cluster[1..];
+        let mut rows = self.table.rows();
+        let row = rows
+            .find(|row| row.letter() == Some(char::from(letter)))
+            .ok_or(Mistake::Invalid(letter))?;
+        self.cluster = b"";
+        let value = match row.arity() {
+            Arity::None | Arity::OptionalLong => {
+                self.cluster = rest;
+                None
+            }
+            Arity::Optional if rest.is_empty() => None,
+            Arity::Optional => Some(rest.strip_prefix(b"=").unwrap_or(rest)),
+            Arity::Required if rest.is_empty() => match self.next_word() {
+                None => return Err(Mistake::MissingShort(letter)),
+                following => following,
+            },
+            Arity::Required => Some(rest),
+        };
+        Ok(Met { row, value })
+    }
+}
+
+/// What is wrong with a command line.
+#[derive(Debug, PartialEq)]
+pub(super) enum Mistake<'a> {
+    /// No long option begins so; the word, and the option that was perhaps meant.
+    Unrecognized(&'a [u8], Option<Row>),
+    /// No short option has this letter.
+    Invalid(u8),
+    /// Several long options begin so; the word, and which.
+    Ambiguous(&'a [u8], Vec<Row>),
+    /// A long option without its value.
+    MissingLong(Row),
+    /// A short option without its value.
+    MissingShort(u8),
+    /// A value for an option that takes none.
+    Unwanted(Row),
+}
+
+impl From<Mistake<'_>> for Usage {
+    /// glibc's sentence, byte for byte, and our suggestion behind it.
+    fn from(mistake: Mistake<'_>) -> Self {
+        let line = match mistake {
+            Mistake::Unrecognized(word, meant) => {
+                let mut line = [b"unrecognized option '--", word, b"'"].concat();
+                if let Some(row) = meant {
+                    line.extend(format!("; did you mean '{}'?", row.spelling()).into_bytes());
+                }
+                line
+            }
+            Mistake::Invalid(letter) => [b"invalid option -- '", &[letter][..], b"'"].concat(),
+            Mistake::Ambiguous(word, possibilities) => {
+                let mut line = [b"option '--", word, b"' is ambiguous; possibilities:"].concat();
+                for row in possibilities {
+                    line.extend(format!(" '{}'", row.spelling()).into_bytes());
+                }
+                line
+            }
+            Mistake::MissingLong(row) => {
+                format!("option '{}' requires an argument", row.spelling()).into_bytes()
+            }
+            Mistake::MissingShort(letter) => {
+                [b"option requires an argument -- '", &[letter][..], b"'"].concat()
+            }
+            Mistake::Unwanted(row) => {
+                format!("option '{}' doesn't allow an argument", row.spelling()).into_bytes()
+            }
+        };
+        Self(OsString::from_vec(line))
+    }
+}
+
+/// The option whose name is nearest to `name`, when at most a third of it is wrong.
+fn close_miss(rows: impl Iterator<Item = Row>, name: &[u8]) -> Option<Row> {
+    rows.map(|row| (edits(name, row.name().as_bytes()), row))
+        .filter(|(edits, row)| 3 * edits <= row.name().len())
+        .min_by_key(|(edits, _)| *edits)
+        .map(|(_, row)| row)
+}
+
+/// How many letters are to be added, left out, changed, or swapped with their neighbour to make one
+/// name of the other (the optimal string alignment distance).
+fn edits(from: &[u8], to: &[u8]) -> usize {
+    let mut before_last = Vec::new();
+    let mut last: Vec<usize> = (0..=to.len()).collect();
+    for i in 1..=from.len() {
+        let mut row = vec![i];
+        for j in 1..=to.len() {
+            let changed = last[j - 1] + usize::from(from[i - 1] != to[j - 1]);
+            let mut fewest = changed.min(last[j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1] {
+                fewest = fewest.min(before_last[j - 2] + 1);
+            }
+            row.push(fewest);
+        }
+        before_last = std::mem::replace(&mut last, row);
+    }
+    last[to.len()]
+}

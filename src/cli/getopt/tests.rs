@@ -1,0 +1,661 @@
+//! The rules of reading, one by one, and command lines that people use.
+
+use std::ffi::{CStr, CString};
+use std::os::unix::ffi::OsStrExt;
+
+use super::super::table::Table;
+use super::super::{Declared, Parsed, Reading, Usage, read};
+use super::Reader;
+use crate::applets::{nsenter, setns, unshare};
+
+/// Reads `argv`; the options one after the other as `--name`, `--name=value`, then the first
+/// operand's index.
+fn met<T: Declared>(argv: &[&[u8]]) -> Result<(String, usize), String> {
+    let owned: Vec<_> = argv
+        .iter()
+        .map(|word| CString::new(*word).expect("no NUL"))
+        .collect();
+    let argv: Vec<&CStr> = owned.iter().map(CString::as_c_str).collect();
+    let mut reader = Reader::new(Table::of::<T>(), &argv);
+    let mut all = Vec::new();
+    loop {
+        match reader.next_option() {
+            Ok(Some(met)) => all.push(match met.value {
+                Some(value) => format!("{}={}", met.row.spelling(), value.escape_ascii()),
+                None => met.row.spelling().to_owned(),
+            }),
+            Ok(None) => return Ok((all.join(" "), reader.first_operand())),
+            Err(mistake) => {
+                let Usage(line) = mistake.into();
+                let line = line.as_bytes().escape_ascii().to_string();
+                return Err(line.replace(r"\'", "'"));
+            }
+        }
+    }
+}
+
+/// The same for a line of words without blanks in them, with operands instead of their index.
+fn words<T: Declared>(line: &str) -> Result<(String, String), String> {
+    let argv: Vec<_> = line.split(' ').collect();
+    let bytes: Vec<_> = argv.iter().map(|word| word.as_bytes()).collect();
+    met::<T>(&bytes).map(|(options, first)| (options, argv[first..].join(" ")))
+}
+
+fn all_of<T: Declared>(argv: &[&CStr]) -> Parsed<T> {
+    match read::<T>(argv) {
+        Ok(Reading::Options(parsed)) => parsed,
+        Ok(Reading::Help(_) | Reading::Version(_)) => panic!("{argv:?} is no call for help"),
+        Err(usage) => panic!("{argv:?}: {usage:?}"),
+    }
+}
+
+#[track_caller]
+fn unshare(line: &str, options: &str, operands: &str) {
+    let expected = Ok((options.to_owned(), operands.to_owned()));
+    assert_eq!(words::<unshare::Options>(line), expected, "{line}");
+}
+
+#[track_caller]
+fn nsenter(line: &str, options: &str, operands: &str) {
+    let expected = Ok((options.to_owned(), operands.to_owned()));
+    assert_eq!(words::<nsenter::Options>(line), expected, "{line}");
+}
+
+#[track_caller]
+fn refused(line: &str, sentence: &str) {
+    let expected = Err(sentence.to_owned());
+    assert_eq!(words::<unshare::Options>(line), expected, "{line}");
+}
+
+#[test]
+fn options_end_at_the_first_operand() {
+    unshare("unshare -r ls -r --help", "--map-root-user", "ls -r --help");
+    unshare("unshare - -r", "", "- -r");
+    unshare("unshare", "", "");
+    unshare("unshare  -r", "", " -r");
+}
+
+#[test]
+fn options_end_behind_two_dashes() {
+    unshare("unshare -r -- -m", "--map-root-user", "-m");
+    unshare("unshare -- --", "", "--");
+    unshare("unshare -r --", "--map-root-user", "");
+}
+
+#[test]
+fn an_empty_argv_has_no_options() {
+    assert_eq!(met::<unshare::Options>(&[]), Ok((String::new(), 0)));
+}
+
+#[test]
+fn any_bytes_pass() {
+    let argv: [&[u8]; 3] = [b"unshare", b"--mount=/\xff", b"\xfe"];
+    let expected = (r"--mount=/\xff".to_owned(), 2);
+    assert_eq!(met::<unshare::Options>(&argv), Ok(expected));
+
+    let parsed = all_of::<unshare::Options>(&[c"unshare", c"--mount=/\xff", c"-R/\xfe\u{10FFFF}"]);
+    let file = parsed.options.mount[0].0.as_deref().map(OsStrExt::as_bytes);
+    assert_eq!(file, Some(&b"/\xff"[..]));
+    let root = parsed.options.root.expect("it was given").0;
+    assert_eq!(root.as_bytes(), b"/\xfe\xf4\x8f\xbf\xbf");
+}
+
+#[test]
+fn short_options_cluster() {
+    unshare("unshare -Urpf", "--user --map-root-user --pid --fork", "");
+    unshare("unshare -rmR/x", "--map-root-user --mount --root=/x", "");
+    unshare("unshare -S0", "--setuid=0", "");
+    nsenter("nsenter -t123", "--target=123", "");
+    nsenter("nsenter -t 123", "--target=123", "");
+    nsenter("nsenter -t=5", "--target==5", "");
+    nsenter("nsenter -at1", "--all --target=1", "");
+    nsenter("nsenter -at 1", "--all --target=1", "");
+    nsenter("nsenter -t -a", "--target=-a", "");
+}
+
+#[test]
+fn a_required_value_is_attached_or_the_next_word() {
+    unshare("unshare --root=/x", "--root=/x", "");
+    unshare("unshare --root /x", "--root=/x", "");
+    unshare("unshare --root --fork sh", "--root=--fork", "sh");
+    unshare("unshare --root -- sh", "--root=--", "sh");
+    unshare("unshare --root=", "--root=", "");
+    unshare("unshare --root=a=b", "--root=a=b", "");
+}
+
+#[test]
+fn an_optional_value_is_attached() {
+    unshare("unshare --mount=/x", "--mount=/x", "");
+    unshare("unshare --mount /x", "--mount", "/x");
+    unshare("unshare --mount=", "--mount=", "");
+    unshare("unshare --mount==x", "--mount==x", "");
+    unshare("unshare -mu", "--mount --uts", "");
+    nsenter("nsenter -mu", "--mount=u", "");
+    nsenter("nsenter -m u", "--mount", "u");
+    nsenter("nsenter -n/run/netns/x", "--net=/run/netns/x", "");
+    nsenter("nsenter -n=/run/netns/x", "--net=/run/netns/x", "");
+    nsenter("nsenter -n==x", "--net==x", "");
+    nsenter("nsenter -n=", "--net=", "");
+    nsenter("nsenter --net==x", "--net==x", "");
+    nsenter(
+        "nsenter -r=/x -w=/y -W=/z",
+        "--root=/x --wd=/y --wdns=/z",
+        "",
+    );
+}
+
+#[test]
+fn no_value_an_empty_one_and_one_reach_the_applet_as_three_things() {
+    let argv = [c"unshare", c"--mount", c"--mount=", c"--mount=/x"];
+    let parsed = all_of::<unshare::Options>(&argv);
+    let files: Vec<_> = parsed
+        .options
+        .mount
+        .into_iter()
+        .map(|file| file.0)
+        .collect();
+    assert_eq!(files, [None, Some("".into()), Some("/x".into())]);
+}
+
+#[test]
+fn a_long_option_may_be_cut() {
+    unshare("unshare --map-root", "--map-root-user", "");
+    unshare("unshare --mount-p", "--mount-proc", "");
+    unshare("unshare --mount-p=/x", "--mount-proc=/x", "");
+    unshare("unshare --fork", "--fork", "");
+    unshare(
+        "unshare --map-user 1 --map-users all",
+        "--map-user=1 --map-users=all",
+        "",
+    );
+}
+
+#[test]
+fn an_option_of_ours_takes_no_abbreviation_away() {
+    // Beside --pidfile, --loopback, --hostname and --groups.
+    unshare("unshare --pi", "--pid", "");
+    unshare("unshare --loa :x", "--load-interp=:x", "");
+    unshare("unshare --h", "--help", "");
+    unshare("unshare --ho x", "--hostname=x", "");
+    unshare("unshare --pidf x", "--pidfile=x", "");
+    nsenter("nsenter --follow", "--follow-context", "");
+    nsenter("nsenter --follow-a", "--follow-apparmor", "");
+    let ambiguous = "option '--s' is ambiguous; possibilities: '--same' '--show' '--setuid' '--setgid' '--status-fd'";
+    assert_eq!(
+        words::<setns::Options>("setns --s"),
+        Err(ambiguous.to_owned())
+    );
+}
+
+#[test]
+fn repeats() {
+    let argv = [
+        c"unshare",
+        c"-r",
+        c"-Rx",
+        c"--root",
+        c"y",
+        c"-r",
+        c"--map-users=1:1:1",
+        c"--map-users=2:2:2",
+        c"-c",
+        c"--map-user=3",
+    ];
+    let parsed = all_of::<unshare::Options>(&argv);
+    assert!(parsed.options.map_root_user);
+    assert_eq!(
+        parsed.options.root.as_ref().map(|root| &root.0),
+        Some(&"y".into())
+    );
+    assert_eq!(parsed.options.map_users.len(), 2);
+    assert_eq!(
+        parsed.last_of(&["map-user", "map-root-user", "map-current-user"]),
+        Some("map-user")
+    );
+    assert_eq!(
+        parsed.last_of(&["map-group", "map-root-user", "map-current-user"]),
+        Some("map-current-user")
+    );
+    assert_eq!(parsed.last_of(&["fork"]), None);
+    assert_eq!(parsed.first_operand, argv.len());
+
+    let parsed = all_of::<nsenter::Options>(&[c"nsenter", c"--user-parent", c"--user-p"]);
+    assert_eq!(parsed.options.user_parent, 2);
+}
+
+#[test]
+fn help_and_version_act_when_they_are_met() {
+    let help = |argv: &[&CStr]| matches!(read::<unshare::Options>(argv), Ok(Reading::Help(_)));
+    assert!(help(&[c"unshare", c"-h", c"--nonsense"]));
+    assert!(help(&[c"unshare", c"-rh", c"-V"]));
+    assert!(help(&[c"unshare", c"-hx"]));
+    assert!(help(&[c"unshare", c"--hel"]));
+    assert!(!help(&[c"unshare", c"-xh"]));
+    assert!(!help(&[c"unshare", c"help"]));
+    assert!(!help(&[c"unshare", c"--root", c"--help"]));
+    assert!(!help(&[c"unshare", c"--root", c"help"]));
+    assert!(!help(&[c"unshare", c"ls", c"--help"]));
+    let Ok(Reading::Version(line)) = read::<unshare::Options>(&[c"unshare", c"-V", c"-h"]) else {
+        panic!("no version");
+    };
+    assert_eq!(
+        line,
+        format!("unshare (nskit) {}\n", env!("CARGO_PKG_VERSION"))
+    );
+}
+
+#[test]
+fn mistakes() {
+    refused("unshare --bogus", "unrecognized option '--bogus'");
+    refused("unshare --bogus=1", "unrecognized option '--bogus=1'");
+    refused("unshare ---", "unrecognized option '---'");
+    refused("unshare -rx", "invalid option -- 'x'");
+    refused("unshare -f=", "invalid option -- '='");
+    refused("unshare -r-m", "invalid option -- '-'");
+    refused(
+        "unshare --m",
+        "option '--m' is ambiguous; possibilities: '--mount' '--map-root-user' \
+         '--map-current-user' '--map-user' '--map-group' '--map-users' '--map-groups' '--map-auto' \
+         '--map-subids' '--monotonic' '--mount-proc' '--mount-binfmt'",
+    );
+    refused(
+        "unshare --map-u=1",
+        "option '--map-u=1' is ambiguous; possibilities: '--map-user' '--map-users'",
+    );
+    refused("unshare --root", "option '--root' requires an argument");
+    refused("unshare --roo", "option '--root' requires an argument");
+    refused("unshare -rR", "option requires an argument -- 'R'");
+    refused(
+        "unshare --fork=1",
+        "option '--fork' doesn't allow an argument",
+    );
+    refused(
+        "unshare --for=",
+        "option '--for=' is ambiguous; possibilities: '--fork' '--forward-signals'",
+    );
+    refused(
+        "unshare --map-c=",
+        "option '--map-current-user' doesn't allow an argument",
+    );
+}
+
+#[test]
+fn mistakes_repeat_the_bytes_they_are_about() {
+    let argv: [&[u8]; 2] = [b"unshare", b"--\xff"];
+    let expected = r"unrecognized option '--\xff'".to_owned();
+    assert_eq!(met::<unshare::Options>(&argv), Err(expected));
+    let argv: [&[u8]; 2] = [b"unshare", "-ä".as_bytes()];
+    let expected = r"invalid option -- '\xc3'".to_owned();
+    assert_eq!(met::<unshare::Options>(&argv), Err(expected));
+}
+
+#[test]
+fn a_close_miss_gets_a_suggestion() {
+    refused(
+        "unshare --mount-prc",
+        "unrecognized option '--mount-prc'; did you mean '--mount-proc'?",
+    );
+    refused(
+        "unshare --mout=/x",
+        "unrecognized option '--mout=/x'; did you mean '--mount'?",
+    );
+    refused(
+        "unshare --frok",
+        "unrecognized option '--frok'; did you mean '--fork'?",
+    );
+    refused("unshare --chroot", "unrecognized option '--chroot'");
+    refused("unshare --x", "unrecognized option '--x'");
+}
+
+/// argh has the last word on values, so no value of any option may be one that it refuses.
+#[test]
+fn argh_takes_every_option_with_any_value_any_number_of_times() {
+    fn try_all<T: Declared>() {
+        for row in Table::of::<T>().rows() {
+            if matches!(row.name(), "help" | "version") {
+                continue;
+            }
+            for value in [None, Some(""), Some("\u{10FFFF}"), Some("--help")] {
+                let word = match value {
+                    None => row.spelling().to_owned(),
+                    Some(value) => format!("{}={value}", row.spelling()),
+                };
+                let word = CString::new(word).expect("no NUL");
+                let argv = [c"applet", &word, &word, &word];
+                let syntax = words::<T>(&argv.map(|word| word.to_str().expect("text")).join(" "));
+                if let Ok((options, _)) = syntax {
+                    let parsed = all_of::<T>(&argv);
+                    assert_eq!(parsed.order.len(), options.split(' ').count());
+                }
+            }
+        }
+    }
+    try_all::<unshare::Options>();
+    try_all::<nsenter::Options>();
+    try_all::<setns::Options>();
+}
+
+/// Command lines of public projects, or the parts of them that are special; each is the options as
+/// they are meant, and what is run.
+#[test]
+fn unshare_lines_from_the_wild() {
+    unshare("unshare --fork --pid", "--fork --pid", "");
+    unshare(
+        "unshare --fork --pid --mount --map-auto --map-root-user --setuid 0 --setgid 0 pacstrap",
+        "--fork --pid --mount --map-auto --map-root-user --setuid=0 --setgid=0",
+        "pacstrap",
+    );
+    unshare(
+        "unshare --map-auto --map-current-user --setuid 0 --setgid 0",
+        "--map-auto --map-current-user --setuid=0 --setgid=0",
+        "",
+    );
+    unshare(
+        "unshare --kill-child --fork --pid --mount --mount-proc --propagation shared /lib/systemd/systemd",
+        "--kill-child --fork --pid --mount --mount-proc --propagation=shared",
+        "/lib/systemd/systemd",
+    );
+    unshare(
+        "unshare --pid --mount-proc --fork --propagation slave sh",
+        "--pid --mount-proc --fork --propagation=slave",
+        "sh",
+    );
+    unshare(
+        "unshare -p -m -f -r --mount-proc=/proc sh",
+        "--pid --mount --fork --map-root-user --mount-proc=/proc",
+        "sh",
+    );
+    unshare(
+        "unshare -p -m -f -r mount -t proc none /proc",
+        "--pid --mount --fork --map-root-user",
+        "mount -t proc none /proc",
+    );
+    unshare("unshare -m -- CMD ARGS", "--mount", "CMD ARGS");
+    unshare(
+        "unshare --map-root-user --user sh -c whoami",
+        "--map-root-user --user",
+        "sh -c whoami",
+    );
+    unshare(
+        "unshare --user --map-root-user --mount --propagation shared mount --bind A B",
+        "--user --map-root-user --mount --propagation=shared",
+        "mount --bind A B",
+    );
+    unshare(
+        "unshare -r -n sleep infinity",
+        "--map-root-user --net",
+        "sleep infinity",
+    );
+    unshare(
+        "unshare -r -nmU bash -c x",
+        "--map-root-user --net --mount --user",
+        "bash -c x",
+    );
+    unshare(
+        "unshare --mount --uts --ipc --net=/var/run/netns/n1 --pid --fork sh",
+        "--mount --uts --ipc --net=/var/run/netns/n1 --pid --fork",
+        "sh",
+    );
+    unshare(
+        "unshare --user --map-root-user --fork --pid --mount-proc --mount --mount-proc --uts --ipc --net chroot DIR",
+        "--user --map-root-user --fork --pid --mount-proc --mount --mount-proc --uts --ipc --net",
+        "chroot DIR",
+    );
+    unshare("unshare -Urn CMD", "--user --map-root-user --net", "CMD");
+    unshare(
+        "unshare -Urnm true",
+        "--user --map-root-user --net --mount",
+        "true",
+    );
+    unshare(
+        "unshare -Urmin",
+        "--user --map-root-user --mount --ipc --net",
+        "",
+    );
+    unshare(
+        "unshare -Urmpf --mount-proc",
+        "--user --map-root-user --mount --pid --fork --mount-proc",
+        "",
+    );
+    unshare("unshare -rm sh -c x", "--map-root-user --mount", "sh -c x");
+    unshare(
+        "unshare -rm --propagation private bash -c x",
+        "--map-root-user --mount --propagation=private",
+        "bash -c x",
+    );
+    unshare("unshare -mn sleep 2", "--mount --net", "sleep 2");
+    unshare(
+        "unshare -pf --mount-proc /bin/bash",
+        "--pid --fork --mount-proc",
+        "/bin/bash",
+    );
+    unshare(
+        "unshare -pfum chroot DIR /bin/sh",
+        "--pid --fork --uts --mount",
+        "chroot DIR /bin/sh",
+    );
+    unshare(
+        "unshare -pfr --user=P --uts=P --net=P --mount=P",
+        "--pid --fork --map-root-user --user=P --uts=P --net=P --mount=P",
+        "",
+    );
+    unshare(
+        "unshare --kill-child=SIGTERM --mount-proc -p -f -R DIR /start",
+        "--kill-child=SIGTERM --mount-proc --pid --fork --root=DIR",
+        "/start",
+    );
+    unshare(
+        "unshare --kill-child=KILL --mount --net --pid --ipc --uts --fork bash -s -- x",
+        "--kill-child=KILL --mount --net --pid --ipc --uts --fork",
+        "bash -s -- x",
+    );
+    unshare(
+        "unshare --fork --pid --mount-proc=DIR/proc chroot DIR",
+        "--fork --pid --mount-proc=DIR/proc",
+        "chroot DIR",
+    );
+    unshare(
+        "unshare --map-auto --setuid=0 --setgid=0 --wd DIR CMD",
+        "--map-auto --setuid=0 --setgid=0 --wd=DIR",
+        "CMD",
+    );
+    unshare(
+        "unshare --map-auto --setuid 0 --setgid 0 -nm CMD",
+        "--map-auto --setuid=0 --setgid=0 --net --mount",
+        "CMD",
+    );
+    unshare(
+        "unshare --map-auto --map-root-user -- rm -rf -- DIR",
+        "--map-auto --map-root-user",
+        "rm -rf -- DIR",
+    );
+    unshare(
+        "unshare --user --map-user=1 --map-group=2 -- bash -c x",
+        "--user --map-user=1 --map-group=2",
+        "bash -c x",
+    );
+    unshare(
+        "unshare --user --map-current-user --keep-caps --mount true",
+        "--user --map-current-user --keep-caps --mount",
+        "true",
+    );
+    unshare(
+        "unshare --propagation slave -m sh -c x",
+        "--propagation=slave --mount",
+        "sh -c x",
+    );
+    unshare(
+        "unshare --propagation unchanged -Urm",
+        "--propagation=unchanged --user --map-root-user --mount",
+        "",
+    );
+    unshare(
+        "unshare --mount=/run/mntns/m1 --net=/run/netns/n1 true",
+        "--mount=/run/mntns/m1 --net=/run/netns/n1",
+        "true",
+    );
+    unshare(
+        "unshare -U --map-root-user -- nsenter --target 1 --mount true",
+        "--user --map-root-user",
+        "nsenter --target 1 --mount true",
+    );
+    unshare("unshare -R/srv -r", "--root=/srv --map-root-user", "");
+    unshare(
+        "unshare -rmR/x CMD",
+        "--map-root-user --mount --root=/x",
+        "CMD",
+    );
+    unshare(
+        "unshare --time --fork --boottime 300000000 uptime -p",
+        "--time --fork --boottime=300000000",
+        "uptime -p",
+    );
+    unshare(
+        "unshare --setgroups=allow --user --pid --mount-proc --fork",
+        "--setgroups=allow --user --pid --mount-proc --fork",
+        "",
+    );
+    unshare(
+        "unshare -Uc --map-subids",
+        "--user --map-current-user --map-subids",
+        "",
+    );
+    unshare(
+        "unshare -Urpf bash",
+        "--user --map-root-user --pid --fork",
+        "bash",
+    );
+}
+
+#[test]
+fn nsenter_lines_from_the_wild() {
+    let five = "--target=1 --mount --uts --ipc --net --pid";
+    nsenter(
+        "nsenter --target 1 --mount --uts --ipc --net --pid -- bash -l",
+        five,
+        "bash -l",
+    );
+    nsenter(
+        "nsenter --target 1 --mount --uts --ipc --net --pid bash -l",
+        five,
+        "bash -l",
+    );
+    nsenter("nsenter -t 1 -m -u -i -n -p CMD", five, "CMD");
+    nsenter(
+        "nsenter --no-fork --wd=/x --preserve-credentials -m -n -U -t 7 -- CMD",
+        "--no-fork --wd=/x --preserve-credentials --mount --net --user --target=7",
+        "CMD",
+    );
+    nsenter(
+        "nsenter -w/DIR --preserve-credentials -m -U -t 7 -F -n CMD",
+        "--wd=/DIR --preserve-credentials --mount --user --target=7 --no-fork --net",
+        "CMD",
+    );
+    nsenter(
+        "nsenter -n/run/netns/x sysctl -w a=1",
+        "--net=/run/netns/x",
+        "sysctl -w a=1",
+    );
+    nsenter(
+        "nsenter -n -p -m -t 7 /usr/bin/nsenter -w/DIR CMD",
+        "--net --pid --mount --target=7",
+        "/usr/bin/nsenter -w/DIR CMD",
+    );
+    nsenter(
+        "nsenter -m -p -t 7 --wd=DIR",
+        "--mount --pid --target=7 --wd=DIR",
+        "",
+    );
+    nsenter("nsenter -t 1 -m CMD", "--target=1 --mount", "CMD");
+    nsenter("nsenter -a -t 1 CMD", "--all --target=1", "CMD");
+    nsenter(
+        "nsenter -at 1 -- modprobe x",
+        "--all --target=1",
+        "modprobe x",
+    );
+    nsenter(
+        "nsenter --all --target=1 -- su -",
+        "--all --target=1",
+        "su -",
+    );
+    nsenter(
+        "nsenter -m -u -i -n -p -C -r -w --target=1 -- su -",
+        "--mount --uts --ipc --net --pid --cgroup --root --wd --target=1",
+        "su -",
+    );
+    nsenter(
+        "nsenter -m/proc/1/ns/mnt -- CMD",
+        "--mount=/proc/1/ns/mnt",
+        "CMD",
+    );
+    nsenter(
+        "nsenter -m/proc/1/ns/mnt -t 1",
+        "--mount=/proc/1/ns/mnt --target=1",
+        "",
+    );
+    nsenter(
+        "nsenter --mount=/proc/1/ns/mnt CMD",
+        "--mount=/proc/1/ns/mnt",
+        "CMD",
+    );
+    let host = "--mount=/host/proc/1/ns/mnt --net=/host/proc/1/ns/net";
+    nsenter(&format!("nsenter {host} iscsiadm -m"), host, "iscsiadm -m");
+    nsenter(
+        &format!("nsenter {host} -F -- CMD"),
+        &format!("{host} --no-fork"),
+        "CMD",
+    );
+    nsenter(
+        &format!("nsenter {host} --preserve-credentials -- bash -c x"),
+        &format!("{host} --preserve-credentials"),
+        "bash -c x",
+    );
+    nsenter(
+        "nsenter --net=/var/run/docker/netns/ingress_sbox bash -c x",
+        "--net=/var/run/docker/netns/ingress_sbox",
+        "bash -c x",
+    );
+    nsenter(
+        "nsenter -U --preserve-credentials -n -m -t 7",
+        "--user --preserve-credentials --net --mount --target=7",
+        "",
+    );
+    nsenter(
+        "nsenter -t 7 -U -m -p --wdns=/x --preserve-credentials",
+        "--target=7 --user --mount --pid --wdns=/x --preserve-credentials",
+        "",
+    );
+    nsenter(
+        "nsenter -S 1000 --net=/var/run/netns/n1 bash --norc",
+        "--setuid=1000 --net=/var/run/netns/n1",
+        "bash --norc",
+    );
+    nsenter(
+        "nsenter -S 2000 -G 2000 CMD",
+        "--setuid=2000 --setgid=2000",
+        "CMD",
+    );
+    nsenter("nsenter -t1 -m", "--target=1 --mount", "");
+    nsenter(
+        "nsenter --target 1 -S0 -G 0",
+        "--target=1 --setuid=0 --setgid=0",
+        "",
+    );
+    nsenter("nsenter -t 7 -n iperf3 -s", "--target=7 --net", "iperf3 -s");
+    nsenter(
+        "nsenter -t 7 -m -u -n -i -p -w",
+        "--target=7 --mount --uts --net --ipc --pid --wd",
+        "",
+    );
+    nsenter(
+        "nsenter -i -n -p -t 1 sh -c x",
+        "--ipc --net --pid --target=1",
+        "sh -c x",
+    );
+    nsenter(
+        "nsenter -t 7 -m umount -l DIR",
+        "--target=7 --mount",
+        "umount -l DIR",
+    );
+    nsenter("nsenter -t 7 -n ip a", "--target=7 --net", "ip a");
+}

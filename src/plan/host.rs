@@ -1,0 +1,34 @@
+//! What a plan must know of the machine and of this process.
+
+use std::ffi::OsStr;
+use std::ops::RangeInclusive;
+
+use super::idmap::IdMap;
+use super::ns::Kinds;
+use super::step::{Clock, Ids};
+use super::subid::SubIds;
+
+/// Read-only facts. The real ones are asked from the kernel and read from files, each when a plan first needs
+/// it; tests bring their own.
+///
+/// Errors are sentences that follow the option's name.
+pub(crate) trait Host {
+    /// Our effective user or group ID.
+    fn effective(&self, ids: Ids) -> u32;
+    /// Whether we hold the capability to write maps of many IDs (CAP_SETUID, CAP_SETGID).
+    fn may_map(&self, ids: Ids) -> bool;
+    /// The ID of the user or group with this name.
+    fn lookup(&self, ids: Ids, name: &OsStr) -> Result<u32, String>;
+    /// Our first range of subordinate IDs.
+    fn subids(&self, ids: Ids) -> Result<SubIds, String>;
+    /// The map of our own user namespace.
+    fn own_map(&self, ids: Ids) -> Result<IdMap, String>;
+    /// The size of a page, in bytes, which limits a map.
+    fn page_size(&self) -> usize;
+    /// The kinds of namespaces that this kernel has.
+    fn kinds(&self) -> Kinds;
+    /// The offsets, in seconds, that the kernel takes for this clock now.
+    fn offset_range(&self, clock: Clock) -> RangeInclusive<i64>;
+    /// Whether standard error is a terminal.
+    fn at_terminal(&self) -> bool;
+}

@@ -1,0 +1,266 @@
+//! Files of a process in /proc, as text: status and cgroup (proc_pid_status(5), cgroups(7)).
+//!
+//! The hard thing here: the cgroup's path is any bytes but a newline, so only the first two colons divide.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+use super::number::decimal;
+
+/// What `/proc/PID/status` says of a process; IDs are as the reader's user namespace sees them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Status {
+    /// The letter of its state: `R`, `S`, `D`, `T`, `t`, `Z`, `X`, `I`.
+    pub(crate) state: u8,
+    /// Real, effective, saved and file system user ID.
+    pub(crate) uids: [u32; 4],
+    /// Real, effective, saved and file system group ID.
+    pub(crate) gids: [u32; 4],
+    /// Supplementary groups.
+    pub(crate) groups: Vec<u32>,
+    /// How many threads.
+    pub(crate) threads: u32,
+    /// The effective capabilities, a bit each (capabilities(7)).
+    pub(crate) cap_effective: u64,
+    /// Its PID in each PID namespace, from that of the proc mount inwards; empty before Linux 4.1.
+    pub(crate) pids: Vec<i32>,
+    /// Whether no_new_privs is set; `None` before Linux 4.10.
+    pub(crate) no_new_privs: Option<bool>,
+    /// The seccomp mode, 0 none, 1 strict, 2 filter; `None` where the kernel has no seccomp.
+    pub(crate) seccomp: Option<u32>,
+}
+
+impl Status {
+    /// Reads the file; `None` if a line that every kernel writes is missing or is not in its form.
+    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
+        let field = |name: &[u8]| {
+            let mut lines = text.split(|byte| *byte == b'\n');
+            lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(b":\t"))
+        };
+        Some(Self {
+            state: *field(b"State")?.first()?,
+            uids: numbers(field(b"Uid")?)?.try_into().ok()?,
+            gids: numbers(field(b"Gid")?)?.try_into().ok()?,
+            groups: numbers(field(b"Groups")?)?,
+            threads: number(field(b"Threads")?)?,
+            cap_effective: u64::from_str_radix(std::str::from_utf8(field(b"CapEff")?).ok()?, 16)
+                .ok()?,
+            pids: field(b"NSpid").map_or(Some(Vec::new()), numbers)?,
+            no_new_privs: match field(b"NoNewPrivs") {
+                Some(text) => Some(number::<u32>(text)? != 0),
+                None => None,
+            },
+            seccomp: match field(b"Seccomp") {
+                Some(text) => Some(number(text)?),
+                None => None,
+            },
+        })
+    }
+
+    /// The user ID that permissions go by.
+    pub(crate) fn effective_uid(&self) -> u32 {
+        self.uids[1]
+    }
+
+    /// The group ID that permissions go by.
+    pub(crate) fn effective_gid(&self) -> u32 {
+        self.gids[1]
+    }
+}
+
+fn number<T: TryFrom<i128>>(text: &[u8]) -> Option<T> {
+    T::try_from(decimal(text)?).ok()
+}
+
+fn numbers<T: TryFrom<i128>>(text: &[u8]) -> Option<Vec<T>> {
+    let words = text
+        .split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty());
+    words.map(number).collect()
+}
+
+/// A line of `/proc/PID/cgroup`: where the process is in one hierarchy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cgroup {
+    /// The hierarchy's number; 0 is the unified one (v2).
+    pub(crate) hierarchy: u32,
+    /// Its controllers and name as written, `cpu,cpuacct` or `name=systemd`; empty for the unified one.
+    pub(crate) controllers: OsString,
+    /// The path from the root of the reader's cgroup namespace; ends in ` (deleted)` if the cgroup was removed.
+    pub(crate) path: OsString,
+}
+
+impl Cgroup {
+    /// Reads one line, without its newline.
+    fn parse_line(line: &[u8]) -> Option<Self> {
+        let mut fields = line.splitn(3, |byte| *byte == b':');
+        let (hierarchy, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
+        path.starts_with(b"/").then_some(())?;
+        Some(Self {
+            hierarchy: number(hierarchy)?,
+            controllers: OsString::from_vec(controllers.to_vec()),
+            path: OsString::from_vec(path.to_vec()),
+        })
+    }
+
+    /// Reads the file; `None` if a line is not in its form.
+    pub(crate) fn parse(text: &[u8]) -> Option<Vec<Self>> {
+        let lines = text
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty());
+        lines.map(Self::parse_line).collect()
+    }
+
+    /// Whether this is the unified hierarchy (cgroup v2).
+    pub(crate) fn is_unified(&self) -> bool {
+        self.hierarchy == 0 && self.controllers.is_empty()
+    }
+
+    /// The single controllers of a v1 hierarchy; a `name=…` is one of them.
+    pub(crate) fn each_controller(&self) -> impl Iterator<Item = &OsStr> {
+        let words = self.controllers.as_bytes().split(|byte| *byte == b',');
+        words.filter(|word| !word.is_empty()).map(OsStr::from_bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const STATUS: &str = "Name:\tUid:\\n0\nUmask:\t0022\nState:\tS (sleeping)\nTgid:\t12\nPid:\t12\nPPid:\t1\n\
+        Uid:\t1000\t0\t4294967295\t3\nGid:\t1001\t5\t6\t7\nFDSize:\t64\nGroups:\t4 24 1000 \nNStgid:\t12\t1\n\
+        NSpid:\t12\t3\t1\nThreads:\t4\nCapPrm:\t0000000000000000\nCapEff:\t000001ffffffffff\nNoNewPrivs:\t1\n\
+        Seccomp:\t2\nSeccomp_filters:\t1\n";
+
+    #[test]
+    fn status() {
+        let status = Status::parse(STATUS.as_bytes()).unwrap();
+        assert_eq!(
+            status,
+            Status {
+                state: b'S',
+                uids: [1000, 0, u32::MAX, 3],
+                gids: [1001, 5, 6, 7],
+                groups: vec![4, 24, 1000],
+                threads: 4,
+                cap_effective: 0x1ff_ffff_ffff,
+                pids: vec![12, 3, 1],
+                no_new_privs: Some(true),
+                seccomp: Some(2),
+            }
+        );
+        assert_eq!((status.effective_uid(), status.effective_gid()), (0, 5));
+    }
+
+    #[test]
+    fn status_of_this_process() {
+        let status = Status::parse(&std::fs::read("/proc/self/status").unwrap()).unwrap();
+        assert_eq!(
+            status.pids.last().copied(),
+            i32::try_from(std::process::id()).ok()
+        );
+        assert!(status.threads >= 1);
+    }
+
+    #[test]
+    fn status_without_groups_or_what_old_kernels_lack() {
+        let text = STATUS
+            .replace("4 24 1000 ", " ")
+            .replace("NSpid", "X")
+            .replace("Seccomp:", "X:");
+        let status = Status::parse(text.replace("NoNewPrivs", "X").as_bytes()).unwrap();
+        assert_eq!(status.groups, [0; 0]);
+        assert_eq!(
+            (status.pids, status.no_new_privs, status.seccomp),
+            (vec![], None, None)
+        );
+    }
+
+    #[test]
+    fn what_is_no_status() {
+        for name in ["State", "Uid", "Gid", "Groups", "Threads", "CapEff"] {
+            assert_eq!(
+                Status::parse(STATUS.replace(&format!("\n{name}:"), "\nX:").as_bytes()),
+                None,
+                "{name}"
+            );
+        }
+        for (good, bad) in [
+            ("1000\t0", "1000"),
+            ("1001", "x"),
+            ("4 24", "4 -24"),
+            ("000001ff", "xyz"),
+            ("\t4\n", "\t\n"),
+        ] {
+            assert_eq!(
+                Status::parse(STATUS.replace(good, bad).as_bytes()),
+                None,
+                "{bad:?}"
+            );
+        }
+        assert_eq!(Status::parse(b""), None);
+    }
+
+    #[test]
+    fn cgroups() {
+        let text = b"9:name=systemd:/a:b\n3:cpu,cpuacct:/\n0::/user.slice/a:b::c \xff\n";
+        let cgroups = Cgroup::parse(text).unwrap();
+        let seen: Vec<_> = cgroups
+            .iter()
+            .map(|cgroup| {
+                (
+                    cgroup.hierarchy,
+                    cgroup.is_unified(),
+                    cgroup.path.as_bytes(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                (9, false, &b"/a:b"[..]),
+                (3, false, b"/"),
+                (0, true, b"/user.slice/a:b::c \xff")
+            ]
+        );
+        assert_eq!(
+            cgroups[0].each_controller().collect::<Vec<_>>(),
+            ["name=systemd"]
+        );
+        assert_eq!(
+            cgroups[1].each_controller().collect::<Vec<_>>(),
+            ["cpu", "cpuacct"]
+        );
+        assert_eq!(cgroups[2].each_controller().count(), 0);
+    }
+
+    #[test]
+    fn what_is_no_cgroup() {
+        for text in [
+            &b"0:"[..],
+            b"0::",
+            b"0::a",
+            b"x::/",
+            b"-1::/",
+            b"0::/\nfoo\n",
+        ] {
+            assert_eq!(Cgroup::parse(text), None, "{}", text.escape_ascii());
+        }
+        assert_eq!(Cgroup::parse(b""), Some(vec![]));
+    }
+
+    proptest! {
+        #[test]
+        fn a_path_comes_back_whole(path in "/[^\n]{0,20}") {
+            let cgroups = Cgroup::parse(format!("0::{path}\n").as_bytes()).unwrap();
+            prop_assert_eq!(&cgroups[0].path, &OsString::from(path));
+        }
+
+        #[test]
+        fn any_bytes_do(text: Vec<u8>) {
+            Status::parse(&text);
+            Cgroup::parse(&text);
+        }
+    }
+}

@@ -1,0 +1,375 @@
+//! Ways to name a namespace, shared by nsenter and setns.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+
+use super::ns::{Kind, Kinds};
+use super::number::{Quoted, decimal};
+use super::step::Word;
+
+/// A name of a namespace, or of a process for all of its namespaces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reference {
+    /// The target process of nsenter, opened by an earlier step.
+    Target(i32),
+    /// A process, through a pidfd; with an inode, only if its pidfd has that one.
+    Process { pid: i32, inode: Option<u64> },
+    /// An nsfs file.
+    File(OsString),
+    /// A name that `ip netns` gave.
+    Netns(OsString),
+    /// A descriptor that we inherited: an nsfs file or a pidfd.
+    Descriptor(i32),
+    /// The text of a link in /proc/PID/ns: `net:[4026531840]`.
+    Link { kind: Kind, inode: u64 },
+    /// The kernel's number for a namespace.
+    Id(u64),
+    /// The network namespace of a process's socket.
+    Socket { pid: i32, fd: i32 },
+    /// The process whose number is in the file.
+    Pidfile(OsString),
+    /// The living process with the lowest number in the cgroup.
+    Cgroup(OsString),
+    /// Our own namespaces.
+    Own,
+    /// Every namespace that can be seen.
+    All,
+    /// The parent of a user or PID namespace.
+    Parent(Box<Reference>),
+    /// The user namespace that owns it.
+    Owner(Box<Reference>),
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reference::Target(pid) | Reference::Process { pid, inode: None } => {
+                write!(f, "process {pid}")
+            }
+            Reference::Process {
+                pid,
+                inode: Some(inode),
+            } => {
+                write!(f, "process {pid} (pidfd inode {inode})")
+            }
+            Reference::File(path) => write!(f, "{}", Word(path)),
+            Reference::Netns(name) => write!(f, "netns:{}", Word(name)),
+            Reference::Descriptor(number) => write!(f, "fd:{number}"),
+            Reference::Link { kind, inode } => write!(f, "{kind}:[{inode}]"),
+            Reference::Id(id) => write!(f, "id:{id}"),
+            Reference::Socket { pid, fd } => write!(f, "socket {fd} of process {pid}"),
+            Reference::Pidfile(path) => write!(f, "pidfile:{}", Word(path)),
+            Reference::Cgroup(path) => write!(f, "cgroup:{}", Word(path)),
+            Reference::Own => write!(f, "self"),
+            Reference::All => write!(f, "all"),
+            Reference::Parent(of) => write!(f, "parent of {of}"),
+            Reference::Owner(of) => write!(f, "owner of {of}"),
+        }
+    }
+}
+
+/// Which kinds are wanted of what is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// These; what is named must have them.
+    These(Kinds),
+    /// The one that it is; of a process, those in which it differs from us.
+    Natural,
+    /// All of the target's, except these, and except a user namespace that is ours already.
+    AllBut(Kinds),
+}
+
+/// Something to enter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// Of which kinds.
+    pub(crate) which: Which,
+    /// Whose.
+    pub(crate) reference: Reference,
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.which {
+            Which::These(kinds) => write!(f, "{kinds} of {}", self.reference),
+            Which::Natural => write!(f, "{}", self.reference),
+            Which::AllBut(kinds) if kinds.is_empty() => write!(f, "all of {}", self.reference),
+            Which::AllBut(kinds) => write!(f, "all but {kinds} of {}", self.reference),
+        }
+    }
+}
+
+/// What a reference may look like, for errors.
+const FORMS: &str = "PID, pid:PID, a path with a /, netns:NAME, fd:N, KIND:[INODE], id:N, sock:PID:FD, \
+     pidfile:FILE, cgroup:PATH, self, all, parent:REF, owner:REF";
+
+/// Reads `REF`, `KIND=REF` or `KIND+KIND=REF`.
+///
+/// # Errors
+/// A line that says what was understood, and what would be.
+pub(crate) fn parse_wanted(text: &OsStr) -> Result<Wanted, String> {
+    let bytes = text.as_bytes();
+    if let Some(at) = bytes.iter().position(|&byte| byte == b'=')
+        && !bytes[..at].contains(&b'/')
+        && !bytes[..at].contains(&b':')
+    {
+        let kinds = bytes[..at]
+            .split(|&byte| byte == b'+')
+            .map(|name| {
+                Kind::from_name(name).ok_or_else(|| {
+                    format!(
+                        "{}: {} is not a kind of namespace: {}",
+                        Quoted(text),
+                        Quoted(OsStr::from_bytes(name)),
+                        Kinds::ALL
+                    )
+                })
+            })
+            .collect::<Result<Kinds, String>>()?;
+        let reference = parse(OsStr::from_bytes(&bytes[at + 1..]))?;
+        return Ok(Wanted {
+            which: Which::These(kinds),
+            reference,
+        });
+    }
+    Ok(Wanted {
+        which: Which::Natural,
+        reference: parse(text)?,
+    })
+}
+
+/// Reads a reference.
+///
+/// # Errors
+/// A line that says what was understood, and what would be.
+pub(crate) fn parse(text: &OsStr) -> Result<Reference, String> {
+    let bytes = text.as_bytes();
+    let unknown = || {
+        format!(
+            "{} names no namespace; understood are {FORMS}",
+            Quoted(text)
+        )
+    };
+    if bytes == b"self" {
+        return Ok(Reference::Own);
+    }
+    if bytes == b"all" {
+        return Ok(Reference::All);
+    }
+    let number = |part: &[u8], what: &str, most: u64| {
+        decimal(part)
+            .and_then(|number| u64::try_from(number).ok())
+            .filter(|&number| number <= most)
+            .ok_or_else(|| {
+                format!(
+                    "{}: {} is no {what}",
+                    Quoted(text),
+                    Quoted(OsStr::from_bytes(part))
+                )
+            })
+    };
+    let pid = |part: &[u8]| match number(part, "PID", i32::MAX as u64)? {
+        0 => Err(format!("{}: 0 is no PID", Quoted(text))),
+        pid => i32::try_from(pid).map_err(|why| why.to_string()),
+    };
+    if let Some(at) = bytes.iter().position(|&byte| byte == b':')
+        && !bytes[..at].contains(&b'/')
+    {
+        let rest = &bytes[at + 1..];
+        let name = OsStr::from_bytes(rest);
+        let needed = |what: &str| match rest {
+            b"" => Err(format!("{}: {what} is missing", Quoted(text))),
+            _ => Ok(name.to_owned()),
+        };
+        return match &bytes[..at] {
+            b"pid" => {
+                // `pid:[4026531836]` is the text of a link; `pid:1234` a process.
+                if let Some(inode) = bracketed(rest) {
+                    return Ok(Reference::Link {
+                        kind: Kind::Pid,
+                        inode,
+                    });
+                }
+                let mut parts = rest.splitn(2, |&byte| byte == b':');
+                let first = pid(parts.next().unwrap_or_default())?;
+                let inode = parts
+                    .next()
+                    .map(|part| number(part, "inode", u64::MAX))
+                    .transpose()?;
+                Ok(Reference::Process { pid: first, inode })
+            }
+            b"netns" => Ok(Reference::Netns(needed("a name")?)),
+            b"fd" => {
+                let number = number(rest, "descriptor", i32::MAX as u64)?;
+                Ok(Reference::Descriptor(
+                    i32::try_from(number).map_err(|why| why.to_string())?,
+                ))
+            }
+            b"id" => Ok(Reference::Id(number(rest, "namespace ID", u64::MAX)?)),
+            b"sock" => {
+                let mut parts = rest.splitn(2, |&byte| byte == b':');
+                let pid = pid(parts.next().unwrap_or_default())?;
+                let fd = number(
+                    parts.next().unwrap_or_default(),
+                    "descriptor",
+                    i32::MAX as u64,
+                )?;
+                Ok(Reference::Socket {
+                    pid,
+                    fd: i32::try_from(fd).map_err(|why| why.to_string())?,
+                })
+            }
+            b"pidfile" => Ok(Reference::Pidfile(needed("a file")?)),
+            b"cgroup" if bracketed(rest).is_none() => Ok(Reference::Cgroup(needed("a path")?)),
+            b"parent" => Ok(Reference::Parent(Box::new(parse(name)?))),
+            b"owner" => Ok(Reference::Owner(Box::new(parse(name)?))),
+            kind => match (Kind::from_name(kind), bracketed(rest)) {
+                (Some(kind), Some(inode)) => Ok(Reference::Link { kind, inode }),
+                _ => Err(unknown()),
+            },
+        };
+    }
+    if bytes.contains(&b'/') {
+        return Ok(Reference::File(text.to_owned()));
+    }
+    if bytes.first().is_some_and(u8::is_ascii_digit) {
+        return Ok(Reference::Process {
+            pid: pid(bytes)?,
+            inode: None,
+        });
+    }
+    Err(unknown())
+}
+
+/// The number in `[4026531840]`.
+fn bracketed(text: &[u8]) -> Option<u64> {
+    let inner = text.strip_prefix(b"[")?.strip_suffix(b"]")?;
+    decimal(inner).and_then(|number| u64::try_from(number).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(text: &str) -> Result<Wanted, String> {
+        parse_wanted(OsStr::new(text))
+    }
+
+    #[test]
+    fn each_form_is_understood() {
+        let cases = [
+            (
+                "1234",
+                Reference::Process {
+                    pid: 1234,
+                    inode: None,
+                },
+            ),
+            (
+                "pid:1234",
+                Reference::Process {
+                    pid: 1234,
+                    inode: None,
+                },
+            ),
+            (
+                "pid:1234:99",
+                Reference::Process {
+                    pid: 1234,
+                    inode: Some(99),
+                },
+            ),
+            ("/run/netns/blue", Reference::File("/run/netns/blue".into())),
+            ("./a=b:c", Reference::File("./a=b:c".into())),
+            ("netns:blue", Reference::Netns("blue".into())),
+            ("fd:5", Reference::Descriptor(5)),
+            (
+                "net:[4026531840]",
+                Reference::Link {
+                    kind: Kind::Net,
+                    inode: 4_026_531_840,
+                },
+            ),
+            (
+                "pid:[4026531836]",
+                Reference::Link {
+                    kind: Kind::Pid,
+                    inode: 4_026_531_836,
+                },
+            ),
+            (
+                "cgroup:[4026531835]",
+                Reference::Link {
+                    kind: Kind::Cgroup,
+                    inode: 4_026_531_835,
+                },
+            ),
+            ("cgroup:/a b:c", Reference::Cgroup("/a b:c".into())),
+            ("id:12345", Reference::Id(12345)),
+            ("sock:12:3", Reference::Socket { pid: 12, fd: 3 }),
+            (
+                "pidfile:/run/x.pid",
+                Reference::Pidfile("/run/x.pid".into()),
+            ),
+            ("self", Reference::Own),
+            ("all", Reference::All),
+            (
+                "owner:parent:fd:3",
+                Reference::Owner(Box::new(Reference::Parent(Box::new(
+                    Reference::Descriptor(3),
+                )))),
+            ),
+        ];
+        for (text, reference) in cases {
+            let expected = Wanted {
+                which: Which::Natural,
+                reference,
+            };
+            assert_eq!(wanted(text), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn kinds_stand_in_front() {
+        let kinds = [Kind::Net, Kind::Mnt].into_iter().collect();
+        let reference = Reference::Process {
+            pid: 7,
+            inode: None,
+        };
+        assert_eq!(
+            wanted("net+mnt=7"),
+            Ok(Wanted {
+                which: Which::These(kinds),
+                reference
+            })
+        );
+        assert_eq!(
+            wanted("mount=/x").map(|wanted| wanted.which),
+            Ok(Which::These(Kinds::NONE.with(Kind::Mnt)))
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (text, part) in [
+            ("", "names no namespace"),
+            ("blue", "names no namespace"),
+            ("frob:3", "names no namespace"),
+            ("nett=3", "'nett' is not a kind"),
+            ("=3", "'' is not a kind"),
+            ("net=", "names no namespace"),
+            ("12x", "is no PID"),
+            ("pid:0", "0 is no PID"),
+            ("pid:99999999999", "is no PID"),
+            ("fd:x", "is no descriptor"),
+            ("sock:1", "is no descriptor"),
+            ("netns:", "a name is missing"),
+            ("net:[x]", "names no namespace"),
+        ] {
+            let why = wanted(text).expect_err(text);
+            assert!(why.contains(part), "{text}: {why}");
+            assert_eq!(why.lines().count(), 1);
+        }
+    }
+}

@@ -1,0 +1,531 @@
+//! The steps of a plan, and how they print.
+
+use std::ffi::{CStr, OsStr, OsString};
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+
+use super::idmap::IdMap;
+use super::ns::{Kind, Kinds};
+use super::reference::Wanted;
+use super::signal::Signal;
+use super::value::{Propagation, Setgroups};
+
+/// One thing to do.
+///
+/// A step is done by the process that came as far as it: before [`Step::Fork`] the one that was started, after
+/// it the child. Only what stands in [`Step::Outside`] is done by somebody else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Start a helper that stays in the namespaces that we came from, for the [`Step::Outside`] steps.
+    Helper,
+    /// Become this user and group for good (`--owner`).
+    Become { uid: u32, gid: u32 },
+    /// Make new namespaces, all in one call.
+    Unshare(Kinds),
+    /// Write /proc/self/setgroups (user_namespaces(7)).
+    Setgroups(Setgroups),
+    /// Write our own uid_map or gid_map, of one ID, for which no privilege is needed.
+    WriteMap(Ids, IdMap),
+    /// The helper does this, and we wait for it.
+    Outside(Outside),
+    /// Write /proc/self/timens_offsets (time_namespaces(7)).
+    ClockOffset { clock: Clock, seconds: i64 },
+
+    /// Open the target process; with an inode, only if its pidfd has that one.
+    OpenTarget {
+        pid: i32,
+        inode: Option<u64>,
+        /// A kind that is wanted of it, to be named when there is no such process.
+        kind: Option<Kind>,
+    },
+    /// Open what else is to be used after the namespaces have changed.
+    Open(Source),
+    /// Make sure that the target lived until the last of this was opened.
+    CheckTarget,
+    /// Drop the supplementary groups already here, if that is permitted; for all of a target's namespaces, only
+    /// if its user namespace is not ours.
+    DropGroupsEarly { unless_ours: bool },
+    /// Enter namespaces, in an order that is computed.
+    Enter(Enter),
+    /// Join the target's cgroups, opened before.
+    JoinCgroup,
+    /// Set a security attribute to the target's for the program, read before.
+    ExecLabel(Label),
+
+    /// Everything after this happens in a child; we wait for it.
+    Fork(Fork),
+
+    /// Set how mounts below `/` spread (mount_namespaces(7)).
+    Propagation(Propagation),
+    /// Mount proc.
+    MountProc(OsString),
+    /// Mount binfmt_misc.
+    MountBinfmt(OsString),
+    /// Register an interpreter in the binfmt_misc mounted there.
+    Register { dir: OsString, entry: OsString },
+    /// chroot(2) to the directory, then `/` is the working directory.
+    Root(OsString),
+    /// pivot_root(2) to the directory, then `/` is the working directory and the old root is gone.
+    PivotRoot(OsString),
+    /// chroot(2) to what was opened; the working directory stays.
+    OpenedRoot,
+    /// Change to the directory.
+    Directory(OsString),
+    /// Change to what was opened.
+    OpenedDirectory,
+    /// Set the host name.
+    Hostname(OsString),
+    /// Bring the loopback interface up.
+    Loopback,
+
+    /// Take these supplementary groups.
+    Groups(GroupList),
+    /// Take this group.
+    Gid(NewId),
+    /// Take this user.
+    Uid(NewId),
+    /// Keep the permitted capabilities while the user ID changes.
+    HoldCapabilities,
+    /// Keep the capabilities held across the execution of the program.
+    KeepCapabilities,
+    /// The environment of the program.
+    Environment(Environment),
+    /// Write the program's PID to this file.
+    Pidfile(OsString),
+    /// Execute the program.
+    Execute(Program),
+}
+
+/// Users or groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ids {
+    /// Users.
+    Uid,
+    /// Groups.
+    Gid,
+}
+
+impl Ids {
+    /// The file of the map in /proc/PID.
+    pub(crate) const fn file(self) -> &'static str {
+        match self {
+            Ids::Uid => "uid_map",
+            Ids::Gid => "gid_map",
+        }
+    }
+
+    /// The program that writes maps for people without privilege.
+    pub(crate) const fn helper(self) -> &'static str {
+        match self {
+            Ids::Uid => "newuidmap",
+            Ids::Gid => "newgidmap",
+        }
+    }
+}
+
+/// What the helper outside does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outside {
+    /// Write the maps of more than one ID, each in its way.
+    Maps(Vec<(Ids, IdMap, Via)>),
+    /// Bind each new namespace on a file.
+    Bind(Vec<(Kind, OsString)>),
+}
+
+/// How a map is written from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Via {
+    /// Into the file, with our privilege.
+    File,
+    /// By newuidmap(1) or newgidmap(1).
+    Program,
+}
+
+/// A clock that a time namespace shifts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Clock {
+    /// `CLOCK_MONOTONIC`.
+    Monotonic,
+    /// `CLOCK_BOOTTIME`.
+    Boottime,
+}
+
+impl Clock {
+    /// Its name in timens_offsets (time_namespaces(7)).
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Clock::Monotonic => "monotonic",
+            Clock::Boottime => "boottime",
+        }
+    }
+}
+
+/// What is opened or read before anything changes, to be used afterwards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The root directory: the target's, or this one.
+    Root(Option<OsString>),
+    /// The working directory: the target's, or this one.
+    Directory(Option<OsString>),
+    /// Our own working directory, kept while the root changes.
+    OwnDirectory,
+    /// The target's environment.
+    Environment,
+    /// The target's user, group and groups.
+    Credentials,
+    /// The target's cgroups.
+    Cgroups,
+    /// The target's security attribute.
+    Label(Label),
+}
+
+/// A security attribute of a process, in /proc/PID/attr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Label {
+    /// The SELinux context.
+    Selinux,
+    /// The AppArmor profile.
+    Apparmor,
+}
+
+/// Which namespaces to enter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Enter {
+    /// Each, as it was named.
+    pub(crate) wanted: Vec<Wanted>,
+    /// Take them in the order named, and not in a computed one.
+    pub(crate) in_order: bool,
+    /// Enter the parent of the user namespace this many levels up.
+    pub(crate) user_parent: u32,
+}
+
+/// How the child is started and waited for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Fork {
+    /// The signal that it gets when we die.
+    pub(crate) kill_child: Option<Signal>,
+    /// The signals that we pass on to it.
+    pub(crate) forward: Vec<Signal>,
+    /// Do not die of SIGINT and SIGTERM while waiting.
+    pub(crate) patient: bool,
+    /// Stay in front of it, as PID 1.
+    pub(crate) init: Option<Init>,
+    /// Fork only if a PID namespace other than ours was entered.
+    pub(crate) only_if_needed: bool,
+}
+
+/// Whom a PID 1 of ours passes signals on to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Init {
+    /// The program.
+    Program,
+    /// Its process group.
+    Group,
+}
+
+/// A user or group to become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NewId {
+    /// This one.
+    These(u32),
+    /// The target's.
+    Follow,
+    /// 0, if a user namespace was entered; else nothing changes.
+    RootIfUserEntered,
+}
+
+/// Supplementary groups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum GroupList {
+    /// These.
+    These(Vec<u32>),
+    /// None.
+    Dropped,
+    /// None, if a user namespace was entered and they could not be dropped early.
+    DroppedIfUserEntered,
+    /// The target's.
+    Follow,
+}
+
+/// The environment of the program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Environment {
+    /// Empty.
+    Empty,
+    /// These of our variables.
+    Only(Vec<OsString>),
+    /// The target's, read before.
+    Target,
+}
+
+/// What is executed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Program {
+    /// A program and its arguments: the rest of our own argv.
+    Given(&'static [&'static CStr]),
+    /// The user's shell, as a login shell.
+    Shell,
+}
+
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// Words as a shell would take them: quoted where it is needed.
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Program::Shell => f.write_str("the login shell"),
+            Program::Given(words) => {
+                for (index, word) in words.iter().enumerate() {
+                    let gap = if index == 0 { "" } else { " " };
+                    write!(f, "{gap}{}", Word(OsStr::from_bytes(word.to_bytes())))?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A word as a shell would take it.
+pub(crate) struct Word<'a>(pub(crate) &'a OsStr);
+
+impl fmt::Display for Word<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"@%+=:,./-_".contains(byte);
+        let bytes = self.0.as_bytes();
+        if !bytes.is_empty() && bytes.iter().all(plain) {
+            return write!(f, "{}", self.0.to_string_lossy());
+        }
+        if std::str::from_utf8(bytes).is_ok_and(|text| !text.chars().any(char::is_control)) {
+            return write!(f, "'{}'", self.0.to_string_lossy().replace('\'', r"'\''"));
+        }
+        // Control characters and odd bytes, as bash, zsh and ksh read them.
+        write!(f, "$'")?;
+        for chunk in bytes.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                match character {
+                    '\'' | '\\' => write!(f, "\\{character}")?,
+                    _ if character.is_control() => write!(f, "{}", character.escape_default())?,
+                    _ => write!(f, "{character}")?,
+                }
+            }
+            for byte in chunk.invalid() {
+                write!(f, "\\x{byte:02x}")?;
+            }
+        }
+        write!(f, "'")
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::Helper => write!(f, "start a helper that stays outside"),
+            Step::Become { uid, gid } => {
+                write!(f, "become user {uid}, group {gid}, no other groups")
+            }
+            Step::Unshare(kinds) => write!(f, "unshare {kinds}"),
+            Step::Setgroups(value) => write!(f, "write /proc/self/setgroups: {}", value.as_str()),
+            Step::WriteMap(ids, map) => {
+                write!(f, "write /proc/self/{}: {}", ids.file(), Lines(map))
+            }
+            Step::Outside(Outside::Maps(maps)) => {
+                for (index, (ids, map, via)) in maps.iter().enumerate() {
+                    let gap = if index == 0 {
+                        "outside: "
+                    } else {
+                        ", and at once: "
+                    };
+                    match via {
+                        Via::File => write!(f, "{gap}write our {}: {}", ids.file(), Lines(map))?,
+                        Via::Program => write!(f, "{gap}{} {}", ids.helper(), Lines(map))?,
+                    }
+                }
+                Ok(())
+            }
+            Step::Outside(Outside::Bind(binds)) => {
+                for (index, (kind, file)) in binds.iter().enumerate() {
+                    let gap = if index == 0 { "outside: " } else { ", " };
+                    write!(
+                        f,
+                        "{gap}bind our {} on {}",
+                        kind.file_for_children(),
+                        Word(file)
+                    )?;
+                }
+                Ok(())
+            }
+            Step::ClockOffset { clock, seconds } => {
+                write!(
+                    f,
+                    "write /proc/self/timens_offsets: {} {seconds} 0",
+                    clock.name()
+                )
+            }
+            Step::OpenTarget {
+                pid, inode: None, ..
+            } => write!(f, "open process {pid}"),
+            Step::OpenTarget {
+                pid,
+                inode: Some(inode),
+                ..
+            } => {
+                write!(f, "open process {pid}, with pidfd inode {inode}")
+            }
+            Step::Open(source) => write!(f, "{source}"),
+            Step::CheckTarget => write!(f, "check that the process still lives"),
+            Step::DropGroupsEarly { unless_ours } => {
+                let condition = if *unless_ours {
+                    ", and the target's user namespace is not ours"
+                } else {
+                    ""
+                };
+                write!(
+                    f,
+                    "drop the supplementary groups, if that is permitted here{condition}"
+                )
+            }
+            Step::Enter(enter) => write!(f, "{enter}"),
+            Step::JoinCgroup => write!(f, "join the target's cgroups"),
+            Step::ExecLabel(Label::Selinux) => {
+                write!(f, "take the target's SELinux context at exec")
+            }
+            Step::ExecLabel(Label::Apparmor) => {
+                write!(f, "take the target's AppArmor profile at exec")
+            }
+            Step::Fork(fork) => write!(f, "{fork}"),
+            Step::Propagation(propagation) => {
+                write!(f, "make / and all below it {}", propagation.as_str())
+            }
+            Step::MountProc(dir) => write!(f, "mount proc on {}", Word(dir)),
+            Step::MountBinfmt(dir) => write!(f, "mount binfmt_misc on {}", Word(dir)),
+            Step::Register { dir, entry } => {
+                write!(f, "register in {}: {}", Word(dir), Word(entry))
+            }
+            Step::Root(dir) => write!(f, "chroot to {}, then to its /", Word(dir)),
+            Step::PivotRoot(dir) => write!(f, "pivot_root to {}, the old root gone", Word(dir)),
+            Step::OpenedRoot => write!(f, "chroot to the directory opened"),
+            Step::Directory(dir) => write!(f, "change to {}", Word(dir)),
+            Step::OpenedDirectory => write!(f, "change to the directory opened"),
+            Step::Hostname(name) => write!(f, "set the host name to {}", Word(name)),
+            Step::Loopback => write!(f, "bring lo up"),
+            Step::Groups(GroupList::These(groups)) => {
+                write!(f, "setgroups")?;
+                groups.iter().try_for_each(|group| write!(f, " {group}"))
+            }
+            Step::Groups(GroupList::Dropped) => write!(f, "drop the supplementary groups"),
+            Step::Groups(GroupList::DroppedIfUserEntered) => {
+                write!(
+                    f,
+                    "drop the supplementary groups, if a user namespace was entered"
+                )
+            }
+            Step::Groups(GroupList::Follow) => write!(f, "take the target's supplementary groups"),
+            Step::Gid(NewId::These(gid)) => write!(f, "setgid {gid}"),
+            Step::Gid(NewId::Follow) => write!(f, "take the target's group"),
+            Step::Gid(NewId::RootIfUserEntered) => {
+                write!(f, "setgid 0, if a user namespace was entered")
+            }
+            Step::Uid(NewId::These(uid)) => write!(f, "setuid {uid}"),
+            Step::Uid(NewId::Follow) => write!(f, "take the target's user"),
+            Step::Uid(NewId::RootIfUserEntered) => {
+                write!(f, "setuid 0, if a user namespace was entered")
+            }
+            Step::HoldCapabilities => write!(f, "keep the capabilities across setuid"),
+            Step::KeepCapabilities => write!(f, "keep the capabilities across exec"),
+            Step::Environment(Environment::Empty) => write!(f, "empty the environment"),
+            Step::Environment(Environment::Only(names)) => {
+                write!(f, "keep of the environment:")?;
+                names
+                    .iter()
+                    .try_for_each(|name| write!(f, " {}", Word(name)))
+            }
+            Step::Environment(Environment::Target) => write!(f, "take the target's environment"),
+            Step::Pidfile(file) => write!(f, "write the PID to {}", Word(file)),
+            Step::Execute(program) => write!(f, "execute {program}"),
+        }
+    }
+}
+
+/// A map on one line.
+struct Lines<'a>(&'a IdMap);
+
+impl fmt::Display for Lines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, extent) in self.0.extents().iter().enumerate() {
+            let gap = if index == 0 { "" } else { ", " };
+            write!(
+                f,
+                "{gap}{} {} {}",
+                extent.inside(),
+                extent.outside(),
+                extent.count()
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::Root(None) => write!(f, "open the target's root directory"),
+            Source::Root(Some(dir)) | Source::Directory(Some(dir)) => {
+                write!(f, "open {}", Word(dir))
+            }
+            Source::Directory(None) => write!(f, "open the target's working directory"),
+            Source::OwnDirectory => write!(f, "open our working directory"),
+            Source::Environment => write!(f, "read the target's environment"),
+            Source::Credentials => write!(f, "read the target's user and groups"),
+            Source::Cgroups => write!(f, "open the target's cgroups"),
+            Source::Label(Label::Selinux) => write!(f, "read the target's SELinux context"),
+            Source::Label(Label::Apparmor) => write!(f, "read the target's AppArmor profile"),
+        }
+    }
+}
+
+impl fmt::Display for Enter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("enter")?;
+        for (index, wanted) in self.wanted.iter().enumerate() {
+            write!(f, "{}{wanted}", if index == 0 { " " } else { "; " })?;
+        }
+        for _ in 0..self.user_parent {
+            f.write_str(", of the user namespace its parent")?;
+        }
+        if self.in_order {
+            f.write_str(", in this order")
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl fmt::Display for Fork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("fork")?;
+        if self.only_if_needed {
+            f.write_str(" if a PID namespace was entered")?;
+        }
+        match self.init {
+            None => {}
+            Some(Init::Program) => f.write_str(", stay as PID 1")?,
+            Some(Init::Group) => {
+                f.write_str(", stay as PID 1, pass signals on to the process group")?
+            }
+        }
+        if let Some(signal) = self.kill_child {
+            write!(f, ", kill the child with {signal} when we die")?;
+        }
+        if !self.forward.is_empty() {
+            f.write_str(", pass on")?;
+            self.forward
+                .iter()
+                .try_for_each(|signal| write!(f, " {signal}"))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,178 @@
+//! The machine and this process, asked and read as a plan needs them.
+
+use std::ffi::{CString, OsStr, OsString};
+use std::ops::RangeInclusive;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+
+use crate::plan::accounts::{Group, User};
+use crate::plan::clock::{Offsets, offset_range};
+use crate::plan::number::{LAST_ID, Quoted};
+use crate::plan::subid::SubIds;
+use crate::plan::{Clock, Host, IdMap, Ids, Kind, Kinds};
+use crate::sys::{self, ArgList, Change, Environment, OwnArgs};
+
+/// This machine.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Machine;
+
+impl Host for Machine {
+    fn effective(&self, ids: Ids) -> u32 {
+        match ids {
+            Ids::Uid => sys::effective_uid(),
+            Ids::Gid => sys::effective_gid(),
+        }
+    }
+
+    fn may_map(&self, ids: Ids) -> bool {
+        // capabilities(7), linux/capability.h.
+        let capability = match ids {
+            Ids::Uid => 7,
+            Ids::Gid => 6,
+        };
+        sys::capabilities().is_ok_and(|held| held.effective & 1 << capability != 0)
+    }
+
+    fn lookup(&self, ids: Ids, name: &OsStr) -> Result<u32, String> {
+        let found = match ids {
+            Ids::Uid => {
+                database("passwd", name, |text| User::by_name(text, name)).map(|user| user.uid)
+            }
+            Ids::Gid => {
+                database("group", name, |text| Group::by_name(text, name)).map(|group| group.gid)
+            }
+        };
+        let what = match ids {
+            Ids::Uid => "user",
+            Ids::Gid => "group",
+        };
+        found.ok_or_else(|| {
+            format!(
+                "{} is neither a number from 0 to {LAST_ID} nor the name of a {what}",
+                Quoted(name)
+            )
+        })
+    }
+
+    fn subids(&self, ids: Ids) -> Result<SubIds, String> {
+        let uid = sys::effective_uid();
+        let names: Vec<OsString> = names_of(uid);
+        let bytes: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
+        let file = match ids {
+            Ids::Uid => "/etc/subuid",
+            Ids::Gid => "/etc/subgid",
+        };
+        if let Ok(text) = sys::read_file(file.as_ref())
+            && let Some(found) = SubIds::find(&text, &bytes, uid)
+        {
+            return Ok(found);
+        }
+        // Ranges may come from elsewhere (nsswitch.conf(5), subid).
+        for name in &names {
+            let mut words = vec![OsStr::new("getsubids")];
+            if ids == Ids::Gid {
+                words.push("-g".as_ref());
+            }
+            words.push(name);
+            if let Some(found) = output_of(&words).and_then(|text| SubIds::from_getsubids(&text)) {
+                return Ok(found);
+            }
+        }
+        let who = match names.first() {
+            Some(name) => format!("user {} ({uid})", name.to_string_lossy()),
+            None => format!("user {uid}"),
+        };
+        Err(format!("{who} has no range in {file}"))
+    }
+
+    fn own_map(&self, ids: Ids) -> Result<IdMap, String> {
+        let path = format!("/proc/self/{}", ids.file());
+        let text = sys::read_file(path.as_ref())
+            .map_err(|error| format!("cannot read {path}: {error}"))?;
+        IdMap::parse(&text).ok_or_else(|| format!("cannot understand {path}"))
+    }
+
+    fn page_size(&self) -> usize {
+        sys::page_size()
+    }
+
+    fn kinds(&self) -> Kinds {
+        let exists = |kind: &Kind| sys::lstat(format!("/proc/self/ns/{kind}").as_ref()).is_ok();
+        Kind::ALL.into_iter().filter(exists).collect()
+    }
+
+    fn offset_range(&self, clock: Clock) -> RangeInclusive<i64> {
+        // Offsets count from the clocks of the initial namespace, ours may be shifted already.
+        let offsets = sys::read_file("/proc/self/timens_offsets".as_ref())
+            .ok()
+            .and_then(|text| Offsets::parse(&text));
+        let offset = offsets.map_or(0, |offsets| match clock {
+            Clock::Monotonic => offsets.monotonic,
+            Clock::Boottime => offsets.boottime,
+        });
+        offset_range(sys::clock(clock == Clock::Boottime), offset)
+    }
+
+    fn at_terminal(&self) -> bool {
+        sys::error_is_terminal()
+    }
+}
+
+/// The shell of a user, if it has one.
+pub(crate) fn shell_of(uid: u32) -> Option<OsString> {
+    let number = OsString::from(uid.to_string());
+    let user = database("passwd", &number, |text| User::by_uid(text, uid).next())?;
+    Some(user.shell).filter(|shell| !shell.is_empty())
+}
+
+/// The names of a user: what the environment says, where that is true, comes first.
+fn names_of(uid: u32) -> Vec<OsString> {
+    let number = OsString::from(uid.to_string());
+    let names = database("passwd", &number, |text| {
+        let names: Vec<OsString> = User::by_uid(text, uid).map(|user| user.name).collect();
+        (!names.is_empty()).then_some(names)
+    });
+    names.unwrap_or_default()
+}
+
+/// Looks an entry up in /etc/`name`, then by getent(1): other sources (LDAP and the like) are modules of the C
+/// library that must not be loaded into a static binary.
+fn database<T>(name: &str, key: &OsStr, find: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
+    let text = sys::read_file(format!("/etc/{name}").as_ref()).unwrap_or_default();
+    find(&text).or_else(|| {
+        output_of(&["getent".as_ref(), name.as_ref(), key]).and_then(|text| find(&text))
+    })
+}
+
+/// What a program prints, if it runs and succeeds.
+fn output_of(words: &[&OsStr]) -> Option<Vec<u8>> {
+    let words: Vec<CString> = words
+        .iter()
+        .map(|word| CString::new(word.as_bytes()).ok())
+        .collect::<Option<_>>()?;
+    let program = words.first()?.clone();
+    let args = OwnArgs::new(words);
+    let (read, write) = sys::pipe().ok()?;
+    let silence = sys::open("/dev/null".as_ref(), sys::For::Writing).ok();
+    let child = sys::vfork(|_| {
+        let silent = silence
+            .as_ref()
+            .is_none_or(|fd| sys::become_stream(sys::Stream::Error, fd.as_fd()).is_ok());
+        if silent && sys::become_stream(sys::Stream::Output, write.as_fd()).is_ok() {
+            sys::execute(
+                &program,
+                ArgList::Own(&args),
+                Environment::Same,
+                sys::variable("PATH"),
+            );
+        }
+        127
+    })
+    .ok()?;
+    drop(write);
+    let text = sys::read_all(read.as_fd());
+    match sys::wait(child) {
+        Ok(Change::Exited(0)) => text.ok(),
+        _ => None,
+    }
+}

@@ -1,0 +1,170 @@
+//! `--init`: a process of ours stays as PID 1 of the new PID namespace, in front of the program.
+//!
+//! Three processes: the caller's child waits outside, PID 1 inside starts the program, reaps orphans and passes
+//! signals on. A socket between the two outer ones carries the program's PID, as the kernel translates it for
+//! the one outside (unix(7), `SCM_CREDENTIALS`), and whether the program was started.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use super::Run;
+use super::child::{Ended, watch};
+use super::failure::{Failure, Result, Stage};
+use crate::plan::{Fork, Init, Step};
+use crate::sys::{self, Change, Forked, SignalSet};
+
+/// From the program's process: this is my PID.
+const HERE: u8 = b'p';
+/// To it: go on.
+const GO: u8 = b'g';
+/// From PID 1: the program runs.
+const RUNS: u8 = b'r';
+
+/// PID 1's side.
+#[derive(Debug)]
+pub(super) struct Inside {
+    init: Init,
+    socket: OwnedFd,
+}
+
+impl Run<'_> {
+    /// Starts PID 1, and waits for it.
+    pub(super) fn fork_init(&mut self, fork: &Fork, init: Init, rest: &[Step]) -> Result<Ended> {
+        let failed = |error| Failure::new(Stage::Fork, "fork failed", error);
+        let before = self.mask.unwrap_or_default();
+        let (outside, inside) = sys::socket_pair().map_err(failed)?;
+        sys::receive_credentials(outside.as_fd()).map_err(failed)?;
+        let pid = match sys::fork() {
+            Ok(Forked::Parent(pid)) => pid,
+            Ok(Forked::Child) => {
+                drop(outside);
+                // The helper and the report are the parent's.
+                self.status = None;
+                let pidfile = self.pidfile.take();
+                std::mem::forget(pidfile);
+                self.inside = Some(Inside {
+                    init,
+                    socket: inside,
+                });
+                if let Some(leash) = &self.leash {
+                    leash.put_on()?;
+                }
+                return match self.steps(rest)? {
+                    Some(ended) => Ok(ended),
+                    None => Err(Failure::plain(Stage::Fork, "nothing was executed")),
+                };
+            }
+            Err(error) => {
+                let _ = sys::set_blocked(before);
+                return Err(failed(error));
+            }
+        };
+        drop(inside);
+        self.mask = None;
+        match self.meet(&outside) {
+            Ok(Some(program)) => self.started(program),
+            // PID 1 has said why.
+            Ok(None) => {
+                let status = sys::wait(pid);
+                let _ = sys::set_blocked(before);
+                self.undo();
+                return match status.map_err(failed)? {
+                    Change::Exited(status) => Ok(Ended::Exited(status)),
+                    Change::Killed(signal) | Change::Stopped(signal) => Ok(Ended::Killed(signal)),
+                };
+            }
+            Err(failure) => {
+                // Without an answer it does not start the program.
+                drop(outside);
+                let _ = sys::wait(pid);
+                let _ = sys::set_blocked(before);
+                return Err(failure);
+            }
+        }
+        let ended = watch(pid, fork, before)?;
+        self.ended(ended);
+        Ok(ended)
+    }
+
+    /// Learns the program's PID, writes the PID file, lets it go on. None when it was not started.
+    fn meet(&mut self, socket: &OwnedFd) -> Result<Option<i32>> {
+        let failed = |error| Failure::new(Stage::Fork, "fork failed", error);
+        let Some(program) = sys::receive_sender(socket.as_fd()).map_err(failed)? else {
+            return Ok(None);
+        };
+        if let Some(pidfile) = &mut self.pidfile {
+            pidfile.write(program)?;
+        }
+        let _ = sys::write_once(socket.as_fd(), &[GO]);
+        let mut answer = [0];
+        let answered = sys::read_some(socket.as_fd(), &mut answer).map_err(failed)?;
+        Ok((answered == 1 && answer[0] == RUNS).then_some(program))
+    }
+
+    /// PID 1: starts the program, then stays until it ends.
+    pub(super) fn stay_in_front(
+        &mut self,
+        inside: Inside,
+        execute: impl Fn(&mut Self) -> Failure,
+    ) -> Result<Ended> {
+        let failed = |error| Failure::new(Stage::Fork, "fork failed", error);
+        let mut failure = None;
+        let program = sys::vfork(|_| {
+            let mut answer = [0];
+            let met = sys::write_once(inside.socket.as_fd(), &[HERE])
+                .and_then(|()| sys::read_some(inside.socket.as_fd(), &mut answer));
+            if met == Ok(1) {
+                if inside.init == Init::Group {
+                    // A group of its own, so that signals can be passed on to it alone.
+                    let _ = sys::lead_process_group();
+                }
+                failure = Some(execute(self));
+            }
+            1
+        })
+        .map_err(failed)?;
+        if let Some(failure) = failure {
+            let _ = sys::wait(program);
+            return Err(failure);
+        }
+        let told = sys::write_once(inside.socket.as_fd(), &[RUNS]);
+        drop(inside.socket);
+        if told.is_err() {
+            // Nobody waits outside any more.
+            return Ok(Ended::Exited(1));
+        }
+        reap_all(program, inside.init)
+    }
+}
+
+/// Reaps every child until the program ends; passes every other signal on to the program.
+fn reap_all(program: i32, init: Init) -> Result<Ended> {
+    let failed = |error| Failure::new(Stage::Wait, "waiting for the child failed", error);
+    // All signals are blocked since before the fork. Stops of the terminal are the program's own affair.
+    let mut ended = None;
+    loop {
+        while let Ok(Some((pid, change))) = sys::reap_any() {
+            match change {
+                Change::Exited(status) if pid == program => ended = Some(Ended::Exited(status)),
+                Change::Killed(signal) if pid == program => ended = Some(Ended::Killed(signal)),
+                _ => {}
+            }
+        }
+        if let Some(ended) = ended {
+            return Ok(ended);
+        }
+        let arrived = sys::wait_for(SignalSet::ALL).map_err(failed)?;
+        if arrived.signal == libc::SIGCHLD {
+            continue;
+        }
+        let target = match init {
+            Init::Program => program,
+            Init::Group => -program,
+        };
+        // What the terminal sent to our process group, the program has had if it is in it too.
+        let both =
+            arrived.from_kernel && sys::process_group_of(program) == Ok(sys::process_group());
+        if !both {
+            let _ = sys::kill(target, arrived.signal);
+        }
+    }
+}

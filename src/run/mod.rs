@@ -1,0 +1,327 @@
+//! The interpreter: does one step of a plan after the other.
+//!
+//! The hard thing: a step may run in the process that was started or in a child that shares its memory, and a
+//! failure half-way must leave nothing behind that outlives us.
+
+mod child;
+mod context;
+mod credentials;
+mod enter;
+mod failure;
+mod helper;
+mod host;
+mod init;
+mod install;
+mod maps;
+mod mounts;
+mod order;
+mod program;
+mod report;
+mod resolve;
+mod target;
+
+pub(crate) use child::Ended;
+pub(crate) use failure::{Failure, Stage};
+pub(crate) use host::Machine;
+pub(crate) use install::install;
+pub(crate) use report::Status;
+
+use context::Context;
+use failure::Result;
+use helper::Helper;
+use report::Pidfile;
+use target::Target;
+
+use crate::plan::{Fork, Kind, Kinds, Outside, Plan, Report, Step};
+use crate::sys::{self, Args, Disposition, OwnArgs, SignalSet};
+
+/// A plan that is being done.
+pub(crate) struct Run<'a> {
+    args: &'a Args,
+    report: &'a Report,
+    /// The caller's descriptor for reports.
+    status: Option<Status>,
+    pidfile: Option<Pidfile>,
+    /// The process whose contexts are taken.
+    target: Option<Target>,
+    /// What was opened before anything changed.
+    context: Context,
+    /// The process of ours that stayed outside.
+    helper: Option<Helper>,
+    /// The kinds that were entered.
+    entered: Kinds,
+    /// The supplementary groups have been dropped before a user namespace was entered.
+    groups_dropped: bool,
+    /// The program's environment, where it is not ours.
+    environment: Option<OwnArgs>,
+    /// Our parent's death is ours.
+    leash: Option<child::Leash>,
+    /// What is to be blocked again when the program is executed, while everything is blocked.
+    mask: Option<SignalSet>,
+    /// We are PID 1 in front of the program.
+    inside: Option<init::Inside>,
+}
+
+/// What came of a plan, for the one place that speaks and exits.
+pub(crate) struct Outcome {
+    /// How the program ended, or why it did not start.
+    pub(crate) result: std::result::Result<Ended, Failure>,
+    /// Where to report a failure.
+    pub(crate) status: Option<Status>,
+}
+
+/// Does the plan. Returns only when the program ran in a child, or could not be run.
+pub(crate) fn run(plan: &Plan, args: &Args) -> Outcome {
+    let mut run = Run {
+        args,
+        report: &plan.report,
+        status: None,
+        pidfile: None,
+        target: None,
+        context: Context::default(),
+        helper: None,
+        entered: Kinds::NONE,
+        groups_dropped: false,
+        environment: None,
+        leash: None,
+        mask: None,
+        inside: None,
+    };
+    let result = run.whole(&plan.steps);
+    if result.is_err() {
+        run.undo();
+    }
+    Outcome {
+        result,
+        status: run.status,
+    }
+}
+
+impl Run<'_> {
+    fn whole(&mut self, steps: &[Step]) -> Result<Ended> {
+        if let Some(number) = self.report.status_fd {
+            self.status = Some(Status::adopt(number)?);
+        }
+        // Who starts with SIGCHLD ignored could not wait for a child (waitpid(2)).
+        sys::set_disposition(libc::SIGCHLD, Disposition::Default)
+            .map_err(|error| Failure::new(Stage::Wait, "cannot reset SIGCHLD", error))?;
+        match self.steps(steps)? {
+            Some(ended) => Ok(ended),
+            None => Err(Failure::plain(Stage::Wait, "nothing was executed")),
+        }
+    }
+
+    /// Does steps until they are done, or a program has run to its end.
+    fn steps(&mut self, steps: &[Step]) -> Result<Option<Ended>> {
+        for (index, step) in steps.iter().enumerate() {
+            let rest = &steps[index + 1..];
+            match step {
+                Step::Helper => self.start_helper(rest)?,
+                Step::Fork(fork) if self.must_fork(fork) => return self.fork(fork, rest).map(Some),
+                Step::Fork(_) => {}
+                Step::Execute(program) => return self.execute(program).map(Some),
+                step => {
+                    let result = self.step(step);
+                    if self.report.verbose && !matches!(step, Step::Enter(_)) {
+                        self.say(
+                            &step.to_string(),
+                            result.as_ref().err().and_then(|failure| failure.error),
+                        );
+                    }
+                    result?;
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn must_fork(&self, fork: &Fork) -> bool {
+        !fork.only_if_needed || self.entered.has(Kind::Pid)
+    }
+
+    /// Starts the helper for what it is asked to do in these steps.
+    fn start_helper(&mut self, steps: &[Step]) -> Result<()> {
+        let work: Vec<Outside> = steps
+            .iter()
+            .filter_map(|step| {
+                if let Step::Outside(work) = step {
+                    Some(work.clone())
+                } else {
+                    None
+                }
+            })
+            .collect();
+        let binds = work.iter().any(|piece| matches!(piece, Outside::Bind(_)));
+        let forks = steps.iter().any(|step| matches!(step, Step::Fork(_)));
+        self.helper = Some(Helper::start(work, binds && !forks)?);
+        Ok(())
+    }
+
+    fn step(&mut self, step: &Step) -> Result<()> {
+        match step {
+            Step::Become { uid, gid } => credentials::become_owner(*uid, *gid),
+            Step::Unshare(kinds) => sys::unshare(kinds.flags())
+                .map_err(|error| Failure::new(Stage::Unshare(*kinds), "unshare failed", error)),
+            Step::Setgroups(value) => maps::setgroups(*value),
+            Step::WriteMap(ids, map) => maps::write(*ids, map),
+            Step::Outside(_) => self.outside(),
+            Step::ClockOffset { clock, seconds } => maps::clock_offset(*clock, *seconds),
+            Step::OpenTarget { pid, inode, kind } => {
+                self.target = Some(Target::open(*pid, *inode, *kind)?);
+                Ok(())
+            }
+            Step::Open(source) => self.context.open(source, self.target.as_mut()),
+            Step::CheckTarget => self.target.as_mut().map_or(Ok(()), Target::check_alive),
+            Step::DropGroupsEarly { unless_ours } => {
+                let ours = match &mut self.target {
+                    Some(target) if *unless_ours => enter::is_ours(target, Kind::User)?,
+                    _ => false,
+                };
+                self.groups_dropped = !ours && sys::set_groups(&[]).is_ok();
+                Ok(())
+            }
+            Step::Enter(enter) => self.enter(enter),
+            Step::JoinCgroup => self.context.join_cgroups(),
+            Step::ExecLabel(label) => self.context.set_label(*label),
+            Step::Propagation(propagation) => mounts::propagation(*propagation),
+            Step::MountProc(dir) => mounts::mount_proc(dir),
+            Step::MountBinfmt(dir) => mounts::mount_binfmt(dir),
+            Step::Register { dir, entry } => mounts::register(dir, entry),
+            Step::Root(dir) => mounts::root(dir),
+            Step::PivotRoot(dir) => mounts::pivot_root(dir),
+            Step::OpenedRoot => self.context.enter_root(),
+            Step::Directory(dir) => mounts::directory(dir),
+            Step::OpenedDirectory => self.context.enter_directory(),
+            Step::Hostname(name) => sys::set_hostname(name)
+                .map_err(|error| Failure::new(Stage::Hostname, "sethostname failed", error)),
+            Step::Loopback => sys::loopback_up()
+                .map_err(|error| Failure::new(Stage::Loopback, "cannot bring lo up", error)),
+            Step::Groups(list) => {
+                let inside = self.entered.has(Kind::User);
+                credentials::set_groups(list, &self.context, self.groups_dropped, inside)
+            }
+            Step::Gid(gid) => {
+                credentials::set_gid(*gid, &self.context, self.entered.has(Kind::User))
+            }
+            Step::Uid(uid) => {
+                credentials::set_uid(*uid, &self.context, self.entered.has(Kind::User))
+            }
+            Step::HoldCapabilities => credentials::hold_capabilities(),
+            Step::KeepCapabilities => credentials::keep_capabilities(),
+            Step::Environment(environment) => {
+                self.environment = Some(self.context.environment(environment));
+                Ok(())
+            }
+            Step::Pidfile(file) => {
+                self.pidfile = Some(Pidfile::open(file)?);
+                Ok(())
+            }
+            // The loop does these.
+            Step::Helper | Step::Fork(_) | Step::Execute(_) => Ok(()),
+        }
+    }
+
+    /// Lets the helper do its next piece of work.
+    fn outside(&mut self) -> Result<()> {
+        let Some(helper) = &mut self.helper else {
+            return Err(Failure::plain(Stage::Fork, "no helper was started"));
+        };
+        helper.go()?;
+        if helper.is_done()
+            && !helper.can_undo()
+            && let Some(helper) = self.helper.take()
+        {
+            helper.end();
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self, enter: &crate::plan::Enter) -> Result<()> {
+        let opened = resolve::open(enter, self.target.take())?;
+        let verbose = self.report.verbose;
+        let mut tell = |what: &str, result: &sys::Result<()>| {
+            if verbose {
+                let text = match result {
+                    Ok(()) => format!("setns {what}: done\n"),
+                    Err(error) => format!("setns {what}: {error}\n"),
+                };
+                let _ = sys::print(sys::Stream::Error, text.as_bytes());
+            }
+        };
+        let entered = enter::enter(opened, enter.in_order, &mut tell)?;
+        self.entered = self.entered.and(entered);
+        Ok(())
+    }
+
+    /// With --verbose: a step and what came of it.
+    fn say(&self, what: &str, error: Option<sys::Error>) {
+        let outcome = error.map_or("done", sys::Error::text);
+        let _ = sys::print(
+            sys::Stream::Error,
+            format!("{what}: {outcome}\n").as_bytes(),
+        );
+    }
+
+    /// The program has been started, as a child of ours with this PID.
+    fn started(&mut self, pid: i32) {
+        if let Some(helper) = self.helper.take() {
+            helper.end();
+        }
+        if let Some(status) = &self.status {
+            status.ready(pid, true);
+        }
+    }
+
+    /// This process is about to become the program.
+    fn announce(&mut self) -> Result<()> {
+        if let Some(pidfile) = &mut self.pidfile {
+            pidfile.write(sys::pid())?;
+        }
+        if let Some(status) = &self.status {
+            status.ready(sys::pid(), false);
+        }
+        Ok(())
+    }
+
+    /// The program has ended.
+    fn ended(&self, ended: Ended) {
+        if let Some(status) = &self.status {
+            status.ended(ended);
+        }
+    }
+
+    /// Takes back what would outlive us: the program did not start.
+    fn undo(&mut self) {
+        if let Some(helper) = self.helper.take() {
+            helper.undo();
+        }
+        if let Some(pidfile) = &mut self.pidfile {
+            pidfile.undo();
+        }
+    }
+}
+
+/// What a plan would do, read-only: the order of entering as it would be, and what can be foreseen to fail.
+pub(crate) fn rehearse(plan: &Plan) -> Result<String> {
+    let mut text = String::new();
+    let mut target: Option<Target> = None;
+    let mut indent = "";
+    for step in &plan.steps {
+        match step {
+            Step::OpenTarget { pid, inode, kind } => {
+                target = Some(Target::open(*pid, *inode, *kind)?);
+                text.push_str(&format!("{step}\n"));
+            }
+            Step::Enter(enter) => {
+                for call in enter::rehearse(resolve::open(enter, target.take())?, enter.in_order)? {
+                    text.push_str(&format!("{indent}setns {call}\n"));
+                }
+            }
+            step => text.push_str(&format!("{indent}{step}\n")),
+        }
+        if matches!(step, Step::Fork(_)) {
+            indent = "  ";
+        }
+    }
+    Ok(text)
+}

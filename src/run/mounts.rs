@@ -1,0 +1,99 @@
+//! Mounts, root and working directory of a new mount namespace.
+
+use std::ffi::{OsStr, OsString};
+use std::os::fd::AsFd;
+
+use super::failure::{Failure, Result, Stage, line};
+use crate::plan::value::Propagation;
+use crate::sys::{self, For, MsFlags};
+
+/// Sets how mounts spread, for `/` and all below it (mount_namespaces(7)).
+pub(crate) fn propagation(propagation: Propagation) -> Result<()> {
+    let kind = match propagation {
+        Propagation::Slave => MsFlags::MS_SLAVE,
+        Propagation::Shared => MsFlags::MS_SHARED,
+        Propagation::Private => MsFlags::MS_PRIVATE,
+        Propagation::Unchanged => return Ok(()),
+    };
+    sys::set_propagation("/".as_ref(), kind | MsFlags::MS_REC).map_err(|error| {
+        Failure::new(
+            Stage::Propagation,
+            "cannot change root filesystem propagation",
+            error,
+        )
+    })
+}
+
+/// Mounts proc for the PID namespace that we are in.
+pub(crate) fn mount_proc(dir: &OsStr) -> Result<()> {
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC | MsFlags::MS_NODEV;
+    mount("proc", dir, flags)
+}
+
+/// Mounts the binfmt_misc of our user namespace.
+pub(crate) fn mount_binfmt(dir: &OsStr) -> Result<()> {
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC | MsFlags::MS_NODEV;
+    mount("binfmt_misc", dir, flags)
+}
+
+fn mount(kind: &'static str, dir: &OsStr, flags: MsFlags) -> Result<()> {
+    sys::mount(kind, dir, kind, flags).map_err(|error| {
+        let stage = Stage::Mount {
+            kind,
+            target: dir.to_owned(),
+        };
+        Failure::new(
+            stage,
+            line(["mount ".as_ref(), dir, " failed".as_ref()]),
+            error,
+        )
+    })
+}
+
+/// Registers an interpreter (the kernel's admin-guide/binfmt-misc).
+pub(crate) fn register(dir: &OsStr, entry: &OsStr) -> Result<()> {
+    use std::os::unix::ffi::OsStrExt;
+    let path = line([dir, "/register".as_ref()]);
+    let failed =
+        |what: &str, error| Failure::new(Stage::Register, line([what.as_ref(), &path]), error);
+    let file = sys::open(&path, For::Writing).map_err(|error| failed("cannot open ", error))?;
+    sys::write_once(file.as_fd(), entry.as_bytes()).map_err(|error| failed("write failed ", error))
+}
+
+/// Makes `dir` the root directory, and `/` the working directory.
+pub(crate) fn root(dir: &OsStr) -> Result<()> {
+    sys::chroot(dir).map_err(|error| Failure::new(Stage::Root, cannot_change_root(dir), error))?;
+    directory("/".as_ref())
+}
+
+/// Makes `dir` the root of our mount namespace, and leaves nothing of the old one.
+pub(crate) fn pivot_root(dir: &OsStr) -> Result<()> {
+    let failed = |error| Failure::new(Stage::Root, cannot_change_root(dir), error);
+    // The new root must be a mount point (pivot_root(2)).
+    sys::bind(dir, dir, true).map_err(failed)?;
+    sys::change_directory(dir).map_err(failed)?;
+    // Old and new root at one place: the old one comes to lie on top, and is taken off (pivot_root(2),
+    // "pivot_root(".", ".")").
+    sys::pivot_root(".".as_ref(), ".".as_ref()).map_err(failed)?;
+    sys::detach(".".as_ref()).map_err(failed)?;
+    directory("/".as_ref())
+}
+
+/// Changes the working directory.
+pub(crate) fn directory(dir: &OsStr) -> Result<()> {
+    sys::change_directory(dir).map_err(|error| {
+        Failure::new(
+            Stage::Directory,
+            line(["cannot change directory to ".as_ref(), dir]),
+            error,
+        )
+    })
+}
+
+fn cannot_change_root(dir: &OsStr) -> OsString {
+    line([
+        "cannot change root directory to '".as_ref(),
+        dir,
+        "'".as_ref(),
+    ])
+}

@@ -1,0 +1,207 @@
+//! Reports to other programs: the status descriptor and the PID file.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt::Write as _;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use super::child::Ended;
+use super::failure::{Failure, Result, Stage};
+use crate::plan::Kind;
+use crate::sys::{self, For};
+
+/// The caller's descriptor for reports: a line of JSON for each event.
+#[derive(Debug)]
+pub(crate) struct Status {
+    fd: OwnedFd,
+    /// /proc/self/ns, opened before the root directory may change.
+    namespaces: Option<OwnedFd>,
+}
+
+impl Status {
+    /// Takes the descriptor over, so that the program does not get it.
+    pub(crate) fn adopt(number: i32) -> Result<Status> {
+        let fd = sys::adopt(number).map_err(|error| {
+            Failure::new(
+                Stage::Report,
+                format!("--status-fd: cannot use descriptor {number}"),
+                error,
+            )
+        })?;
+        let namespaces = sys::open("/proc/self/ns".as_ref(), For::Directory).ok();
+        Ok(Status { fd, namespaces })
+    }
+
+    /// The program's process exists, and everything is set up.
+    pub(crate) fn ready(&self, pid: i32, forked: bool) {
+        let mut line = format!("{{\"child-pid\":{pid},\"namespaces\":{{");
+        let mut gap = "";
+        for kind in Kind::ALL {
+            let file = if forked {
+                kind.file_for_children()
+            } else {
+                kind.name()
+            };
+            let Some(directory) = &self.namespaces else {
+                break;
+            };
+            let Ok(stat) = sys::stat_at(directory.as_fd(), file.as_ref()) else {
+                continue;
+            };
+            let _ = write!(line, "{gap}\"{kind}\":{}", stat.st_ino);
+            gap = ",";
+        }
+        line.push_str("}}\n");
+        self.tell(&line);
+    }
+
+    /// The program ended.
+    pub(crate) fn ended(&self, ended: Ended) {
+        match ended {
+            Ended::Exited(status) => self.tell(&format!("{{\"exit-code\":{status}}}\n")),
+            Ended::Killed(signal) => self.tell(&format!("{{\"signal\":{signal}}}\n")),
+        }
+    }
+
+    /// We failed.
+    pub(crate) fn failed(&self, failure: &Failure, causes: &[(String, String)]) {
+        let mut line = format!(
+            "{{\"error\":{{\"step\":{}",
+            quoted(failure.stage.word().as_ref())
+        );
+        if let Some(error) = failure.error {
+            let _ = write!(line, ",\"errno\":{}", quoted(error.name().as_ref()));
+        }
+        let mut message = failure.line.clone();
+        if let Some(error) = failure.error {
+            message.push(": ");
+            message.push(error.text());
+        }
+        if !failure.said.is_empty() {
+            message.push(": ");
+            message.push(OsStr::from_bytes(failure.said.trim_ascii()));
+        }
+        let _ = write!(line, ",\"message\":{}", quoted(&message));
+        for (index, name) in ["cause", "hint"].into_iter().enumerate() {
+            let texts: Vec<&str> = causes
+                .iter()
+                .map(|(cause, hint)| {
+                    if index == 0 {
+                        cause.as_str()
+                    } else {
+                        hint.as_str()
+                    }
+                })
+                .filter(|text| !text.is_empty())
+                .collect();
+            if !texts.is_empty() {
+                let _ = write!(line, ",\"{name}\":{}", quoted(texts.join("; ").as_ref()));
+            }
+        }
+        line.push_str("}}\n");
+        self.tell(&line);
+    }
+
+    /// One write a line, so that a reader never sees half of one. Nobody may be reading any more: that is no
+    /// failure of ours.
+    fn tell(&self, line: &str) {
+        let _ = sys::write_all(self.fd.as_fd(), line.as_bytes());
+    }
+}
+
+/// A string as JSON has it (RFC 8259, section 7). Bytes that are no UTF-8 become U+FFFD.
+pub(crate) fn quoted(text: &OsStr) -> String {
+    let mut json = String::with_capacity(text.len() + 2);
+    json.push('"');
+    for character in text.to_string_lossy().chars() {
+        match character {
+            '"' => json.push_str("\\\""),
+            '\\' => json.push_str("\\\\"),
+            '\n' => json.push_str("\\n"),
+            '\t' => json.push_str("\\t"),
+            '\r' => json.push_str("\\r"),
+            other if other.is_control() => {
+                let mut units = [0; 2];
+                for unit in other.encode_utf16(&mut units) {
+                    let _ = write!(json, "\\u{unit:04x}");
+                }
+            }
+            other => json.push(other),
+        }
+    }
+    json.push('"');
+    json
+}
+
+/// A file for the program's PID: its directory, opened before the root directory may change, and its name.
+#[derive(Debug)]
+pub(crate) struct Pidfile {
+    directory: OwnedFd,
+    name: OsString,
+    path: OsString,
+    written: bool,
+}
+
+impl Pidfile {
+    /// Opens the directory.
+    pub(crate) fn open(path: &OsStr) -> Result<Pidfile> {
+        let file = Path::new(path);
+        let parent = match file.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.as_os_str(),
+            _ => OsStr::new("."),
+        };
+        let Some(name) = file
+            .file_name()
+            .filter(|_| !path.as_bytes().ends_with(b"/"))
+        else {
+            return Err(Failure::open(path, sys::Error::from_raw(libc::EISDIR)));
+        };
+        let directory =
+            sys::open(parent, For::Directory).map_err(|error| Failure::open(path, error))?;
+        Ok(Pidfile {
+            directory,
+            name: name.to_owned(),
+            path: path.to_owned(),
+            written: false,
+        })
+    }
+
+    /// Writes the PID, so that the file is there whole or not at all.
+    pub(crate) fn write(&mut self, pid: i32) -> Result<()> {
+        let failed = |error| {
+            let line = super::failure::line(["write failed ".as_ref(), &self.path]);
+            Failure::new(Stage::Report, line, error)
+        };
+        let directory = self.directory.as_fd();
+        let temporary = OsString::from(format!(".nskit-pid.{pid}.{}", sys::pid()));
+        let file = sys::create_at(directory, &temporary, 0o644).map_err(failed)?;
+        let done = sys::write_all(file.as_fd(), format!("{pid}\n").as_bytes())
+            .and_then(|()| sys::rename_at(directory, &temporary, &self.name));
+        if let Err(error) = done {
+            let _ = sys::remove_at(directory, &temporary);
+            return Err(failed(error));
+        }
+        self.written = true;
+        Ok(())
+    }
+
+    /// Takes it away again: the program did not start.
+    pub(crate) fn undo(&mut self) {
+        if std::mem::take(&mut self.written) {
+            let _ = sys::remove_at(self.directory.as_fd(), &self.name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_are_json() {
+        let odd = OsStr::from_bytes(b"a\"b\\c\nd\x01e\xffz\xc2\x85");
+        let back: String = serde_json::from_str(&quoted(odd)).unwrap();
+        assert_eq!(back, "a\"b\\c\nd\u{1}e\u{fffd}z\u{85}");
+    }
+}

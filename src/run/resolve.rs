@@ -1,0 +1,381 @@
+//! Opening what references name: everything before anything is entered.
+
+use std::ffi::{OsStr, OsString};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+
+use super::enter::{Leave, NsFd, Opened, different, identity};
+use super::failure::{Failure, Result, Stage, line};
+use super::target::Target;
+use crate::plan::number::decimal;
+use crate::plan::{Enter, Kind, Kinds, Reference, Wanted, Which};
+use crate::show;
+use crate::sys::{self, For};
+
+/// Opens all that is to be entered.
+pub(crate) fn open(enter: &Enter, mut target: Option<Target>) -> Result<Vec<Opened>> {
+    let mut opened = Vec::with_capacity(enter.wanted.len());
+    for wanted in &enter.wanted {
+        open_wanted(wanted, &mut target, &mut opened)?;
+    }
+    if enter.user_parent > 0 {
+        to_parent(&mut opened, enter.user_parent)?;
+    }
+    if !enter.in_order {
+        no_contradiction(&opened)?;
+    }
+    Ok(opened)
+}
+
+fn open_wanted(
+    wanted: &Wanted,
+    target: &mut Option<Target>,
+    opened: &mut Vec<Opened>,
+) -> Result<()> {
+    let mut process = |mut target: Target| -> Result<()> {
+        let (kinds, leave) = match wanted.which {
+            Which::These(kinds) => (kinds, Leave::OursByName),
+            Which::AllBut(kinds) => (Kinds::ALL.less(kinds), Leave::OursOfAll),
+            Which::Natural => (
+                different(&mut target, Kinds::ALL, Leave::OursOfAll)?,
+                Leave::OursOfAll,
+            ),
+        };
+        opened.push(Opened::Process {
+            target,
+            kinds,
+            leave,
+        });
+        Ok(())
+    };
+    match &wanted.reference {
+        Reference::Target(_) => {
+            let text = "no target PID specified";
+            let target = target
+                .take()
+                .ok_or_else(|| Failure::plain(Stage::Reference, text))?;
+            process(target)
+        }
+        reference => match open_reference(reference, wanted.which)? {
+            Named::Process(target) => process(target),
+            Named::Namespace(fd) => {
+                let kind = kind_of(fd.as_fd(), wanted)?;
+                opened.push(Opened::File(NsFd { kind, fd }));
+                Ok(())
+            }
+        },
+    }
+}
+
+/// What a reference turned out to be.
+pub(crate) enum Named {
+    /// A process, for all of its namespaces.
+    Process(Target),
+    /// One namespace.
+    Namespace(OwnedFd),
+}
+
+/// Opens what a reference names. `which` says which kind is meant where the reference itself leaves it open.
+pub(crate) fn open_reference(reference: &Reference, which: Which) -> Result<Named> {
+    let first = match which {
+        Which::These(kinds) => kinds.iter().next(),
+        _ => None,
+    };
+    Ok(match reference {
+        Reference::Target(pid) => Named::Process(Target::open(*pid, None, first)?),
+        Reference::Process { pid, inode } => Named::Process(Target::open(*pid, *inode, first)?),
+        Reference::File(path) => Named::Namespace(open_file(path)?),
+        Reference::Netns(name) => Named::Namespace(open_netns(name)?),
+        Reference::Descriptor(number) => open_descriptor(*number)?,
+        Reference::Link { kind, inode } => {
+            Named::Namespace(open_found(reference, show::find_by_inode(*kind, *inode))?)
+        }
+        Reference::Id(id) => Named::Namespace(open_by_id(reference, *id)?),
+        Reference::Socket { pid, fd } => Named::Namespace(open_socket(*pid, *fd)?),
+        Reference::Pidfile(path) => {
+            let text = sys::read_file(path).map_err(|error| Failure::open(path, error))?;
+            let pid = decimal(text.trim_ascii()).and_then(|pid| i32::try_from(pid).ok());
+            match pid {
+                Some(pid) if pid > 0 => Named::Process(Target::open(pid, None, first)?),
+                _ => {
+                    let text = line(["pidfile:".as_ref(), path, ": holds no PID".as_ref()]);
+                    return Err(Failure::plain(Stage::Reference, text));
+                }
+            }
+        }
+        Reference::Cgroup(path) => {
+            Named::Process(Target::open(lowest_of_cgroup(path)?, None, first)?)
+        }
+        Reference::Own => Named::Process(Target::open(sys::pid(), None, first)?),
+        Reference::All => {
+            let text = "all: names every namespace, for --same and --show only";
+            return Err(Failure::plain(Stage::Reference, text));
+        }
+        Reference::Parent(inner) => {
+            let inner_fd = match open_reference(inner, which)? {
+                Named::Namespace(fd) => fd,
+                Named::Process(mut target) => match which {
+                    Which::These(kinds) if kinds.len() == 1 => {
+                        let kind = first.unwrap_or(Kind::User);
+                        target.open_namespace(kind)?
+                    }
+                    _ => {
+                        let text = format!(
+                            "{reference}: a process has two kinds with parents; say user=parent:… or pid=parent:…"
+                        );
+                        return Err(Failure::plain(Stage::Reference, text));
+                    }
+                },
+            };
+            Named::Namespace(sys::parent_of(inner_fd.as_fd()).map_err(|error| {
+                Failure::new(
+                    Stage::Reference,
+                    format!("cannot open the {reference}"),
+                    error,
+                )
+            })?)
+        }
+        Reference::Owner(inner) => match open_reference(inner, Which::Natural)? {
+            // A process belongs to the user namespace that it is in (user_namespaces(7)).
+            Named::Process(mut target) => Named::Namespace(target.open_namespace(Kind::User)?),
+            Named::Namespace(fd) => {
+                Named::Namespace(sys::owner_of(fd.as_fd()).map_err(|error| {
+                    Failure::new(
+                        Stage::Reference,
+                        format!("cannot open the {reference}"),
+                        error,
+                    )
+                })?)
+            }
+        },
+    })
+}
+
+/// The kind to enter a single namespace as.
+fn kind_of(fd: BorrowedFd<'_>, wanted: &Wanted) -> Result<Kind> {
+    let found = sys::type_of(fd).ok().and_then(Kind::from_flag);
+    match wanted.which {
+        Which::These(kinds) if kinds.len() == 1 => {
+            // Where it is another kind, or none at all, setns says so, in its classic words.
+            let asked = kinds.iter().next().unwrap_or(Kind::User);
+            match found {
+                Some(kind) if kind != asked => {
+                    let text = format!("reassociate to namespace 'ns/{asked}' failed");
+                    let stage = Stage::WrongKind { asked, found: kind };
+                    Err(Failure::new(
+                        stage,
+                        text,
+                        sys::Error::from_raw(libc::EINVAL),
+                    ))
+                }
+                _ => Ok(asked),
+            }
+        }
+        Which::These(kinds) => {
+            let text = match found {
+                Some(kind) => format!("{}: is a {kind} namespace, not {kinds}", wanted.reference),
+                None => format!("{}: is no namespace", wanted.reference),
+            };
+            Err(Failure::plain(Stage::Reference, text))
+        }
+        Which::Natural | Which::AllBut(_) => found.ok_or_else(|| {
+            let text = format!("{}: is no namespace", wanted.reference);
+            Failure::plain(Stage::Reference, text)
+        }),
+    }
+}
+
+fn open_file(path: &OsStr) -> Result<OwnedFd> {
+    sys::open(path, For::Reading).map_err(|error| Failure::open(path, error))
+}
+
+/// A name of `ip netns` (ip-netns(8)).
+fn open_netns(name: &OsStr) -> Result<OwnedFd> {
+    let path = |directory: &str| line([directory.as_ref(), name]);
+    match sys::open(&path("/run/netns/"), For::Reading) {
+        Ok(fd) => Ok(fd),
+        Err(error) => sys::open(&path("/var/run/netns/"), For::Reading)
+            .map_err(|_| Failure::open(path("/run/netns/"), error)),
+    }
+}
+
+/// A descriptor of the caller's: an nsfs file, or a pidfd.
+fn open_descriptor(number: i32) -> Result<Named> {
+    let failed = |error| Failure::new(Stage::Reference, format!("fd:{number}"), error);
+    let fd = sys::inherited(number).map_err(failed)?;
+    let own = fd.try_clone_to_owned().map_err(|error| {
+        failed(sys::Error::from_raw(
+            error.raw_os_error().unwrap_or(libc::EBADF),
+        ))
+    })?;
+    if sys::type_of(own.as_fd()).is_ok() {
+        return Ok(Named::Namespace(own));
+    }
+    // fdinfo of a pidfd has a line `Pid:` (pidfd_open(2)).
+    let info = sys::read_file(format!("/proc/self/fdinfo/{number}").as_ref()).unwrap_or_default();
+    let pid = info
+        .split(|&byte| byte == b'\n')
+        .find_map(|line| line.strip_prefix(b"Pid:"))
+        .and_then(|text| i32::try_from(decimal(text.trim_ascii())?).ok());
+    match pid {
+        Some(pid) if pid > 0 => Ok(Named::Process(Target::from_pidfd(own, pid))),
+        Some(_) => Err(failed(sys::Error::from_raw(libc::ESRCH))),
+        None => {
+            let text = format!("fd:{number}: is neither a namespace nor a pidfd");
+            Err(Failure::plain(Stage::Reference, text))
+        }
+    }
+}
+
+fn open_found(reference: &Reference, found: sys::Result<Option<OwnedFd>>) -> Result<OwnedFd> {
+    match found {
+        Ok(Some(fd)) => Ok(fd),
+        Ok(None) => {
+            let text = format!("{reference}: no such namespace can be seen");
+            Err(Failure::plain(Stage::Reference, text))
+        }
+        Err(error) => Err(Failure::new(
+            Stage::Reference,
+            format!("{reference}"),
+            error,
+        )),
+    }
+}
+
+/// By the kernel's number: at once where the kernel opens by it, else by looking at all that can be seen.
+fn open_by_id(reference: &Reference, id: u64) -> Result<OwnedFd> {
+    match sys::open_by_id(id) {
+        Ok(fd) => Ok(fd),
+        Err(_) => open_found(reference, show::find_by_id(id)),
+    }
+}
+
+fn open_socket(pid: i32, number: i32) -> Result<OwnedFd> {
+    let failed = |error| {
+        let text = format!("cannot open the network namespace of socket {number} of process {pid}");
+        Failure::new(Stage::Reference, text, error)
+    };
+    let target = Target::open(pid, None, Some(Kind::Net))?;
+    let Some(pidfd) = target.pidfd() else {
+        return Err(failed(sys::Error::from_raw(libc::ENOSYS)));
+    };
+    let socket = sys::pidfd_getfd(pidfd, number).map_err(failed)?;
+    sys::network_of_socket(socket.as_fd()).map_err(failed)
+}
+
+/// The living process with the lowest number in a cgroup (cgroups(7), cgroup.procs).
+fn lowest_of_cgroup(path: &OsStr) -> Result<i32> {
+    let mut directory = OsString::new();
+    if path.as_bytes().starts_with(b"/sys/fs/cgroup") || sys::stat(&procs(path)).is_ok() {
+        directory.push(path);
+    } else {
+        let below = path
+            .as_bytes()
+            .strip_prefix(b"/")
+            .unwrap_or(path.as_bytes());
+        let unified = sys::stat("/sys/fs/cgroup/unified".as_ref()).is_ok();
+        directory.push(if unified {
+            "/sys/fs/cgroup/unified/"
+        } else {
+            "/sys/fs/cgroup/"
+        });
+        directory.push(OsStr::from_bytes(below));
+    }
+    let file = procs(&directory);
+    let text = sys::read_file(&file).map_err(|error| Failure::open(&file, error))?;
+    text.split(|&byte| byte == b'\n')
+        .filter_map(|number| i32::try_from(decimal(number)?).ok())
+        .filter(|&pid| pid > 0)
+        .min()
+        .ok_or_else(|| {
+            let text = line(["cgroup:".as_ref(), path, ": has no process".as_ref()]);
+            Failure::plain(Stage::Reference, text)
+        })
+}
+
+fn procs(directory: &OsStr) -> OsString {
+    line([directory, "/cgroup.procs".as_ref()])
+}
+
+/// Puts the parent in the place of the user namespace that is entered, or the owner of another one.
+fn to_parent(opened: &mut Vec<Opened>, levels: u32) -> Result<()> {
+    let failed = |error| Failure::new(Stage::Reference, "failed to open parent namespace", error);
+    let user = opened.iter().position(|one| match one {
+        Opened::Process { kinds, .. } => kinds.has(Kind::User),
+        Opened::File(file) => file.kind == Kind::User,
+    });
+    let (mut fd, climb) = match user.map(|at| &mut opened[at]) {
+        Some(Opened::Process { target, kinds, .. }) => {
+            *kinds = kinds.without(Kind::User);
+            (target.open_namespace(Kind::User)?, levels)
+        }
+        Some(Opened::File(_)) => match opened.remove(user.unwrap_or(0)) {
+            Opened::File(file) => (file.fd, levels),
+            Opened::Process { .. } => return Ok(()),
+        },
+        None => {
+            let other = match opened.first_mut() {
+                Some(Opened::Process { target, kinds, .. }) => match kinds.iter().next() {
+                    Some(kind) => target.open_namespace(kind)?,
+                    None => target.open_namespace(Kind::User)?,
+                },
+                Some(Opened::File(file)) => file.fd.try_clone().map_err(|error| {
+                    failed(sys::Error::from_raw(
+                        error.raw_os_error().unwrap_or(libc::EMFILE),
+                    ))
+                })?,
+                None => return Err(Failure::plain(Stage::Reference, "no target PID specified")),
+            };
+            (sys::owner_of(other.as_fd()).map_err(failed)?, levels - 1)
+        }
+    };
+    for _ in 0..climb {
+        fd = sys::parent_of(fd.as_fd()).map_err(failed)?;
+    }
+    opened.push(Opened::File(NsFd {
+        kind: Kind::User,
+        fd,
+    }));
+    opened.retain(|one| !matches!(one, Opened::Process { kinds, .. } if kinds.is_empty()));
+    Ok(())
+}
+
+/// Refuses two different namespaces of one kind: which of them is meant, nobody can know.
+fn no_contradiction(opened: &[Opened]) -> Result<()> {
+    let count = |kind: Kind| {
+        opened
+            .iter()
+            .filter(|one| match one {
+                Opened::Process { kinds, .. } => kinds.has(kind),
+                Opened::File(file) => file.kind == kind,
+            })
+            .count()
+    };
+    for kind in Kind::ALL {
+        if count(kind) < 2 {
+            continue;
+        }
+        let mut first = None;
+        for one in opened {
+            let found = match one {
+                Opened::File(file) if file.kind == kind => identity(file.fd.as_fd()),
+                Opened::Process { target, kinds, .. } if kinds.has(kind) => {
+                    let path = format!("/proc/{}/ns/{kind}", target.pid());
+                    sys::stat(path.as_ref()).map(|stat| (stat.st_dev, stat.st_ino))
+                }
+                _ => continue,
+            };
+            match first {
+                None => first = Some(found),
+                Some(first) if first == found => {}
+                Some(_) => {
+                    let text = format!(
+                        "two different {kind} namespaces are named; --in-order enters both"
+                    );
+                    return Err(Failure::plain(Stage::Reference, text));
+                }
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! The target process: opened once, and never mixed up with another that got its number.
+
+use std::ffi::OsString;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use super::failure::{Failure, Result, Stage};
+use crate::plan::Kind;
+use crate::sys::{self, For};
+
+/// A process whose contexts are taken.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pid: i32,
+    /// None on kernels before Linux 5.3, which have no pidfds.
+    pidfd: Option<OwnedFd>,
+    /// /proc/PID, opened when something in it is first wanted.
+    directory: Option<OwnedFd>,
+}
+
+impl Target {
+    /// Opens the process. With an inode, only if its pidfd has that one (Linux 6.9 or later, where each
+    /// process has its own).
+    ///
+    /// # Errors
+    /// In the words of a failed open of /proc/PID/ns/`kind`, when there is no such process.
+    pub(crate) fn open(pid: i32, inode: Option<u64>, kind: Option<Kind>) -> Result<Target> {
+        let pidfd = match sys::pidfd_open(pid) {
+            Ok(pidfd) => Some(pidfd),
+            Err(error) if error.raw() == libc::ENOSYS => None,
+            Err(error) if error.raw() == libc::ESRCH => {
+                let file = match kind {
+                    Some(kind) => format!("cannot open /proc/{pid}/ns/{kind}"),
+                    None => format!("cannot open /proc/{pid}"),
+                };
+                let error = sys::Error::from_raw(libc::ENOENT);
+                return Err(Failure::new(Stage::Target(pid), file, error));
+            }
+            Err(error) => {
+                return Err(Failure::new(
+                    Stage::Target(pid),
+                    format!("cannot open process {pid}"),
+                    error,
+                ));
+            }
+        };
+        if let Some(expected) = inode {
+            let found = match &pidfd {
+                Some(pidfd) => sys::stat_fd(pidfd.as_fd()).map(|stat| stat.st_ino),
+                None => Err(sys::Error::from_raw(libc::ENOSYS)),
+            };
+            if found != Ok(expected) {
+                let text = format!("failed to obtain a valid file descriptor for PID {pid}");
+                let error = found.err().unwrap_or(sys::Error::from_raw(libc::ESRCH));
+                return Err(Failure::new(Stage::Target(pid), text, error));
+            }
+        }
+        Ok(Target {
+            pid,
+            pidfd,
+            directory: None,
+        })
+    }
+
+    /// A process whose pidfd somebody else opened.
+    ///
+    /// # Errors
+    /// When the descriptor is none.
+    pub(crate) fn from_pidfd(pidfd: OwnedFd, pid: i32) -> Target {
+        Target {
+            pid,
+            pidfd: Some(pidfd),
+            directory: None,
+        }
+    }
+
+    /// Its number.
+    pub(crate) fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Its pidfd, where the kernel has them.
+    pub(crate) fn pidfd(&self) -> Option<BorrowedFd<'_>> {
+        self.pidfd.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Its directory in /proc.
+    pub(crate) fn directory(&mut self) -> Result<BorrowedFd<'_>> {
+        if self.directory.is_none() {
+            let path = OsString::from(format!("/proc/{}", self.pid));
+            let opened =
+                sys::open(&path, For::Directory).map_err(|error| Failure::open(&path, error))?;
+            self.directory = Some(opened);
+        }
+        match &self.directory {
+            Some(directory) => Ok(directory.as_fd()),
+            None => Err(Failure::plain(
+                Stage::Target(self.pid),
+                "no /proc directory",
+            )),
+        }
+    }
+
+    /// Opens a file below /proc/PID.
+    pub(crate) fn open_file(&mut self, name: &str, purpose: For) -> Result<OwnedFd> {
+        let pid = self.pid;
+        let directory = self.directory()?;
+        sys::open_at(directory, name.as_ref(), purpose)
+            .map_err(|error| Failure::open(format!("/proc/{pid}/{name}"), error))
+    }
+
+    /// Reads a file below /proc/PID.
+    pub(crate) fn read_file(&mut self, name: &str) -> Result<Vec<u8>> {
+        let file = self.open_file(name, For::Reading)?;
+        sys::read_all(file.as_fd())
+            .map_err(|error| Failure::open(format!("/proc/{}/{name}", self.pid), error))
+    }
+
+    /// Opens its namespace of this kind.
+    pub(crate) fn open_namespace(&mut self, kind: Kind) -> Result<OwnedFd> {
+        self.open_file(&format!("ns/{kind}"), For::Reading)
+    }
+
+    /// Makes sure that the process has not ended: so what was opened in /proc/PID before was its own, not that
+    /// of another process which got the number since.
+    pub(crate) fn check_alive(&mut self) -> Result<()> {
+        let ended = match &self.pidfd {
+            Some(pidfd) => sys::has_ended(pidfd.as_fd()).unwrap_or(true),
+            // The directory stays that of the process it was opened for.
+            None => {
+                self.directory.is_some()
+                    && self
+                        .directory
+                        .as_ref()
+                        .is_some_and(|dir| sys::read_file_at(dir.as_fd(), "stat".as_ref()).is_err())
+            }
+        };
+        if ended {
+            let text = format!("process {} ended while it was looked at", self.pid);
+            let error = sys::Error::from_raw(libc::ESRCH);
+            return Err(Failure::new(Stage::Target(self.pid), text, error));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,72 @@
+//! The way in: `main` as the C library calls it, and what it was given.
+//!
+//! std's own start-up is left out on purpose. It ignores SIGPIPE and opens /dev/null on closed
+//! standard descriptors, both of which the program would inherit, and it costs six system calls.
+
+use std::ffi::{CStr, c_char, c_int};
+
+/// The words of argv, which live as long as the process.
+pub(crate) struct Args {
+    words: &'static [&'static CStr],
+    raw: *const *const c_char,
+}
+
+impl Args {
+    /// Takes what `main` was given. Only the macro [`entry!`](crate::entry) calls it.
+    ///
+    /// # Safety
+    /// `argv` must point to `argc` strings and a null pointer that are never freed or changed.
+    pub(crate) unsafe fn from_main(argc: c_int, argv: *const *const c_char) -> Args {
+        let count = usize::try_from(argc).unwrap_or(0);
+        let words: Vec<&'static CStr> = (0..count)
+            .map(|index| {
+                // SAFETY: `index` is below argc, so this is inside the array that main was given.
+                let word = unsafe { argv.add(index) };
+                // SAFETY: as above, and the array is initialised by the kernel.
+                let word = unsafe { *word };
+                // SAFETY: the kernel ends each argument with a NUL, and they live as long as we.
+                unsafe { CStr::from_ptr(word) }
+            })
+            .collect();
+        Args {
+            words: words.leak(),
+            raw: argv,
+        }
+    }
+
+    /// The words, the program's own name first (where there is one).
+    pub(crate) fn words(&self) -> &'static [&'static CStr] {
+        self.words
+    }
+
+    /// The words from `first` on, as execve(2) takes them, without a copy.
+    pub(crate) fn tail(&self, first: usize) -> RawArgs {
+        debug_assert!(first <= self.words.len());
+        // SAFETY: `first` is at most argc, and argv[argc] (the null pointer) is part of the array.
+        RawArgs(unsafe { self.raw.add(first) })
+    }
+}
+
+/// A null-terminated array of arguments in the form of execve(2).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RawArgs(pub(super) *const *const c_char);
+
+/// Makes `main` for the C library, which calls `$start` with the [`Args`] and exits with its result.
+#[macro_export]
+macro_rules! entry {
+    ($start:path) => {
+        #[cfg(not(test))]
+        #[allow(unsafe_code)]
+        /// What the C library calls.
+        // SAFETY: no other symbol of this program is named `main`.
+        #[unsafe(no_mangle)]
+        extern "C" fn main(
+            argc: std::ffi::c_int,
+            argv: *const *const std::ffi::c_char,
+        ) -> std::ffi::c_int {
+            // SAFETY: these are main's own arguments, which the kernel laid out (execve(2)).
+            let args = unsafe { $crate::sys::Args::from_main(argc, argv) };
+            std::ffi::c_int::from($start(&args))
+        }
+    };
+}

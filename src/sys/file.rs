@@ -1,0 +1,408 @@
+//! Files and descriptors: open, read, write, look, change directory.
+
+use std::ffi::{CStr, CString, OsStr, OsString};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+use nix::fcntl::{AtFlags, OFlag};
+use nix::sys::stat::{FileStat, Mode};
+
+use super::{Error, Result, check};
+
+/// A path for the kernel.
+///
+/// # Errors
+/// `EINVAL` when it has a NUL in it.
+pub(crate) fn c_path(path: &OsStr) -> Result<CString> {
+    CString::new(path.as_bytes()).map_err(|_| Error::from_raw(libc::EINVAL))
+}
+
+/// What a descriptor is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum For {
+    /// Reading.
+    Reading,
+    /// Writing, to a file that exists.
+    Writing,
+    /// Reading, to a directory.
+    Directory,
+    /// Naming only (`O_PATH`, open(2)): a mount point, or a file that we may not read.
+    Path,
+}
+
+impl For {
+    fn flags(self) -> OFlag {
+        OFlag::O_CLOEXEC
+            | match self {
+                // A FIFO or a terminal given by mistake must not make us wait or become ours.
+                For::Reading => OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY,
+                For::Writing => OFlag::O_WRONLY | OFlag::O_NOCTTY,
+                For::Directory => OFlag::O_RDONLY | OFlag::O_DIRECTORY,
+                For::Path => OFlag::O_PATH,
+            }
+    }
+}
+
+/// Opens `path`, close-on-exec (open(2)).
+pub(crate) fn open(path: &OsStr, purpose: For) -> Result<OwnedFd> {
+    Ok(nix::fcntl::open(path, purpose.flags(), Mode::empty())?)
+}
+
+/// Opens `path` below the directory `dir`, close-on-exec (openat(2)).
+pub(crate) fn open_at(dir: BorrowedFd<'_>, path: &OsStr, purpose: For) -> Result<OwnedFd> {
+    Ok(nix::fcntl::openat(
+        dir,
+        path,
+        purpose.flags(),
+        Mode::empty(),
+    )?)
+}
+
+/// Makes a new file below `dir`; an existing one is an error (open(2), `O_EXCL`).
+pub(crate) fn create_at(dir: BorrowedFd<'_>, path: &OsStr, mode: u32) -> Result<OwnedFd> {
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
+    Ok(nix::fcntl::openat(
+        dir,
+        path,
+        flags,
+        Mode::from_bits_truncate(mode),
+    )?)
+}
+
+/// All that is left to read (read(2)), interrupted reads made again.
+pub(crate) fn read_all(fd: BorrowedFd<'_>) -> Result<Vec<u8>> {
+    // Most files under /proc fit; one that does not doubles the room.
+    let mut text = vec![0; 4096];
+    let mut length = 0;
+    loop {
+        match nix::unistd::read(fd, &mut text[length..]) {
+            Ok(0) => break,
+            Ok(more) => {
+                length += more;
+                if length == text.len() {
+                    text.resize(length * 2, 0);
+                }
+            }
+            Err(nix::errno::Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    text.truncate(length);
+    Ok(text)
+}
+
+/// The whole of a file.
+pub(crate) fn read_file(path: &OsStr) -> Result<Vec<u8>> {
+    read_all(open(path, For::Reading)?.as_fd())
+}
+
+/// The whole of a file below `dir`.
+pub(crate) fn read_file_at(dir: BorrowedFd<'_>, path: &OsStr) -> Result<Vec<u8>> {
+    read_all(open_at(dir, path, For::Reading)?.as_fd())
+}
+
+/// Up to `buffer.len()` bytes (read(2)); 0 at the end.
+pub(crate) fn read_some(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize> {
+    loop {
+        match nix::unistd::read(fd, buffer) {
+            Err(nix::errno::Errno::EINTR) => {}
+            other => return Ok(other?),
+        }
+    }
+}
+
+/// Writes `text` with one write(2), as the write-once files of /proc want it.
+///
+/// # Errors
+/// `EIO` when the kernel took only a part.
+pub(crate) fn write_once(fd: BorrowedFd<'_>, text: &[u8]) -> Result<()> {
+    let written = nix::unistd::write(fd, text)?;
+    if written == text.len() {
+        Ok(())
+    } else {
+        Err(Error::from_raw(libc::EIO))
+    }
+}
+
+/// Writes all of `text`, in as many write(2) calls as it takes.
+pub(crate) fn write_all(fd: BorrowedFd<'_>, mut text: &[u8]) -> Result<()> {
+    while !text.is_empty() {
+        match nix::unistd::write(fd, text) {
+            Ok(written) => text = &text[written..],
+            Err(nix::errno::Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(())
+}
+
+/// A descriptor that the caller of this program left open for us, by number.
+///
+/// # Errors
+/// `EBADF` when it is closed, or is one that we opened ourselves: those, and only those, are
+/// close-on-exec, since a descriptor of the caller's with that flag would not have reached us.
+pub(crate) fn inherited(number: RawFd) -> Result<BorrowedFd<'static>> {
+    if number < 0 {
+        return Err(Error::from_raw(libc::EBADF));
+    }
+    // SAFETY: F_GETFD only reads a flag, and any number may be asked about.
+    let flags = check(unsafe { libc::fcntl(number, libc::F_GETFD) }.into())?;
+    if flags & libc::c_long::from(libc::FD_CLOEXEC) != 0 {
+        return Err(Error::from_raw(libc::EBADF));
+    }
+    // SAFETY: it is open and not ours, so nothing in this program closes it.
+    Ok(unsafe { BorrowedFd::borrow_raw(number) })
+}
+
+/// Takes over a descriptor that the caller left open for us: the program will not get it.
+///
+/// # Errors
+/// As [`inherited`].
+pub(crate) fn adopt(number: RawFd) -> Result<OwnedFd> {
+    let fd = inherited(number)?;
+    // SAFETY: sets a flag of a descriptor that is open.
+    check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) }.into())?;
+    // SAFETY: it is open, and close-on-exec now, so `inherited` gives it to nobody else.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Standard output and standard error, if the caller left them open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stream {
+    /// Descriptor 1.
+    Output,
+    /// Descriptor 2.
+    Error,
+}
+
+impl Stream {
+    const fn number(self) -> RawFd {
+        match self {
+            Stream::Output => 1,
+            Stream::Error => 2,
+        }
+    }
+}
+
+/// Writes to a standard stream. A stream that the caller closed is `EBADF`, also where its number has
+/// since been given to a file of ours, into which no message must go.
+pub(crate) fn print(stream: Stream, text: &[u8]) -> Result<()> {
+    write_all(inherited(stream.number())?, text)
+}
+
+/// Whether standard error is a terminal that the caller gave us (isatty(3)).
+pub(crate) fn error_is_terminal() -> bool {
+    inherited(2).is_ok_and(|fd| nix::unistd::isatty(fd).unwrap_or(false))
+}
+
+/// The columns of the terminal on standard output (ioctl_tty(2), `TIOCGWINSZ`); none when it is no terminal.
+pub(crate) fn output_columns() -> Option<usize> {
+    let fd = inherited(1).ok()?;
+    let mut size = libc::winsize {
+        ws_row: 0,
+        ws_col: 0,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    // SAFETY: the kernel writes one winsize into ours.
+    let done = unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) };
+    (done == 0 && size.ws_col > 0).then_some(usize::from(size.ws_col))
+}
+
+/// What the descriptor refers to (fstat(2)).
+pub(crate) fn stat_fd(fd: BorrowedFd<'_>) -> Result<FileStat> {
+    Ok(nix::sys::stat::fstat(fd)?)
+}
+
+/// What the path refers to (stat(2)).
+pub(crate) fn stat(path: &OsStr) -> Result<FileStat> {
+    Ok(nix::sys::stat::stat(path)?)
+}
+
+/// What the path itself is, not what it points to (lstat(2)).
+pub(crate) fn lstat(path: &OsStr) -> Result<FileStat> {
+    Ok(nix::sys::stat::lstat(path)?)
+}
+
+/// What the path below `dir` refers to (fstatat(2)).
+pub(crate) fn stat_at(dir: BorrowedFd<'_>, path: &OsStr) -> Result<FileStat> {
+    Ok(nix::sys::stat::fstatat(dir, path, AtFlags::empty())?)
+}
+
+/// The magic number of the file system that the descriptor lies on (fstatfs(2)).
+pub(crate) fn filesystem_magic(fd: BorrowedFd<'_>) -> Result<i64> {
+    Ok(i64::from(
+        nix::sys::statfs::fstatfs(fd)?.filesystem_type().0,
+    ))
+}
+
+/// The text of a symbolic link (readlink(2)).
+pub(crate) fn read_link(path: &OsStr) -> Result<OsString> {
+    Ok(nix::fcntl::readlink(path)?)
+}
+
+/// The text of a symbolic link below `dir` (readlinkat(2)).
+pub(crate) fn read_link_at(dir: BorrowedFd<'_>, path: &OsStr) -> Result<OsString> {
+    Ok(nix::fcntl::readlinkat(dir, path)?)
+}
+
+/// Whether we may use the path in this way, judged by the effective IDs (faccessat2(2); `libc::R_OK` …).
+pub(crate) fn access(path: &OsStr, mode: i32) -> Result<()> {
+    let path = c_path(path)?;
+    // SAFETY: the path is a C string that lives across the call.
+    let done = unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), mode, libc::AT_EACCESS) };
+    check(done.into()).map(drop)
+}
+
+/// The names in a directory, without `.` and `..` (getdents64(2)).
+///
+/// The kernel's call is used as it is: std's and libc's readers allocate a stream a directory, which
+/// shows where every process of a machine is looked at.
+pub(crate) fn list(dir: BorrowedFd<'_>) -> Result<Vec<OsString>> {
+    let mut names = Vec::new();
+    let mut room = [0_u8; 32 * 1024];
+    loop {
+        // SAFETY: the kernel writes at most `room.len()` bytes into it.
+        let length = check(unsafe {
+            libc::syscall(
+                libc::SYS_getdents64,
+                dir.as_raw_fd(),
+                room.as_mut_ptr(),
+                room.len(),
+            )
+        })?;
+        if length == 0 {
+            return Ok(names);
+        }
+        let mut entries = &room[..usize::try_from(length).unwrap_or(0)];
+        // struct linux_dirent64 (getdents(2)): ino 8, off 8, reclen 2, type 1, then the name and a NUL.
+        while entries.len() > 19 {
+            let size = usize::from(u16::from_ne_bytes([entries[16], entries[17]]));
+            let Ok(name) = CStr::from_bytes_until_nul(&entries[19..size]) else {
+                break;
+            };
+            if !matches!(name.to_bytes(), b"." | b"..") {
+                names.push(OsString::from_vec(name.to_bytes().to_vec()));
+            }
+            entries = &entries[size..];
+        }
+    }
+}
+
+/// Makes the directory behind `fd` the working directory (fchdir(2)).
+pub(crate) fn change_directory_fd(fd: BorrowedFd<'_>) -> Result<()> {
+    Ok(nix::unistd::fchdir(fd)?)
+}
+
+/// Makes `path` the working directory (chdir(2)).
+pub(crate) fn change_directory(path: &OsStr) -> Result<()> {
+    Ok(nix::unistd::chdir(path)?)
+}
+
+/// Removes a file below `dir` (unlinkat(2)).
+pub(crate) fn remove_at(dir: BorrowedFd<'_>, path: &OsStr) -> Result<()> {
+    Ok(nix::unistd::unlinkat(
+        dir,
+        path,
+        nix::unistd::UnlinkatFlags::NoRemoveDir,
+    )?)
+}
+
+/// Gives `from` the name `to`, both below `dir`, in place of what had it (renameat(2)).
+pub(crate) fn rename_at(dir: BorrowedFd<'_>, from: &OsStr, to: &OsStr) -> Result<()> {
+    Ok(nix::fcntl::renameat(dir, from, dir, to)?)
+}
+
+/// Gives `from` the name `to` below `dir` unless something has it (renameat2(2), `RENAME_NOREPLACE`).
+pub(crate) fn rename_new_at(dir: BorrowedFd<'_>, from: &OsStr, to: &OsStr) -> Result<()> {
+    let (from, to) = (c_path(from)?, c_path(to)?);
+    let dir = dir.as_raw_fd();
+    // SAFETY: both names are C strings that live across the call. The raw call, because musl's
+    // wrapper is newer than the musl that some toolchains bring.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_renameat2,
+            dir,
+            from.as_ptr(),
+            dir,
+            to.as_ptr(),
+            libc::RENAME_NOREPLACE,
+        )
+    };
+    check(done).map(drop)
+}
+
+/// A symbolic link `name` below `dir` with the text `target` (symlinkat(2)).
+pub(crate) fn symlink_at(target: &OsStr, dir: BorrowedFd<'_>, name: &OsStr) -> Result<()> {
+    Ok(nix::unistd::symlinkat(target, dir, name)?)
+}
+
+/// One more name for the file at `from`, links followed (linkat(2)).
+pub(crate) fn hard_link_at(from: &OsStr, dir: BorrowedFd<'_>, name: &OsStr) -> Result<()> {
+    let cwd = nix::fcntl::AT_FDCWD;
+    Ok(nix::unistd::linkat(
+        cwd,
+        from,
+        dir,
+        name,
+        AtFlags::AT_SYMLINK_FOLLOW,
+    )?)
+}
+
+/// A pipe, both ends close-on-exec (pipe2(2)): what is written to the second comes out of the first.
+pub(crate) fn pipe() -> Result<(OwnedFd, OwnedFd)> {
+    Ok(nix::unistd::pipe2(OFlag::O_CLOEXEC)?)
+}
+
+/// Two connected sockets that keep messages apart, both close-on-exec (socketpair(2), `SOCK_SEQPACKET`).
+pub(crate) fn socket_pair() -> Result<(OwnedFd, OwnedFd)> {
+    let mut pair = [-1; 2];
+    let kind = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC;
+    // SAFETY: the kernel writes two descriptors into ours.
+    check(unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, pair.as_mut_ptr()) }.into())?;
+    let [first, second] = pair;
+    Ok((super::owned(first.into())?, super::owned(second.into())?))
+}
+
+/// Makes a standard stream refer to what `fd` does (dup2(2)); a program that is executed gets it.
+pub(crate) fn become_stream(stream: Stream, fd: BorrowedFd<'_>) -> Result<()> {
+    let number = stream.number();
+    if fd.as_raw_fd() == number {
+        // dup3 refuses this; the descriptor only has to survive the execution.
+        // SAFETY: clears a flag of a descriptor that is open.
+        return check(unsafe { libc::fcntl(number, libc::F_SETFD, 0) }.into()).map(drop);
+    }
+    // SAFETY: the number is that of a standard stream, which nothing in this program owns.
+    check(unsafe { libc::dup3(fd.as_raw_fd(), number, 0) }.into()).map(drop)
+}
+
+/// Has the kernel tell of each message who sent it (unix(7), `SO_PASSCRED`).
+pub(crate) fn receive_credentials(socket: BorrowedFd<'_>) -> Result<()> {
+    Ok(nix::sys::socket::setsockopt(
+        &socket,
+        nix::sys::socket::sockopt::PassCred,
+        &true,
+    )?)
+}
+
+/// Waits for a message, and gives its sender's PID as we see it (unix(7), `SCM_CREDENTIALS`); none at the end.
+pub(crate) fn receive_sender(socket: BorrowedFd<'_>) -> Result<Option<i32>> {
+    use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixCredentials, recvmsg};
+    let mut byte = [0];
+    let mut parts = [std::io::IoSliceMut::new(&mut byte)];
+    let mut room = nix::cmsg_space!(UnixCredentials);
+    loop {
+        let flags = MsgFlags::empty();
+        match recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut room), flags) {
+            Err(nix::errno::Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+            Ok(message) if message.bytes == 0 => return Ok(None),
+            Ok(message) => {
+                return Ok(message.cmsgs()?.find_map(|control| match control {
+                    ControlMessageOwned::ScmCredentials(sender) => Some(sender.pid()),
+                    _ => None,
+                }));
+            }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! The kernel: the only unsafe code of this program, one call a block, each with its reason.
+//!
+//! Functions here know system calls and nothing of namespaces' meaning, options or plans. They return
+//! [`Error`], an errno in the words of the GNU C library, whatever library we are linked with.
+
+#![allow(unsafe_code)]
+
+mod caps;
+mod entry;
+mod errno;
+mod exec;
+mod file;
+#[cfg(all(test, target_env = "gnu"))]
+pub(crate) mod glibc_getopt;
+mod ids;
+mod mount;
+mod net;
+mod ns;
+mod process;
+mod signal;
+
+pub(crate) use caps::*;
+pub(crate) use entry::*;
+pub(crate) use errno::*;
+pub(crate) use exec::*;
+pub(crate) use file::*;
+pub(crate) use ids::*;
+pub(crate) use mount::*;
+pub(crate) use net::*;
+pub(crate) use ns::*;
+pub(crate) use process::*;
+pub(crate) use signal::*;
+
+/// What a system call gives: a value, or the errno.
+pub(crate) type Result<T> = core::result::Result<T, Error>;
+
+/// The value of a raw system call, or the errno that it left.
+fn check(value: libc::c_long) -> Result<libc::c_long> {
+    if value == -1 {
+        Err(Error::last())
+    } else {
+        Ok(value)
+    }
+}

@@ -1,0 +1,70 @@
+//! Mounts and the root directory.
+
+use std::ffi::OsStr;
+
+use nix::mount::MntFlags;
+pub(crate) use nix::mount::MsFlags;
+
+use super::Result;
+
+/// Mounts a file system of type `kind` on `target` (mount(2)).
+pub(crate) fn mount(source: &str, target: &OsStr, kind: &str, flags: MsFlags) -> Result<()> {
+    Ok(nix::mount::mount(
+        Some(source),
+        target,
+        Some(kind),
+        flags,
+        None::<&str>,
+    )?)
+}
+
+/// Makes `source` visible at `target` too (mount(2), `MS_BIND`), with what is mounted below it if `recursive`.
+pub(crate) fn bind(source: &OsStr, target: &OsStr, recursive: bool) -> Result<()> {
+    let flags = MsFlags::MS_BIND
+        | if recursive {
+            MsFlags::MS_REC
+        } else {
+            MsFlags::empty()
+        };
+    Ok(nix::mount::mount(
+        Some(source),
+        target,
+        None::<&str>,
+        flags,
+        None::<&str>,
+    )?)
+}
+
+/// Sets how mounts below `target` spread to their peers (mount(2), `MS_PRIVATE` and its like).
+pub(crate) fn set_propagation(target: &OsStr, flags: MsFlags) -> Result<()> {
+    Ok(nix::mount::mount(
+        None::<&str>,
+        target,
+        None::<&str>,
+        flags,
+        None::<&str>,
+    )?)
+}
+
+/// Takes the topmost mount on `target` away from the tree, in use or not (umount2(2), `MNT_DETACH`).
+pub(crate) fn detach(target: &OsStr) -> Result<()> {
+    Ok(nix::mount::umount2(
+        target,
+        MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW,
+    )?)
+}
+
+/// Makes `path` the root directory (chroot(2)); the working directory stays.
+pub(crate) fn chroot(path: &OsStr) -> Result<()> {
+    Ok(nix::unistd::chroot(path)?)
+}
+
+/// Makes the mount at `new_root` the root of this mount namespace, the old one at `put_old` (pivot_root(2)).
+pub(crate) fn pivot_root(new_root: &OsStr, put_old: &OsStr) -> Result<()> {
+    Ok(nix::unistd::pivot_root(new_root, put_old)?)
+}
+
+/// Sets the host name of our UTS namespace (sethostname(2)).
+pub(crate) fn set_hostname(name: &OsStr) -> Result<()> {
+    Ok(nix::unistd::sethostname(name)?)
+}

@@ -1,0 +1,163 @@
+//! Namespaces: make, enter, ask about them.
+
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use super::{Error, Result, check};
+
+/// Moves us into new namespaces (unshare(2)); `flags` are `CLONE_NEW*`.
+pub(crate) fn unshare(flags: i32) -> Result<()> {
+    // SAFETY: no memory is involved, and we have one thread, so no other loses its namespaces.
+    check(unsafe { libc::unshare(flags) }.into()).map(drop)
+}
+
+/// Enters the namespace behind an nsfs descriptor, or those of a pidfd that `flags` name (setns(2)).
+pub(crate) fn setns(fd: BorrowedFd<'_>, flags: i32) -> Result<()> {
+    // SAFETY: no memory is involved; the descriptor is open as long as it is borrowed.
+    check(unsafe { libc::setns(fd.as_raw_fd(), flags) }.into()).map(drop)
+}
+
+/// A pidfd for the process (pidfd_open(2)), close-on-exec.
+pub(crate) fn pidfd_open(pid: i32) -> Result<OwnedFd> {
+    // SAFETY: no memory is involved.
+    let fd = check(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
+    owned(fd)
+}
+
+/// A copy of another process's descriptor (pidfd_getfd(2)), close-on-exec.
+pub(crate) fn pidfd_getfd(pidfd: BorrowedFd<'_>, number: RawFd) -> Result<OwnedFd> {
+    // SAFETY: no memory is involved; the descriptor is open as long as it is borrowed.
+    let fd = check(unsafe { libc::syscall(libc::SYS_pidfd_getfd, pidfd.as_raw_fd(), number, 0) })?;
+    owned(fd)
+}
+
+/// Whether the process behind the pidfd has ended: then the pidfd is readable (pidfd_open(2)).
+pub(crate) fn has_ended(pidfd: BorrowedFd<'_>) -> Result<bool> {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    let mut question = [PollFd::new(pidfd, PollFlags::POLLIN)];
+    Ok(poll(&mut question, PollTimeout::ZERO)? > 0)
+}
+
+/// Questions about a namespace, by ioctl on its descriptor (ioctl_nsfs(2)).
+///
+/// The numbers are `_IO(0xb7, n)` and `_IOR(0xb7, n, type)` of `linux/nsfs.h`; the ones that Linux 6.19
+/// and later add are there too.
+mod question {
+    use nix::{request_code_none, request_code_read};
+    pub(super) const USERNS: u64 = request_code_none!(0xb7, 1);
+    pub(super) const PARENT: u64 = request_code_none!(0xb7, 2);
+    pub(super) const NSTYPE: u64 = request_code_none!(0xb7, 3);
+    pub(super) const OWNER_UID: u64 = request_code_none!(0xb7, 4);
+    pub(super) const MNTNS_ID: u64 = request_code_read!(0xb7, 5, 8);
+    pub(super) const ID: u64 = request_code_read!(0xb7, 13, 8);
+}
+
+/// The user namespace that owns this one.
+///
+/// # Errors
+/// `EPERM` when it is not ours or below ours; `ENOTTY` before Linux 4.9, or when it is no nsfs file.
+pub(crate) fn owner_of(ns: BorrowedFd<'_>) -> Result<OwnedFd> {
+    ask_fd(ns, question::USERNS)
+}
+
+/// The parent of a user or PID namespace.
+///
+/// # Errors
+/// `EPERM` when it is above ours, `EINVAL` when this kind has no parents.
+pub(crate) fn parent_of(ns: BorrowedFd<'_>) -> Result<OwnedFd> {
+    ask_fd(ns, question::PARENT)
+}
+
+/// The kind of the namespace, as its `CLONE_NEW*` flag.
+///
+/// # Errors
+/// `ENOTTY` when the descriptor is no nsfs file.
+pub(crate) fn type_of(ns: BorrowedFd<'_>) -> Result<i32> {
+    // SAFETY: this request takes no argument.
+    let flag = check(unsafe { libc::ioctl(ns.as_raw_fd(), question::NSTYPE as _) }.into())?;
+    i32::try_from(flag).map_err(|_| Error::from_raw(libc::EINVAL))
+}
+
+/// The user ID that owns a user namespace, as our user namespace numbers it.
+pub(crate) fn owner_uid(ns: BorrowedFd<'_>) -> Result<u32> {
+    let mut uid: libc::uid_t = 0;
+    // SAFETY: the kernel writes one uid_t into ours.
+    check(unsafe { libc::ioctl(ns.as_raw_fd(), question::OWNER_UID as _, &raw mut uid) }.into())?;
+    Ok(uid)
+}
+
+/// The kernel's number for a mount namespace (Linux 6.11 or later), unique while the machine runs.
+pub(crate) fn mount_namespace_id(ns: BorrowedFd<'_>) -> Result<u64> {
+    ask_u64(ns, question::MNTNS_ID)
+}
+
+/// The kernel's number for any namespace (Linux 6.19 or later), unique while the machine runs.
+pub(crate) fn namespace_id(ns: BorrowedFd<'_>) -> Result<u64> {
+    ask_u64(ns, question::ID)
+}
+
+/// The network namespace of a socket (`SIOCGSKNS`, Linux 4.9 or later; netdevice(7)).
+///
+/// # Errors
+/// `EPERM` without CAP_NET_ADMIN in the namespace's owner, `ENOTTY` when it is no socket.
+pub(crate) fn network_of_socket(socket: BorrowedFd<'_>) -> Result<OwnedFd> {
+    const SIOCGSKNS: u64 = 0x894C;
+    ask_fd(socket, SIOCGSKNS)
+}
+
+fn ask_fd(fd: BorrowedFd<'_>, request: u64) -> Result<OwnedFd> {
+    // SAFETY: these requests take no argument.
+    let fd = check(unsafe { libc::ioctl(fd.as_raw_fd(), request as _) }.into())?;
+    owned(fd)
+}
+
+fn ask_u64(fd: BorrowedFd<'_>, request: u64) -> Result<u64> {
+    let mut number = 0_u64;
+    // SAFETY: these requests make the kernel write one u64 into ours.
+    check(unsafe { libc::ioctl(fd.as_raw_fd(), request as _, &raw mut number) }.into())?;
+    Ok(number)
+}
+
+/// A descriptor that the kernel has just made for us, close-on-exec as all that these calls make.
+pub(super) fn owned(fd: libc::c_long) -> Result<OwnedFd> {
+    let fd = RawFd::try_from(fd).map_err(|_| Error::from_raw(libc::EBADF))?;
+    // SAFETY: the kernel has just given us this number, so nobody else has it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Opens a namespace by the kernel's number, through the file handles of nsfs (open_by_handle_at(2),
+/// Linux 6.18 or later; `struct nsfs_file_handle` of `linux/nsfs.h`).
+///
+/// # Errors
+/// `EOPNOTSUPP` or `EBADF` where the kernel has no such handles, `ESTALE` when there is none of that number.
+pub(crate) fn open_by_id(id: u64) -> Result<OwnedFd> {
+    /// `FD_NSFS_ROOT` of `linux/fcntl.h`: nsfs, without a descriptor of it.
+    const NSFS_ROOT: i32 = -10003;
+    /// `FILEID_NSFS`, the type of these handles.
+    const FILEID_NSFS: i32 = 0xf1;
+    #[repr(C)]
+    struct Handle {
+        bytes: u32,
+        kind: i32,
+        id: u64,
+        ns_type: u32,
+        inode: u32,
+    }
+    // A type and an inode of zero match any.
+    let mut handle = Handle {
+        bytes: 16,
+        kind: FILEID_NSFS,
+        id,
+        ns_type: 0,
+        inode: 0,
+    };
+    // SAFETY: the handle is laid out as struct file_handle with 16 bytes of data, as it says.
+    let fd = check(unsafe {
+        libc::syscall(
+            libc::SYS_open_by_handle_at,
+            NSFS_ROOT,
+            &raw mut handle,
+            libc::O_RDONLY | libc::O_CLOEXEC,
+        )
+    })?;
+    owned(fd)
+}

@@ -1,0 +1,240 @@
+//! Processes: start, signal, wait, end.
+//!
+//! The hard thing: [`vfork`] runs Rust code in a child that shares our memory while we stand still. What
+//! may run there is what its documentation says, no more.
+
+use std::ffi::{c_int, c_void};
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use nix::sys::wait::{Id, WaitPidFlag};
+
+use super::{Error, Result, check};
+
+/// How much stack a child of [`vfork`] has. Pages that it does not touch are never made.
+const STACK_SIZE: usize = 256 * 1024;
+
+/// Our process ID (getpid(2)), in the PID namespace that we are in.
+pub(crate) fn pid() -> i32 {
+    nix::unistd::getpid().as_raw()
+}
+
+/// Our process group (getpgrp(2)).
+pub(crate) fn process_group() -> i32 {
+    nix::unistd::getpgrp().as_raw()
+}
+
+/// Runs `body` in a child that shares our memory (clone(2), `CLONE_VM | CLONE_VFORK`), on a stack of its own,
+/// while we stand still until it executes a program or ends. It ends with the value of `body`, which is given its
+/// PID as we see it. Gives that PID; it has not been waited for.
+///
+/// The page tables need no copy, which makes this several times faster than fork(2). What `body` may do:
+/// - system calls, and changes to memory that we expect to find changed;
+/// - allocate: there is one thread in the two processes at a time, so the heap stays in order, and what the
+///   child does not free before it executes a program is lost to us, which a few bytes may be;
+/// - not change signal handlers to functions (dispositions are its own, memory is not), not unwind (a panic
+///   aborts), not start threads, not call the C library's setuid(3) and its like, not exit(3), which would
+///   run our own exit handlers: it returns, or executes.
+///
+/// # Errors
+/// Those of clone(2). `ENOMEM` also when the PID namespace for children has lost its init.
+pub(crate) fn vfork(body: impl FnMut(i32) -> u8) -> Result<i32> {
+    /// What the child is started with. The kernel writes the PID before the child runs.
+    struct Start<F> {
+        body: F,
+        pid: libc::pid_t,
+    }
+    extern "C" fn begin<F: FnMut(i32) -> u8>(start: *mut c_void) -> c_int {
+        // SAFETY: `vfork` passes its own `start`, which lives while it stands still and leaves it alone.
+        let start = unsafe { &mut *start.cast::<Start<F>>() };
+        c_int::from((start.body)(start.pid))
+    }
+    fn entry<F: FnMut(i32) -> u8>(_: &Start<F>) -> extern "C" fn(*mut c_void) -> c_int {
+        begin::<F>
+    }
+    let mut start = Start { body, pid: 0 };
+    let begin = entry(&start);
+
+    // SAFETY: a new mapping, which no other memory of ours is part of.
+    let stack = unsafe {
+        libc::mmap(
+            std::ptr::null_mut(),
+            STACK_SIZE,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK | libc::MAP_NORESERVE,
+            -1,
+            0,
+        )
+    };
+    if stack == libc::MAP_FAILED {
+        return Err(Error::last());
+    }
+    // SAFETY: one past the end of the mapping; stacks grow down on every machine that Rust's Linux has.
+    let top = unsafe { stack.cast::<u8>().add(STACK_SIZE) };
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PARENT_SETTID | libc::SIGCHLD;
+    let start = &raw mut start;
+    // SAFETY: `start` is a local of ours, valid and aligned.
+    let pid = unsafe { &raw mut (*start).pid };
+    // SAFETY: the child runs on its own stack, and we stand still while it uses our memory; `begin` has
+    // the type that clone(3) wants, and `start` lives until it returns here.
+    let pid = unsafe { libc::clone(begin, top.cast(), flags, start.cast(), pid) };
+    let result = if pid == -1 {
+        Err(Error::last())
+    } else {
+        Ok(pid)
+    };
+    // SAFETY: the child has executed a program or ended, so nobody uses this mapping any more.
+    unsafe { libc::munmap(stack, STACK_SIZE) };
+    result
+}
+
+/// Which side of [`fork`] we are on.
+#[derive(Debug)]
+pub(crate) enum Forked {
+    /// The caller; the PID of the new process.
+    Parent(i32),
+    /// The new process.
+    Child,
+}
+
+/// Makes a copy of this process (fork(2)), which goes on by itself.
+pub(crate) fn fork() -> Result<Forked> {
+    // SAFETY: we have one thread, so the copy may do all that we may.
+    match unsafe { nix::unistd::fork() }? {
+        nix::unistd::ForkResult::Parent { child } => Ok(Forked::Parent(child.as_raw())),
+        nix::unistd::ForkResult::Child => Ok(Forked::Child),
+    }
+}
+
+/// Ends this process at once, without exit handlers (_exit(2)): for children that do not execute a program.
+pub(crate) fn exit_now(status: u8) -> ! {
+    // SAFETY: ends the process; nothing of it is used afterwards.
+    unsafe { libc::_exit(status.into()) }
+}
+
+/// How a process changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// It exited with this status.
+    Exited(u8),
+    /// This signal killed it.
+    Killed(i32),
+    /// This signal stopped it.
+    Stopped(i32),
+}
+
+/// Waits until a child ends, which reaps it, or stops (waitid(2)).
+pub(crate) fn wait(pid: i32) -> Result<Change> {
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WSTOPPED | WaitPidFlag::__WALL;
+    loop {
+        match wait_status(Id::Pid(nix::unistd::Pid::from_raw(pid)), flags) {
+            Ok(Some((_, change))) => return Ok(change),
+            Ok(None) => {}
+            Err(error) if error.raw() == libc::EINTR => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Takes the next child that has ended or stopped, if there is one, without waiting (waitid(2), `WNOHANG`).
+///
+/// # Errors
+/// `ECHILD` when there are no children at all.
+pub(crate) fn reap_any() -> Result<Option<(i32, Change)>> {
+    let flags =
+        WaitPidFlag::WEXITED | WaitPidFlag::WSTOPPED | WaitPidFlag::WNOHANG | WaitPidFlag::__WALL;
+    wait_status(Id::All, flags)
+}
+
+/// As [`reap_any`], for one child.
+pub(crate) fn reap(pid: i32) -> Result<Option<Change>> {
+    let flags =
+        WaitPidFlag::WEXITED | WaitPidFlag::WSTOPPED | WaitPidFlag::WNOHANG | WaitPidFlag::__WALL;
+    let changed = wait_status(Id::Pid(nix::unistd::Pid::from_raw(pid)), flags)?;
+    Ok(changed.map(|(_, change)| change))
+}
+
+fn wait_status(id: Id<'_>, flags: WaitPidFlag) -> Result<Option<(i32, Change)>> {
+    // nix refuses signal numbers above 31, and a program may well die of SIGRTMIN: so this is read here.
+    let (kind, number) = match id {
+        Id::Pid(pid) => (libc::P_PID, pid.as_raw()),
+        _ => (libc::P_ALL, 0),
+    };
+    // SAFETY: siginfo_t is plain data, for which all zeroes is a value.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the kernel writes one siginfo_t into ours.
+    check(unsafe { libc::waitid(kind, number as libc::id_t, &raw mut info, flags.bits()) }.into())?;
+    // SAFETY: waitid fills the fields of SIGCHLD, or leaves the zeroes.
+    let pid = unsafe { info.si_pid() };
+    if pid == 0 {
+        return Ok(None);
+    }
+    // SAFETY: as above.
+    let status = unsafe { info.si_status() };
+    let change = match info.si_code {
+        // The kernel gives the low eight bits, 0…255.
+        libc::CLD_EXITED => Change::Exited(u8::try_from(status & 0xff).unwrap_or(u8::MAX)),
+        libc::CLD_STOPPED | libc::CLD_TRAPPED => Change::Stopped(status),
+        _ => Change::Killed(status),
+    };
+    Ok(Some((pid, change)))
+}
+
+/// The process group of a process (getpgid(2)).
+pub(crate) fn process_group_of(pid: i32) -> Result<i32> {
+    Ok(nix::unistd::getpgid(Some(nix::unistd::Pid::from_raw(pid)))?.as_raw())
+}
+
+/// Makes us the leader of a process group of our own (setpgid(2)).
+pub(crate) fn lead_process_group() -> Result<()> {
+    let me = nix::unistd::Pid::from_raw(0);
+    Ok(nix::unistd::setpgid(me, me)?)
+}
+
+/// Sends a signal to a process, or to the process group of a negative number (kill(2)).
+pub(crate) fn kill(pid: i32, signal: i32) -> Result<()> {
+    // SAFETY: no memory is involved.
+    check(unsafe { libc::kill(pid, signal) }.into()).map(drop)
+}
+
+/// Sends a signal to the process behind a pidfd, whatever its number is by now (pidfd_send_signal(2)).
+pub(crate) fn signal_pidfd(pidfd: BorrowedFd<'_>, signal: i32) -> Result<()> {
+    let info = std::ptr::null::<libc::siginfo_t>();
+    // SAFETY: a null siginfo makes the kernel fill in that of kill(2).
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            pidfd.as_raw_fd(),
+            signal,
+            info,
+            0,
+        )
+    };
+    check(done).map(drop)
+}
+
+/// The size of a page of memory, in bytes (sysconf(3)).
+pub(crate) fn page_size() -> usize {
+    // SAFETY: asks for a constant.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(size).unwrap_or(4096)
+}
+
+/// What a clock shows (clock_gettime(2)): `CLOCK_BOOTTIME`, or `CLOCK_MONOTONIC`.
+pub(crate) fn clock(boottime: bool) -> std::time::Duration {
+    let clock = if boottime {
+        libc::CLOCK_BOOTTIME
+    } else {
+        libc::CLOCK_MONOTONIC
+    };
+    let mut now = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the kernel writes one timespec into ours.
+    unsafe { libc::clock_gettime(clock, &raw mut now) };
+    // Neither is negative for these clocks.
+    std::time::Duration::new(
+        now.tv_sec.unsigned_abs(),
+        u32::try_from(now.tv_nsec).unwrap_or(0),
+    )
+}

@@ -1,0 +1,162 @@
+//! Signals: masks, dispositions, waiting for one.
+//!
+//! Sets are the kernel's own (a bit a signal), and the calls raw: the C library's hide the two signals that it
+//! keeps for itself, which the caller may have blocked or ignored and the program must then find so.
+
+use super::{Result, check};
+
+/// A set of signals: bit `n - 1` is signal `n`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct SignalSet(u64);
+
+/// The size that the kernel wants to be told of its own sets (rt_sigprocmask(2)).
+const SET_SIZE: usize = size_of::<u64>();
+
+impl SignalSet {
+    /// No signal.
+    pub(crate) const NONE: SignalSet = SignalSet(0);
+    /// Every signal.
+    pub(crate) const ALL: SignalSet = SignalSet(u64::MAX);
+
+    /// This set and one signal more.
+    pub(crate) const fn with(self, signal: i32) -> SignalSet {
+        SignalSet(self.0 | 1 << (signal - 1))
+    }
+
+    /// What is in either.
+    pub(crate) const fn and(self, other: SignalSet) -> SignalSet {
+        SignalSet(self.0 | other.0)
+    }
+
+    /// Whether the signal is in it.
+    pub(crate) const fn has(self, signal: i32) -> bool {
+        self.0 & 1 << (signal - 1) != 0
+    }
+}
+
+impl FromIterator<i32> for SignalSet {
+    fn from_iter<I: IntoIterator<Item = i32>>(signals: I) -> SignalSet {
+        signals.into_iter().fold(SignalSet::NONE, SignalSet::with)
+    }
+}
+
+/// Blocks exactly these signals (sigprocmask(2)); gives what was blocked before.
+pub(crate) fn set_blocked(set: SignalSet) -> Result<SignalSet> {
+    let mut before = SignalSet::NONE;
+    // SAFETY: the kernel reads and writes a set of the size given.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_SETMASK,
+            &raw const set.0,
+            &raw mut before.0,
+            SET_SIZE,
+        )
+    };
+    check(done).map(|_| before)
+}
+
+/// What happens to a process when a signal comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Disposition {
+    /// What signal(7) lists.
+    Default,
+    /// Nothing.
+    Ignored,
+}
+
+/// `struct sigaction` as the kernel has it on the machines that Rust knows, without a handler of ours.
+#[repr(C)]
+struct Action {
+    handler: usize,
+    flags: libc::c_ulong,
+    restorer: usize,
+    mask: u64,
+}
+
+/// Sets what a signal does (sigaction(2)).
+pub(crate) fn set_disposition(signal: i32, disposition: Disposition) -> Result<()> {
+    let handler = match disposition {
+        Disposition::Default => libc::SIG_DFL,
+        Disposition::Ignored => libc::SIG_IGN,
+    };
+    let action = Action {
+        handler,
+        flags: 0,
+        restorer: 0,
+        mask: 0,
+    };
+    let none = std::ptr::null_mut::<Action>();
+    // SAFETY: the kernel reads one action; the two constants are no functions that it could call.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigaction,
+            signal,
+            &raw const action,
+            none,
+            SET_SIZE,
+        )
+    };
+    check(done).map(drop)
+}
+
+/// Whether a signal is ignored (sigaction(2)).
+pub(crate) fn is_ignored(signal: i32) -> Result<bool> {
+    let mut action = Action {
+        handler: 0,
+        flags: 0,
+        restorer: 0,
+        mask: 0,
+    };
+    let none = std::ptr::null::<Action>();
+    // SAFETY: the kernel writes one action into ours.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigaction,
+            signal,
+            none,
+            &raw mut action,
+            SET_SIZE,
+        )
+    };
+    check(done).map(|_| action.handler == libc::SIG_IGN)
+}
+
+/// A signal that came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Arrived {
+    /// Which.
+    pub(crate) signal: i32,
+    /// Whether the kernel itself sent it (a terminal's Ctrl-C, sigaction(2) `SI_KERNEL`), not a process.
+    pub(crate) from_kernel: bool,
+}
+
+/// Waits for one of the signals, which must be blocked, and takes it (sigwaitinfo(2)).
+pub(crate) fn wait_for(set: SignalSet) -> Result<Arrived> {
+    loop {
+        // SAFETY: siginfo_t is plain data, for which all zeroes is a value.
+        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        let forever = std::ptr::null::<libc::timespec>();
+        // SAFETY: the kernel reads a set of the size given and writes one siginfo_t.
+        let signal = check(unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigtimedwait,
+                &raw const set.0,
+                &raw mut info,
+                forever,
+                SET_SIZE,
+            )
+        });
+        match signal {
+            Ok(_) => {
+                return Ok(Arrived {
+                    signal: info.si_signo,
+                    from_kernel: info.si_code == libc::SI_KERNEL,
+                });
+            }
+            // We were stopped and continued.
+            Err(error) if error.raw() == libc::EINTR => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
