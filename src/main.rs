@@ -10,6 +10,9 @@
 mod applets;
 mod cli;
 mod explain;
+mod failure;
+#[cfg(test)]
+mod layers;
 mod plan;
 mod run;
 mod show;
@@ -21,8 +24,9 @@ use std::os::unix::ffi::OsStrExt;
 use applets::common::Request;
 use applets::nskit::{Command, Install};
 use applets::{APPLETS, Answer, Applet, Refusal};
+use failure::Failure;
 use plan::Plan;
-use run::{Failure, Machine, Outcome};
+use run::{Machine, Outcome};
 use sys::{Args, Stream};
 
 #[cfg(not(test))]

@@ -6,7 +6,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::Run;
-use super::failure::{Failure, Result, Stage};
+use crate::failure::{Failure, Result, Stage};
 use crate::plan::{Fork, Step};
 use crate::sys::{self, Arrived, Change, Disposition, SignalSet};
 

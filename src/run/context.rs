@@ -5,8 +5,8 @@ use std::ffi::{CString, OsStr, OsString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
-use super::failure::{Failure, Result, Stage, line};
 use super::target::Target;
+use crate::failure::{Failure, Result, Stage, line};
 use crate::plan::idmap::IdMap;
 use crate::plan::mountinfo::Mount;
 use crate::plan::procfs::{Cgroup, Status};

@@ -1,7 +1,7 @@
 //! Users, groups and capabilities of the program.
 
 use super::context::Context;
-use super::failure::{Failure, Result, Stage};
+use crate::failure::{Failure, Result, Stage};
 use crate::plan::{GroupList, NewId};
 use crate::sys;
 

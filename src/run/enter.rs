@@ -5,9 +5,9 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use super::failure::{Failure, Result, Stage};
 use super::order::{Call, Owner, order};
 use super::target::Target;
+use crate::failure::{Failure, Result, Stage};
 use crate::plan::{Kind, Kinds};
 use crate::sys;
 

@@ -8,7 +8,7 @@
 use std::ffi::{CString, OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
-use super::failure::{Failure, Result, Stage, line};
+use crate::failure::{Failure, Result, Stage, line};
 use crate::plan::{IdMap, Ids, Kind, Outside, Via};
 use crate::sys::{self, ArgList, Change, Environment, For, Forked, OwnArgs};
 

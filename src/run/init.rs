@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use super::Run;
 use super::child::{Ended, watch};
-use super::failure::{Failure, Result, Stage};
+use crate::failure::{Failure, Result, Stage};
 use crate::plan::{Fork, Init, Step};
 use crate::sys::{self, Change, Forked, SignalSet};
 
@@ -37,10 +37,9 @@ impl Run<'_> {
             Ok(Forked::Parent(pid)) => pid,
             Ok(Forked::Child) => {
                 drop(outside);
-                // The helper and the report are the parent's.
-                self.status = None;
-                let pidfile = self.pidfile.take();
-                std::mem::forget(pidfile);
+                // Helper and PID file are the parent's affair; a failure is told from here.
+                self.helper = None;
+                self.pidfile = None;
                 self.inside = Some(Inside {
                     init,
                     socket: inside,

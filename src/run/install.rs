@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Component, Path, PathBuf};
 
-use super::failure::{Failure, Result, Stage, line};
+use crate::failure::{Failure, Result, Stage, line};
 use crate::sys::{self, For};
 
 /// Makes a link for each name in `directory` (where the binary is, if none). Gives what it did, a line each.

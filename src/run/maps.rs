@@ -2,7 +2,7 @@
 
 use std::os::fd::AsFd;
 
-use super::failure::{Failure, Result, Stage};
+use crate::failure::{Failure, Result, Stage};
 use crate::plan::value::Setgroups;
 use crate::plan::{Clock, IdMap, Ids};
 use crate::sys::{self, For};

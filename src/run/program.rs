@@ -5,8 +5,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use super::Run;
 use super::child::Ended;
-use super::failure::{Failure, Result, Stage, line};
 use super::host;
+use crate::failure::{Failure, Result, Stage, line};
 use crate::plan::Program;
 use crate::sys::{self, ArgList, Environment, OwnArgs};
 

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::child::Ended;
-use super::failure::{Failure, Result, Stage};
+use crate::failure::{Failure, Result, Stage};
 use crate::plan::Kind;
 use crate::sys::{self, For};
 
@@ -170,7 +170,7 @@ impl Pidfile {
     /// Writes the PID, so that the file is there whole or not at all.
     pub(crate) fn write(&mut self, pid: i32) -> Result<()> {
         let failed = |error| {
-            let line = super::failure::line(["write failed ".as_ref(), &self.path]);
+            let line = crate::failure::line(["write failed ".as_ref(), &self.path]);
             Failure::new(Stage::Report, line, error)
         };
         let directory = self.directory.as_fd();

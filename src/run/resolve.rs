@@ -5,8 +5,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
 use super::enter::{Leave, NsFd, Opened, different, identity};
-use super::failure::{Failure, Result, Stage, line};
 use super::target::Target;
+use crate::failure::{Failure, Result, Stage, line};
 use crate::plan::number::decimal;
 use crate::plan::{Enter, Kind, Kinds, Reference, Wanted, Which};
 use crate::show;

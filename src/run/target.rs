@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use super::failure::{Failure, Result, Stage};
+use crate::failure::{Failure, Result, Stage};
 use crate::plan::Kind;
 use crate::sys::{self, For};
 
