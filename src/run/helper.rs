@@ -1,20 +1,24 @@
 //! The helper outside: a process of ours that stays in the namespaces we came from and does there what we
 //! cannot do from within.
 //!
-//! It writes maps of more than one ID, and binds namespaces on files. We talk over a socket pair: one byte asks
-//! for the next piece of work, the answer says how it went. When we are gone the socket ends, and so does the
-//! helper; what it had bound stays only if all of it was done and nobody asked to undo it.
+//! It writes maps of more than one ID, binds namespaces on files, and writes the PID file, for which we may have
+//! lost the right by then. We talk over a socket pair: one message asks for the next piece of work, the answer says
+//! how it went. When we are gone the socket ends, and so does the helper; what it had made stays only if all of it
+//! was done and nobody asked to undo it.
 
 use std::ffi::{CString, OsStr, OsString};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
+use super::report::Pidfile;
 use crate::failure::{Failure, Result, Stage, line};
 use crate::plan::{IdMap, Ids, Kind, Outside, Via};
 use crate::sys::{self, ArgList, Change, Environment, For, Forked, OwnArgs};
 
 /// Do the next piece of work.
 const GO: u8 = b'g';
-/// Undo what was bound.
+/// Write the PID that follows to the PID file.
+const PID: u8 = b'p';
+/// Undo what was bound and written.
 const UNDO: u8 = b'u';
 
 /// Our end of the line to the helper.
@@ -23,19 +27,26 @@ pub(crate) struct Helper {
     socket: OwnedFd,
     /// Our child, to be waited for; none when init or a subreaper does that.
     pid: Option<i32>,
+    /// The process whose namespaces are bound and mapped, as the helper sees it.
+    caller: i32,
     work: Vec<Outside>,
     next: usize,
+    pidfile: Option<OsString>,
 }
 
 impl Helper {
     /// Starts it. `orphan`: it must not be a child of this process, which will become the program.
-    pub(crate) fn start(work: Vec<Outside>, orphan: bool) -> Result<Helper> {
+    pub(crate) fn start(
+        work: Vec<Outside>,
+        pidfile: Option<Pidfile>,
+        orphan: bool,
+    ) -> Result<Helper> {
         let failed = |error| Failure::new(Stage::Fork, "fork failed", error);
         let (ours, theirs) = sys::socket_pair().map_err(failed)?;
         // Opened now: afterwards we may be in another PID namespace, or not allowed to look.
         let me = sys::open("/proc/self".as_ref(), For::Directory)
             .map_err(|error| Failure::open("/proc/self", error))?;
-        let parent = sys::pid();
+        let caller = sys::pid();
         match sys::fork().map_err(failed)? {
             Forked::Child => {
                 drop(ours);
@@ -46,7 +57,12 @@ impl Helper {
                         Err(_) => sys::exit_now(1),
                     }
                 }
-                serve(&work, &theirs, &me, parent);
+                let caller = Caller {
+                    pid: caller,
+                    directory: me,
+                    socket: theirs,
+                };
+                serve(&work, pidfile, &caller);
                 sys::exit_now(0)
             }
             Forked::Parent(child) => {
@@ -61,8 +77,10 @@ impl Helper {
                 Ok(Helper {
                     socket: ours,
                     pid,
+                    caller,
                     work,
                     next: 0,
+                    pidfile: pidfile.map(|file| file.path().to_owned()),
                 })
             }
         }
@@ -70,19 +88,49 @@ impl Helper {
 
     /// Lets it do its next piece of work, and waits for that.
     pub(crate) fn go(&mut self) -> Result<()> {
-        let gone = |error| Failure::new(Stage::Fork, "the helper outside is gone", error);
-        sys::write_once(self.socket.as_fd(), &[GO]).map_err(gone)?;
-        let mut answer = vec![0; MESSAGE];
-        let length = sys::read_some(self.socket.as_fd(), &mut answer).map_err(gone)?;
+        let answer = self.ask(&[GO])?;
         let work = self.work.get(self.next);
         self.next += 1;
-        match (decode(&answer[..length]), work) {
+        match (answer, work) {
             (Some(Answer::Done), _) => Ok(()),
             (Some(Answer::Failed { part, error, said }), Some(work)) => {
-                Err(explain(work, part, error, said))
+                Err(explain(work, self.caller, part, error, said))
             }
             _ => Err(gone(sys::Error::from_raw(libc::EPIPE))),
         }
+    }
+
+    /// Has it write the PID file, if there is to be one.
+    pub(crate) fn write_pid(&self, pid: i32) -> Result<()> {
+        let Some(file) = &self.pidfile else {
+            return Ok(());
+        };
+        let mut order = vec![PID];
+        order.extend(pid.to_ne_bytes());
+        match self.ask(&order)? {
+            Some(Answer::Done) => Ok(()),
+            Some(Answer::Failed {
+                error: Outcome::Errno(number),
+                ..
+            }) => {
+                let text = line(["write failed ".as_ref(), file]);
+                let error = sys::Error::from_raw(number);
+                Err(Failure::new(Stage::Report, text, error))
+            }
+            _ => Err(gone(sys::Error::from_raw(libc::EPIPE))),
+        }
+    }
+
+    fn ask(&self, order: &[u8]) -> Result<Option<Answer>> {
+        sys::write_once(self.socket.as_fd(), order).map_err(gone)?;
+        let mut answer = vec![0; MESSAGE];
+        let length = sys::read_some(self.socket.as_fd(), &mut answer).map_err(gone)?;
+        Ok(decode(&answer[..length]))
+    }
+
+    /// For a child of ours, which may ask it to work too; to end it stays our affair.
+    pub(crate) fn shared(self) -> Helper {
+        Helper { pid: None, ..self }
     }
 
     /// Whether all its work is done.
@@ -90,14 +138,13 @@ impl Helper {
         self.next == self.work.len()
     }
 
-    /// Whether it may be asked to undo something: it has bound namespaces, or will.
+    /// Whether it may be asked to undo something: it has bound namespaces or written a file, or will.
     pub(crate) fn can_undo(&self) -> bool {
-        self.work
-            .iter()
-            .any(|piece| matches!(piece, Outside::Bind(_)))
+        let binds = |piece: &Outside| matches!(piece, Outside::Bind(_));
+        self.pidfile.is_some() || self.work.iter().any(binds)
     }
 
-    /// Has it undo what it has bound; ends it.
+    /// Has it undo what it has made; ends it.
     pub(crate) fn undo(self) {
         if sys::write_once(self.socket.as_fd(), &[UNDO]).is_ok() {
             // The answer comes when it is undone; without one there is nothing left to undo it.
@@ -106,7 +153,7 @@ impl Helper {
         self.end();
     }
 
-    /// Ends it; what it has bound stays.
+    /// Ends it; what it has made stays.
     pub(crate) fn end(self) {
         drop(self.socket);
         if let Some(pid) = self.pid {
@@ -114,6 +161,10 @@ impl Helper {
             let _ = sys::wait(pid);
         }
     }
+}
+
+fn gone(error: sys::Error) -> Failure {
+    Failure::new(Stage::Fork, "the helper outside is gone", error)
 }
 
 /// The largest answer: what a program said is cut to this.
@@ -141,6 +192,8 @@ enum Outcome {
     Exited(i32),
     /// This signal killed the program.
     Killed(i32),
+    /// The program succeeded, and there is no map.
+    NoMap,
 }
 
 fn encode(answer: &Answer) -> Vec<u8> {
@@ -152,6 +205,7 @@ fn encode(answer: &Answer) -> Vec<u8> {
                 Outcome::NotExecuted(number) => (2, number),
                 Outcome::Exited(number) => (3, number),
                 Outcome::Killed(number) => (4, number),
+                Outcome::NoMap => (5, 0),
             };
             let mut bytes = vec![tag];
             bytes.extend((*part as u32).to_ne_bytes());
@@ -174,7 +228,8 @@ fn decode(bytes: &[u8]) -> Option<Answer> {
         1 => Outcome::Errno(number),
         2 => Outcome::NotExecuted(number),
         3 => Outcome::Exited(number),
-        _ => Outcome::Killed(number),
+        4 => Outcome::Killed(number),
+        _ => Outcome::NoMap,
     };
     let part = usize::try_from(u32::from_ne_bytes(*part)).ok()?;
     Some(Answer::Failed {
@@ -185,17 +240,13 @@ fn decode(bytes: &[u8]) -> Option<Answer> {
 }
 
 /// The helper's failure as ours.
-fn explain(work: &Outside, part: usize, outcome: Outcome, said: Vec<u8>) -> Failure {
+fn explain(work: &Outside, caller: i32, part: usize, outcome: Outcome, said: Vec<u8>) -> Failure {
     match work {
         Outside::Bind(binds) => {
             let Some((kind, file)) = binds.get(part) else {
                 return Failure::plain(Stage::Fork, "the helper outside failed");
             };
-            let source = format!(
-                "mount /proc/{}/ns/{} on ",
-                sys::pid(),
-                kind.file_for_children()
-            );
+            let source = format!("mount /proc/{caller}/ns/{} on ", kind.file_for_children());
             let text = line([source.as_ref(), file, " failed".as_ref()]);
             let stage = Stage::Bind {
                 kind: *kind,
@@ -236,6 +287,9 @@ fn explain(work: &Outside, part: usize, outcome: Outcome, said: Vec<u8>) -> Fail
                     stage,
                     format!("{} failed: killed by signal {signal}", ids.helper()),
                 ),
+                Outcome::NoMap => {
+                    Failure::plain(stage, format!("{} failed: it wrote no map", ids.helper()))
+                }
             };
             failure.said = said;
             failure
@@ -243,93 +297,105 @@ fn explain(work: &Outside, part: usize, outcome: Outcome, said: Vec<u8>) -> Fail
     }
 }
 
+/// The process that the helper works for.
+struct Caller {
+    pid: i32,
+    /// Its directory in /proc.
+    directory: OwnedFd,
+    /// Our end of the line to it.
+    socket: OwnedFd,
+}
+
 /// The helper's life.
-fn serve(work: &[Outside], socket: &OwnedFd, caller: &OwnedFd, pid: i32) {
+fn serve(work: &[Outside], mut pidfile: Option<Pidfile>, caller: &Caller) {
+    let socket = caller.socket.as_fd();
     let mut bound: Vec<&OsStr> = Vec::new();
-    let mut complete = true;
     let mut next = work.iter();
-    let mut order = [0];
-    // An error or an end of the socket: the caller is gone.
-    while let Ok(1) = sys::read_some(socket.as_fd(), &mut order) {
-        if order[0] == UNDO {
-            undo(&mut bound);
-            let _ = sys::write_once(socket.as_fd(), &[UNDO]);
-            return;
-        }
-        let Some(piece) = next.next() else { break };
-        let answer = match piece {
-            Outside::Maps(maps) => match write_maps(maps, caller, pid) {
-                Ok(()) => Answer::Done,
-                Err(failed) => failed,
-            },
-            Outside::Bind(binds) => {
-                complete = false;
-                match bind_all(binds, caller, &mut bound) {
-                    Ok(()) => {
-                        complete = true;
-                        Answer::Done
-                    }
-                    Err((part, error)) => Answer::Failed {
-                        part,
-                        error: Outcome::Errno(error.raw()),
-                        said: Vec::new(),
-                    },
-                }
+    let mut order = [0; 5];
+    // At the end of the socket the caller has become the program, or has seen to its start: all of it stays.
+    while let Ok(1..) = sys::read_some(socket, &mut order) {
+        let done = match (order, &mut pidfile) {
+            ([UNDO, ..], _) => {
+                undo(&mut bound, pidfile);
+                let _ = sys::write_once(socket, &[UNDO]);
+                return;
             }
+            ([PID, pid @ ..], Some(file)) => {
+                let written = file.write(i32::from_ne_bytes(pid));
+                written.map_err(|error| failed(0, error))
+            }
+            _ => match next.next() {
+                Some(Outside::Maps(maps)) => write_maps(maps, caller),
+                Some(Outside::Bind(binds)) => bind_all(binds, caller, &mut bound),
+                None => return undo(&mut bound, pidfile),
+            },
         };
-        let failed = matches!(answer, Answer::Failed { .. });
-        if sys::write_once(socket.as_fd(), &encode(&answer)).is_err() || failed {
-            break;
+        let ok = done.is_ok();
+        let answered = sys::write_once(socket, &encode(&done.err().unwrap_or(Answer::Done)));
+        // Who did not wait for the answer has started nothing.
+        if !ok || answered.is_err() {
+            return undo(&mut bound, pidfile);
         }
-    }
-    if !complete {
-        undo(&mut bound);
     }
 }
 
-fn undo(bound: &mut Vec<&OsStr>) {
+fn failed(part: usize, error: sys::Error) -> Answer {
+    Answer::Failed {
+        part,
+        error: Outcome::Errno(error.raw()),
+        said: Vec::new(),
+    }
+}
+
+fn undo(bound: &mut Vec<&OsStr>, pidfile: Option<Pidfile>) {
     while let Some(file) = bound.pop() {
         // Nobody is left to tell of an error.
         let _ = sys::detach(file);
     }
+    if let Some(mut file) = pidfile {
+        file.undo();
+    }
 }
 
-/// Binds the caller's namespaces on their files; the number of the one that failed.
+/// Binds the caller's namespaces on their files.
 fn bind_all<'a>(
     binds: &'a [(Kind, OsString)],
-    caller: &OwnedFd,
+    caller: &Caller,
     bound: &mut Vec<&'a OsStr>,
-) -> std::result::Result<(), (usize, sys::Error)> {
+) -> std::result::Result<(), Answer> {
     for (index, (kind, file)) in binds.iter().enumerate() {
         let source = OsString::from(format!(
             "/proc/self/fd/{}/ns/{}",
-            caller.as_raw_fd(),
+            caller.directory.as_raw_fd(),
             kind.file_for_children()
         ));
-        sys::bind(&source, file, false).map_err(|error| (index, error))?;
+        sys::bind(&source, file, false).map_err(|error| failed(index, error))?;
         bound.push(file);
     }
     Ok(())
 }
 
-/// Writes the maps, by files directly and by programs side by side.
-fn write_maps(
-    maps: &[(Ids, IdMap, Via)],
-    caller: &OwnedFd,
+/// A program that writes a map.
+struct Running {
+    part: usize,
     pid: i32,
-) -> std::result::Result<(), Answer> {
+    output: OwnedFd,
+}
+
+/// Writes the maps, by files directly and by programs side by side.
+fn write_maps(maps: &[(Ids, IdMap, Via)], caller: &Caller) -> std::result::Result<(), Answer> {
+    let directory = caller.directory.as_fd();
     let mut running = Vec::new();
     let mut failed = None;
     for (part, (ids, map, via)) in maps.iter().enumerate() {
         let started = match via {
             Via::File => {
-                let file = sys::open_at(caller.as_fd(), ids.file().as_ref(), For::Writing);
+                let file = sys::open_at(directory, ids.file().as_ref(), For::Writing);
                 file.and_then(|file| sys::write_once(file.as_fd(), &map.text()))
                     .map_err(|error| Outcome::Errno(error.raw()))
             }
-            Via::Program => {
-                start_program(*ids, map, pid).map(|program| running.push((part, program)))
-            }
+            Via::Program => start_program(*ids, map, caller.pid)
+                .map(|(pid, output)| running.push(Running { part, pid, output })),
         };
         if let Err(error) = started {
             failed.get_or_insert(Answer::Failed {
@@ -339,11 +405,25 @@ fn write_maps(
             });
         }
     }
-    for (part, (pid, output)) in running {
+    let mut outputs = Vec::new();
+    for program in &running {
         // Read to its end before waiting, so that the program never blocks on a full pipe.
-        let said = sys::read_all(output.as_fd()).unwrap_or_default();
+        match listen(program.output.as_fd(), caller) {
+            Some(said) => outputs.push(said),
+            None => break,
+        }
+    }
+    if outputs.len() < running.len() {
+        // The caller is gone: what still runs ends with it.
+        for program in &running {
+            let _ = sys::kill(program.pid, libc::SIGKILL);
+        }
+    }
+    outputs.resize(running.len(), Vec::new());
+    for (Running { part, pid, .. }, said) in running.into_iter().zip(outputs) {
         let error = match sys::wait(pid) {
-            Ok(Change::Exited(0)) => continue,
+            Ok(Change::Exited(0)) if has_map(maps[part].0, caller) => continue,
+            Ok(Change::Exited(0)) => Outcome::NoMap,
             Ok(Change::Exited(status)) => Outcome::Exited(status.into()),
             Ok(Change::Killed(signal) | Change::Stopped(signal)) => Outcome::Killed(signal),
             Err(error) => Outcome::Errno(error.raw()),
@@ -351,6 +431,30 @@ fn write_maps(
         failed.get_or_insert(Answer::Failed { part, error, said });
     }
     failed.map_or(Ok(()), Err)
+}
+
+/// Whether a map has been written: another newuidmap(1) in `PATH` may have done something else.
+fn has_map(ids: Ids, caller: &Caller) -> bool {
+    let text = sys::read_file_at(caller.directory.as_fd(), ids.file().as_ref());
+    text.is_ok_and(|text| !text.is_empty())
+}
+
+/// All that a program says; none when the caller ends before it does.
+fn listen(output: BorrowedFd<'_>, caller: &Caller) -> Option<Vec<u8>> {
+    let mut said = Vec::new();
+    let mut part = [0; MESSAGE];
+    loop {
+        // The caller waits for our answer, so all that can come from it is its end.
+        match sys::wait_readable([output, caller.socket.as_fd()]) {
+            Ok(0) => {}
+            Ok(_) => return None,
+            Err(_) => return Some(said),
+        }
+        match sys::read_some(output, &mut part) {
+            Ok(0) | Err(_) => return Some(said),
+            Ok(length) => said.extend_from_slice(&part[..length]),
+        }
+    }
 }
 
 /// Starts newuidmap or newgidmap for the caller; gives its PID and what it says on standard error.

@@ -167,20 +167,21 @@ impl Pidfile {
         })
     }
 
+    /// The file, as it was named.
+    pub(crate) fn path(&self) -> &OsStr {
+        &self.path
+    }
+
     /// Writes the PID, so that the file is there whole or not at all.
-    pub(crate) fn write(&mut self, pid: i32) -> Result<()> {
-        let failed = |error| {
-            let line = crate::failure::line(["write failed ".as_ref(), &self.path]);
-            Failure::new(Stage::Report, line, error)
-        };
+    pub(crate) fn write(&mut self, pid: i32) -> sys::Result<()> {
         let directory = self.directory.as_fd();
         let temporary = OsString::from(format!(".nskit-pid.{pid}.{}", sys::pid()));
-        let file = sys::create_at(directory, &temporary, 0o644).map_err(failed)?;
+        let file = sys::create_at(directory, &temporary, 0o644)?;
         let done = sys::write_all(file.as_fd(), format!("{pid}\n").as_bytes())
             .and_then(|()| sys::rename_at(directory, &temporary, &self.name));
         if let Err(error) = done {
             let _ = sys::remove_at(directory, &temporary);
-            return Err(failed(error));
+            return Err(error);
         }
         self.written = true;
         Ok(())
