@@ -22,5 +22,7 @@ mod nsenter_context;
 mod nskit;
 mod setns_basic;
 mod unshare_basic;
+mod unshare_maps;
+mod unshare_persistence;
 mod values;
 mod waiting;
