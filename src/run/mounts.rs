@@ -1,7 +1,7 @@
 //! Mounts, root and working directory of a new mount namespace.
 
 use std::ffi::{OsStr, OsString};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, IntoRawFd};
 
 use crate::failure::{Failure, Result, Stage, line};
 use crate::plan::Kind;
@@ -68,7 +68,12 @@ pub(crate) fn register(dir: &OsStr, entry: &OsStr) -> Result<()> {
     let failed =
         |what: &str, error| Failure::new(Stage::Register, line([what.as_ref(), &path]), error);
     let file = sys::open(&path, For::Writing).map_err(|error| failed("cannot open ", error))?;
-    sys::write_once(file.as_fd(), entry.as_bytes()).map_err(|error| failed("write failed ", error))
+    sys::write_once(file.as_fd(), entry.as_bytes())
+        .map_err(|error| failed("write failed ", error))?;
+    // Left open until the program is executed: nothing else uses the file system between the end of the old root
+    // and its mount in the new one, and unused it forgets the interpreter.
+    let _ = file.into_raw_fd();
+    Ok(())
 }
 
 /// Makes `dir` the root directory, and `/` the working directory.

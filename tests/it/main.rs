@@ -23,6 +23,7 @@ mod nskit;
 mod setns_basic;
 mod unshare_basic;
 mod unshare_maps;
+mod unshare_mounts;
 mod unshare_persistence;
 mod values;
 mod waiting;
