@@ -25,5 +25,6 @@ mod unshare_basic;
 mod unshare_maps;
 mod unshare_mounts;
 mod unshare_persistence;
+mod unshare_processes;
 mod values;
 mod waiting;
