@@ -9,7 +9,7 @@ use std::path::Path;
 use super::child::Ended;
 use crate::failure::{Failure, Result, Stage};
 use crate::plan::Kind;
-use crate::sys::{self, For};
+use crate::sys::{self, Disposition, For, SignalSet};
 
 /// The caller's descriptor for reports: a line of JSON for each event.
 #[derive(Debug)]
@@ -104,9 +104,19 @@ impl Status {
     }
 
     /// One write a line, so that a reader never sees half of one. Nobody may be reading any more: that is no
-    /// failure of ours.
+    /// failure of ours, and no reason to die of SIGPIPE.
     fn tell(&self, line: &str) {
-        let _ = sys::write_all(self.fd.as_fd(), line.as_bytes());
+        let mask = sys::set_blocked(SignalSet::ALL);
+        let written = sys::write_all(self.fd.as_fd(), line.as_bytes());
+        let broken = written.is_err_and(|error| error.raw() == libc::EPIPE);
+        if broken && sys::is_ignored(libc::SIGPIPE) == Ok(false) {
+            // To ignore a signal takes a pending one away; the program is to find it as our caller left it.
+            let _ = sys::set_disposition(libc::SIGPIPE, Disposition::Ignored);
+            let _ = sys::set_disposition(libc::SIGPIPE, Disposition::Default);
+        }
+        if let Ok(mask) = mask {
+            let _ = sys::set_blocked(mask);
+        }
     }
 }
 
