@@ -242,6 +242,12 @@ pub(crate) fn parse(text: &OsStr) -> Result<Reference, String> {
     Err(unknown())
 }
 
+/// Reads the text of a link in /proc/PID/ns, `net:[4026531840]`: the kind and the inode (proc_pid_ns(5)).
+pub(crate) fn link(text: &[u8]) -> Option<(Kind, u64)> {
+    let at = text.iter().position(|&byte| byte == b':')?;
+    Some((Kind::from_name(&text[..at])?, bracketed(&text[at + 1..])?))
+}
+
 /// The number in `[4026531840]`.
 fn bracketed(text: &[u8]) -> Option<u64> {
     let inner = text.strip_prefix(b"[")?.strip_suffix(b"]")?;

@@ -255,12 +255,24 @@ pub(crate) fn access(path: &OsStr, mode: i32) -> Result<()> {
 }
 
 /// The names in a directory, without `.` and `..` (getdents64(2)).
+pub(crate) fn list(dir: BorrowedFd<'_>) -> Result<Vec<OsString>> {
+    let mut names = Vec::new();
+    each_name(dir, &mut [0; 32 * 1024], |name| {
+        names.push(OsString::from_vec(name.to_bytes().to_vec()));
+    })?;
+    Ok(names)
+}
+
+/// Calls `each` with the names in a directory, without `.` and `..`; `room` is for the kernel to write into,
+/// and holds a name of 255 bytes at least.
 ///
 /// The kernel's call is used as it is: std's and libc's readers allocate a stream a directory, which
 /// shows where every process of a machine is looked at.
-pub(crate) fn list(dir: BorrowedFd<'_>) -> Result<Vec<OsString>> {
-    let mut names = Vec::new();
-    let mut room = [0_u8; 32 * 1024];
+pub(crate) fn each_name(
+    dir: BorrowedFd<'_>,
+    room: &mut [u8],
+    mut each: impl FnMut(&CStr),
+) -> Result<()> {
     loop {
         // SAFETY: the kernel writes at most `room.len()` bytes into it.
         let length = check(unsafe {
@@ -272,7 +284,7 @@ pub(crate) fn list(dir: BorrowedFd<'_>) -> Result<Vec<OsString>> {
             )
         })?;
         if length == 0 {
-            return Ok(names);
+            return Ok(());
         }
         let mut entries = &room[..usize::try_from(length).unwrap_or(0)];
         // struct linux_dirent64 (getdents(2)): ino 8, off 8, reclen 2, type 1, then the name and a NUL.
@@ -282,11 +294,31 @@ pub(crate) fn list(dir: BorrowedFd<'_>) -> Result<Vec<OsString>> {
                 break;
             };
             if !matches!(name.to_bytes(), b"." | b"..") {
-                names.push(OsString::from_vec(name.to_bytes().to_vec()));
+                each(name);
             }
             entries = &entries[size..];
         }
     }
+}
+
+/// The text of a symbolic link below `dir`, in `room`, and cut to it (readlinkat(2)).
+pub(crate) fn read_link_into<'a>(
+    dir: BorrowedFd<'_>,
+    path: &CStr,
+    room: &'a mut [u8],
+) -> Result<&'a [u8]> {
+    // SAFETY: the path is a C string, and the kernel writes at most `room.len()` bytes into it.
+    let length = check(
+        unsafe {
+            libc::readlinkat(
+                dir.as_raw_fd(),
+                path.as_ptr(),
+                room.as_mut_ptr().cast(),
+                room.len(),
+            )
+        } as libc::c_long,
+    )?;
+    Ok(&room[..usize::try_from(length).unwrap_or(0)])
 }
 
 /// Makes the directory behind `fd` the working directory (fchdir(2)).
