@@ -9,7 +9,7 @@ use super::target::Target;
 use crate::failure::{Failure, Result, Stage, line};
 use crate::plan::number::decimal;
 use crate::plan::{Enter, Kind, Kinds, Reference, Wanted, Which};
-use crate::show;
+use crate::show::{self, Found};
 use crate::sys::{self, For};
 
 /// Opens all that is to be entered.
@@ -152,7 +152,7 @@ pub(crate) fn open_reference(reference: &Reference, which: Which) -> Result<Name
 }
 
 /// The kind to enter a single namespace as.
-fn kind_of(fd: BorrowedFd<'_>, wanted: &Wanted) -> Result<Kind> {
+pub(crate) fn kind_of(fd: BorrowedFd<'_>, wanted: &Wanted) -> Result<Kind> {
     let found = sys::type_of(fd).ok().and_then(Kind::from_flag);
     match wanted.which {
         Which::These(kinds) if kinds.len() == 1 => {
@@ -227,19 +227,19 @@ fn open_descriptor(number: i32) -> Result<Named> {
     }
 }
 
-fn open_found(reference: &Reference, found: sys::Result<Option<OwnedFd>>) -> Result<OwnedFd> {
-    match found {
-        Ok(Some(fd)) => Ok(fd),
-        Ok(None) => {
-            let text = format!("{reference}: no such namespace can be seen");
-            Err(Failure::plain(Stage::Reference, text))
+fn open_found(reference: &Reference, found: sys::Result<Found>) -> Result<OwnedFd> {
+    let text = match found {
+        Ok(Found::Here(fd)) => return Ok(fd),
+        Ok(Found::Gone) => format!("{reference}: gone while it was looked for"),
+        Ok(Found::Nowhere { unreadable: 0 }) => {
+            format!("{reference}: no such namespace can be seen")
         }
-        Err(error) => Err(Failure::new(
-            Stage::Reference,
-            format!("{reference}"),
-            error,
-        )),
-    }
+        Ok(Found::Nowhere { unreadable }) => format!(
+            "{reference}: no such namespace can be seen, and {unreadable} processes could not be looked at"
+        ),
+        Err(error) => return Err(Failure::open("/proc", error)),
+    };
+    Err(Failure::plain(Stage::Reference, text))
 }
 
 /// By the kernel's number: at once where the kernel opens by it, else by looking at all that can be seen.

@@ -58,6 +58,27 @@ pub(crate) fn open_at(dir: BorrowedFd<'_>, path: &OsStr, purpose: For) -> Result
     )?)
 }
 
+/// Opens for reading what `fd` names, close-on-exec (open(2), `O_PATH`; proc_pid_fd(5)).
+pub(crate) fn reopen(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
+    let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    open(path.as_ref(), For::Reading)
+}
+
+/// Opens `path` for naming only, below `root` as if that were the root directory, and only through what the
+/// kernel has in its cache (openat2(2), `RESOLVE_IN_ROOT`, `RESOLVE_CACHED`): so no symbolic link leads out,
+/// and no file system is asked that may not answer. A mount point is always in the cache.
+///
+/// # Errors
+/// `EAGAIN` when something on the way is not in the cache. `ENOSYS` before Linux 5.6, `EINVAL` before 5.12.
+pub(crate) fn open_cached(root: BorrowedFd<'_>, path: &OsStr) -> Result<OwnedFd> {
+    use nix::fcntl::{OpenHow, ResolveFlag, openat2};
+    /// `RESOLVE_CACHED` of `linux/openat2.h`.
+    const CACHED: u64 = 0x20;
+    let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::from_bits_retain(CACHED);
+    let how = OpenHow::new().flags(For::Path.flags()).resolve(resolve);
+    Ok(openat2(root, path, how)?)
+}
+
 /// Makes a new file below `dir`; an existing one is an error (open(2), `O_EXCL`).
 pub(crate) fn create_at(dir: BorrowedFd<'_>, path: &OsStr, mode: u32) -> Result<OwnedFd> {
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
@@ -214,6 +235,18 @@ pub(crate) fn stat_fd(fd: BorrowedFd<'_>) -> Result<FileStat> {
     Ok(nix::sys::stat::fstat(fd)?)
 }
 
+/// What the descriptor refers to, as far as the kernel knows without asking a file system that may not answer
+/// (statx(2), `AT_STATX_DONT_SYNC`). Device, inode and type are right.
+pub(crate) fn stat_cached(fd: BorrowedFd<'_>) -> Result<FileStat> {
+    let flags = AtFlags::AT_EMPTY_PATH | AtFlags::from_bits_retain(libc::AT_STATX_DONT_SYNC);
+    Ok(nix::sys::stat::fstatat(fd, "", flags)?)
+}
+
+/// Whether the descriptor is a socket.
+pub(crate) fn is_socket(fd: BorrowedFd<'_>) -> bool {
+    stat_cached(fd).is_ok_and(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFSOCK)
+}
+
 /// What the path refers to (stat(2)).
 pub(crate) fn stat(path: &OsStr) -> Result<FileStat> {
     Ok(nix::sys::stat::stat(path)?)
@@ -308,16 +341,14 @@ pub(crate) fn read_link_into<'a>(
     room: &'a mut [u8],
 ) -> Result<&'a [u8]> {
     // SAFETY: the path is a C string, and the kernel writes at most `room.len()` bytes into it.
-    let length = check(
-        unsafe {
-            libc::readlinkat(
-                dir.as_raw_fd(),
-                path.as_ptr(),
-                room.as_mut_ptr().cast(),
-                room.len(),
-            )
-        } as libc::c_long,
-    )?;
+    let length = check(unsafe {
+        libc::readlinkat(
+            dir.as_raw_fd(),
+            path.as_ptr(),
+            room.as_mut_ptr().cast(),
+            room.len(),
+        )
+    } as libc::c_long)?;
     Ok(&room[..usize::try_from(length).unwrap_or(0)])
 }
 
