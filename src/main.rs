@@ -11,6 +11,8 @@ mod applets;
 mod cli;
 mod explain;
 mod failure;
+#[cfg(test)]
+mod layers;
 mod plan;
 mod run;
 mod show;
@@ -45,7 +47,8 @@ fn start(args: &Args) -> u8 {
     let name = argv.first().map_or(&b""[..], |word| name_in(word));
     if sys::is_set_id() {
         let text = "refusing to run set-user-ID or set-group-ID: that would hand root to everyone";
-        return fail(OsStr::from_bytes(name), text.as_ref(), OWN_FAILURE);
+        let status = applet(name).map_or(OWN_FAILURE, |applet| applet.failure_status);
+        return fail(OsStr::from_bytes(name), text.as_ref(), status);
     }
     match applet(name) {
         Some(applet) => call(applet, argv, args),

@@ -3,6 +3,8 @@
 //! The hard thing here: argh's declarations say what exists, but argh knows neither clusters nor
 //! optional values nor abbreviations nor bytes outside UTF-8. [`getopt`] knows those and nothing else.
 
+#[cfg(test)]
+mod docs;
 mod getopt;
 mod help;
 mod table;

@@ -21,6 +21,8 @@ mod report;
 mod resolve;
 mod target;
 
+use std::os::fd::{AsFd, OwnedFd};
+
 pub(crate) use child::Ended;
 
 pub(crate) use host::Machine;
@@ -50,6 +52,8 @@ pub(crate) struct Run<'a> {
     context: Context,
     /// The process of ours that stayed outside.
     helper: Option<Helper>,
+    /// Where a mount namespace is to be bound on a file: the one that this will be done in.
+    binding_from: Option<OwnedFd>,
     /// The kinds that were entered.
     entered: Kinds,
     /// The supplementary groups have been dropped before a user namespace was entered.
@@ -82,6 +86,7 @@ pub(crate) fn run(plan: &Plan, args: &Args) -> Outcome {
         target: None,
         context: Context::default(),
         helper: None,
+        binding_from: None,
         entered: Kinds::NONE,
         groups_dropped: false,
         environment: None,
@@ -155,6 +160,13 @@ impl Run<'_> {
             .collect();
         let binds = work.iter().any(|piece| matches!(piece, Outside::Bind(_)));
         let forks = steps.iter().any(|step| matches!(step, Step::Fork(_)));
+        let binds_mount = work.iter().any(|piece| match piece {
+            Outside::Bind(binds) => binds.iter().any(|(kind, _)| *kind == Kind::Mnt),
+            Outside::Maps(_) => false,
+        });
+        if binds_mount {
+            self.binding_from = sys::open("/proc/self/ns/mnt".as_ref(), sys::For::Reading).ok();
+        }
         self.helper = Some(Helper::start(work, binds && !forks)?);
         Ok(())
     }
@@ -162,8 +174,7 @@ impl Run<'_> {
     fn step(&mut self, step: &Step) -> Result<()> {
         match step {
             Step::Become { uid, gid } => credentials::become_owner(*uid, *gid),
-            Step::Unshare(kinds) => sys::unshare(kinds.flags())
-                .map_err(|error| Failure::new(Stage::Unshare(*kinds), "unshare failed", error)),
+            Step::Unshare(kinds) => self.unshare(*kinds),
             Step::Setgroups(value) => maps::setgroups(*value),
             Step::WriteMap(ids, map) => maps::write(*ids, map),
             Step::Outside(_) => self.outside(),
@@ -220,6 +231,15 @@ impl Run<'_> {
             }
             // The loop does these.
             Step::Helper | Step::Fork(_) | Step::Execute(_) => Ok(()),
+        }
+    }
+
+    fn unshare(&mut self, kinds: Kinds) -> Result<()> {
+        let failed = |error| Failure::new(Stage::Unshare(kinds), "unshare failed", error);
+        sys::unshare(kinds.flags()).map_err(failed)?;
+        match self.binding_from.take() {
+            Some(from) => mounts::make_bindable(from.as_fd()).map_err(failed),
+            None => Ok(()),
         }
     }
 

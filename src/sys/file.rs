@@ -4,6 +4,7 @@ use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
+use nix::NixPath;
 use nix::fcntl::{AtFlags, OFlag};
 use nix::sys::stat::{FileStat, Mode};
 
@@ -45,17 +46,22 @@ impl For {
 
 /// Opens `path`, close-on-exec (open(2)).
 pub(crate) fn open(path: &OsStr, purpose: For) -> Result<OwnedFd> {
-    Ok(nix::fcntl::open(path, purpose.flags(), Mode::empty())?)
+    openat(libc::AT_FDCWD, path, purpose)
 }
 
 /// Opens `path` below the directory `dir`, close-on-exec (openat(2)).
 pub(crate) fn open_at(dir: BorrowedFd<'_>, path: &OsStr, purpose: For) -> Result<OwnedFd> {
-    Ok(nix::fcntl::openat(
-        dir,
-        path,
-        purpose.flags(),
-        Mode::empty(),
-    )?)
+    openat(dir.as_raw_fd(), path, purpose)
+}
+
+/// The raw call: musl's wrapper makes another one, for kernels that do not know `O_CLOEXEC`.
+fn openat(dir: RawFd, path: &OsStr, purpose: For) -> Result<OwnedFd> {
+    let flags = purpose.flags().bits() | libc::O_LARGEFILE;
+    let fd = path.with_nix_path(|path| {
+        // SAFETY: the path is a C string that lives across the call.
+        check(unsafe { libc::syscall(libc::SYS_openat, dir, path.as_ptr(), flags) })
+    })??;
+    super::owned(fd)
 }
 
 /// Opens for reading what `fd` names, close-on-exec (open(2), `O_PATH`; proc_pid_fd(5)).
@@ -263,10 +269,10 @@ pub(crate) fn stat_at(dir: BorrowedFd<'_>, path: &OsStr) -> Result<FileStat> {
 }
 
 /// The magic number of the file system that the descriptor lies on (fstatfs(2)).
-pub(crate) fn filesystem_magic(fd: BorrowedFd<'_>) -> Result<i64> {
-    Ok(i64::from(
-        nix::sys::statfs::fstatfs(fd)?.filesystem_type().0,
-    ))
+pub(crate) fn filesystem_magic(fd: BorrowedFd<'_>) -> Result<u64> {
+    let magic = nix::sys::statfs::fstatfs(fd)?.filesystem_type().0;
+    // A signed word in the GNU C library, an unsigned one in musl.
+    Ok(u64::from_ne_bytes(magic.to_ne_bytes()))
 }
 
 /// The text of a symbolic link (readlink(2)).

@@ -7,7 +7,7 @@
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, c_char, c_int};
-use std::ptr::{addr_of, addr_of_mut, null, null_mut};
+use std::ptr::{null, null_mut};
 use std::sync::Mutex;
 
 /// `struct option` of getopt_long(3).
@@ -114,18 +114,18 @@ pub(crate) fn parse<'a>(
 
 fn place() -> usize {
     // SAFETY: only `parse` touches the variable, under its lock.
-    let place = unsafe { addr_of!(optind).read() };
+    let place = unsafe { optind };
     usize::try_from(place).expect("an index")
 }
 
 fn set_place(place: c_int) {
     // SAFETY: only `parse` touches the variable, under its lock.
-    unsafe { addr_of_mut!(optind).write(place) }
+    unsafe { optind = place }
 }
 
 fn value() -> Option<Vec<u8>> {
     // SAFETY: only `parse` touches the variable, under its lock.
-    let value = unsafe { addr_of!(optarg).read() };
+    let value = unsafe { optarg };
     if value.is_null() {
         return None;
     }
@@ -149,9 +149,9 @@ impl StderrText {
         let stream = unsafe { libc::open_memstream(&raw mut place.0, &raw mut place.1) };
         assert!(!stream.is_null(), "open_memstream: out of memory");
         // SAFETY: only `parse` touches the variable, under its lock.
-        let real = unsafe { addr_of!(stderr).read() };
+        let real = unsafe { stderr };
         // SAFETY: as above; the stream is open until after the real one is back.
-        unsafe { addr_of_mut!(stderr).write(stream) };
+        unsafe { stderr = stream };
         Self {
             real,
             stream,
@@ -161,7 +161,7 @@ impl StderrText {
 
     fn finish(self) -> Vec<u8> {
         // SAFETY: as in `capture`.
-        unsafe { addr_of_mut!(stderr).write(self.real) };
+        unsafe { stderr = self.real };
         // SAFETY: the stream is open, and closed only here.
         unsafe { libc::fclose(self.stream) };
         let (text, length) = *self.place;

@@ -17,6 +17,7 @@ mod mount;
 mod net;
 mod ns;
 mod process;
+mod processor;
 mod signal;
 
 pub(crate) use caps::*;
@@ -29,6 +30,7 @@ pub(crate) use mount::*;
 pub(crate) use net::*;
 pub(crate) use ns::*;
 pub(crate) use process::*;
+pub(crate) use processor::*;
 pub(crate) use signal::*;
 
 /// What a system call gives: a value, or the errno.

@@ -1,0 +1,114 @@
+# fish completion for setns(1).
+# Made from the options' declarations: UPDATE_DOCS=1 cargo test docs. Do not edit.
+
+# What stands for the value in the word that is being typed: behind `=`, or the whole word.
+function __nskit_value
+    string replace --regex '^--?[^=]*=' '' -- (commandline -ct)
+end
+
+function __nskit_directories
+    __fish_complete_directories (__nskit_value) ''
+end
+
+function __nskit_files
+    complete -C "__nskit_no_command "(__nskit_value)
+end
+
+function __nskit_signals
+    kill -l | string split --no-empty ' '
+end
+
+# Offers what the command prints for the last part of a list.
+function __nskit_list
+    set -l before (__nskit_value | string match --regex '^.*,|^')
+    printf '%s\n' $before($argv)
+end
+
+# The program, of which these words have been typed before the current one.
+function __nskit_program
+    if set -q argv[1]; or not string match --quiet -- '-*' (commandline -ct)
+        __fish_complete_subcommand --commandline $argv (commandline -ct)
+    end
+end
+
+# The operands before the word that is being typed; fails where options are read wrongly so far.
+function __nskit_setns_operands
+    set -l words (commandline -opc)
+    set -e words[1]
+    argparse --stop-nonopt in-order same q/quiet show tree json S/setuid= G/setgid= groups= keep-caps f/fork F/no-fork r/root=\? w/wd=\? W/wdns=\? v/verbose status-fd= pidfile= explain dry-run V/version h/help -- $words 2>/dev/null
+    or return
+    string join \n -- $argv
+end
+
+# Whether an option can stand here.
+function __nskit_setns_in_options
+    test (count (__nskit_setns_operands)) -eq 0
+end
+
+# References to namespaces, with commas between them.
+function __nskit_refs
+    set -l before (commandline -ct | string match --regex '^.*[,=]|^')
+    set -l value (string replace -- "$before" '' (commandline -ct))
+    set -l chain (string match --regex '^(?:(?:parent|owner):)*' -- "$value")
+    set -l value (string replace -- "$chain" '' "$value")
+    set before $before$chain
+    switch "$value"
+        case 0\* 1\* 2\* 3\* 4\* 5\* 6\* 7\* 8\* 9\*
+            printf '%s\n' $before(__fish_complete_pids)
+        case 'pid:*'
+            printf '%s\n' {$before}pid:(__fish_complete_pids)
+        case 'pidfile:*'
+            set -l file (string replace pidfile: '' -- $value)
+            printf '%s\n' {$before}pidfile:(complete -C "__nskit_no_command $file")
+        case 'netns:*'
+            set -l names /run/netns/*
+            printf '%s\n' {$before}netns:(string replace /run/netns/ '' -- $names)
+        case '*/*'
+            printf '%s\n' $before(complete -C "__nskit_no_command $value")
+        case '*'
+            if not string match -q '*=' -- $before; and test -z "$chain"
+                printf '%s=\tKind of namespace\n' $before{cgroup,ipc,mnt,net,pid,time,user,uts}
+            end
+            printf '%s:\tForm of reference\n' $before{pid,netns,fd,id,sock,pidfile,cgroup,parent,owner}
+            printf '%s\n' $before{self,all}
+    end
+end
+
+# Another reference, or the program.
+function __nskit_setns_operand
+    set -l operands (__nskit_setns_operands)
+    if test (count $operands) -eq 0; or __fish_seen_argument -l same -l show
+        __nskit_refs
+        return
+    end
+    set -e operands[1]
+    if test "$operands[1]" = --
+        set -e operands[1]
+    end
+    __nskit_program $operands
+end
+
+complete -c setns -f
+complete -c setns -x -a '(__nskit_setns_operand)'
+complete -c setns -n __nskit_setns_in_options -l in-order -d 'enter the namespaces in the order given'
+complete -c setns -n __nskit_setns_in_options -l same -d 'tell whether the namespaces named are the same: 0 yes, 1 no'
+complete -c setns -n __nskit_setns_in_options -s q -l quiet -d 'with --same: print nothing'
+complete -c setns -n __nskit_setns_in_options -l show -d 'show the namespaces named, or all'
+complete -c setns -n __nskit_setns_in_options -l tree -d 'with --show: draw who owns and contains whom'
+complete -c setns -n __nskit_setns_in_options -l json -d 'with --show: as JSON'
+complete -c setns -n __nskit_setns_in_options -s S -l setuid -d 'user of the program, inside' -x -a '(__fish_complete_users) follow'
+complete -c setns -n __nskit_setns_in_options -s G -l setgid -d 'group of the program, inside; drops supplementary groups' -x -a '(__fish_complete_groups) follow'
+complete -c setns -n __nskit_setns_in_options -l groups -d 'supplementary groups of the program, inside' -x -a 'follow'
+complete -c setns -n __nskit_setns_in_options -l keep-caps -d 'keep the capabilities held in the user namespace across exec'
+complete -c setns -n __nskit_setns_in_options -s f -l fork -d 'run the program as a child'
+complete -c setns -n __nskit_setns_in_options -s F -l no-fork -d 'do not fork after entering a PID namespace'
+complete -c setns -n __nskit_setns_in_options -s r -l root -d 'root directory: the process\'s, or <dir>' -a '(__nskit_directories)'
+complete -c setns -n __nskit_setns_in_options -s w -l wd -d 'working directory: the process\'s, or <dir>' -a '(__nskit_directories)'
+complete -c setns -n __nskit_setns_in_options -s W -l wdns -d 'working directory, looked up inside' -a '(__nskit_directories)'
+complete -c setns -n __nskit_setns_in_options -s v -l verbose -d 'say each step with its result'
+complete -c setns -n __nskit_setns_in_options -l status-fd -d 'report on this descriptor, a line of JSON for each event' -x -a ''
+complete -c setns -n __nskit_setns_in_options -l pidfile -d 'write the program\'s PID to <file> before it starts' -r -F
+complete -c setns -n __nskit_setns_in_options -l explain -d 'on failure say why, and what to do'
+complete -c setns -n __nskit_setns_in_options -l dry-run -d 'print the steps and change nothing'
+complete -c setns -n __nskit_setns_in_options -s V -l version -d 'show the version'
+complete -c setns -n __nskit_setns_in_options -s h -l help -d 'show this help'

@@ -1,0 +1,252 @@
+//! Completions and man pages, made from the declarations and held against the committed files.
+//!
+//! `UPDATE_DOCS=1 cargo test docs` writes the files; without that a file that is not what the
+//! declarations give fails its test.
+
+mod bash;
+mod fish;
+mod man;
+mod zsh;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use super::Declared;
+use super::table::{Row, Table};
+use super::value_name::{Part, parts};
+use crate::applets::{nsenter, setns, unshare};
+
+/// What documents need to know of an applet.
+struct Applet {
+    name: &'static str,
+    description: &'static str,
+    sections: &'static [(&'static str, &'static str)],
+    table: Table,
+    /// Whether the first operand is a reference to a namespace, not the program.
+    takes_refs: bool,
+}
+
+impl Applet {
+    fn of<T: Declared>() -> Self {
+        Self {
+            name: T::NAME,
+            description: T::get_args_info().description,
+            sections: T::SECTIONS,
+            table: Table::of::<T>(),
+            takes_refs: T::OPERANDS[0].starts_with("ref"),
+        }
+    }
+
+    /// All of them, in the order in which people are told of them.
+    fn all() -> [Self; 3] {
+        [
+            Self::of::<unshare::Options>(),
+            Self::of::<nsenter::Options>(),
+            Self::of::<setns::Options>(),
+        ]
+    }
+}
+
+/// What a shell can offer for a value besides words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Nothing,
+    Files,
+    Directories,
+    Users,
+    Groups,
+    Signals,
+    Processes,
+    Variables,
+}
+
+/// What can stand for an option's value.
+#[derive(Debug, PartialEq, Eq)]
+struct Values {
+    kind: Kind,
+    /// Words to be typed as they are.
+    words: Vec<&'static str>,
+    /// Whether several may be given, with commas.
+    list: bool,
+}
+
+impl Values {
+    fn of(row: Row) -> Self {
+        let name = row.value_name();
+        let list = name.contains(",...");
+        let mut placeholders = parts(name).filter_map(|part| match part {
+            Part::Placeholder(word) => Some(word),
+            Part::Literal(_) | Part::Between(_) => None,
+        });
+        let kind = match (placeholders.next(), placeholders.next()) {
+            (Some("file"), _) => Kind::Files,
+            (Some("dir"), _) => Kind::Directories,
+            (Some("signal"), _) => Kind::Signals,
+            (Some("pid"), _) => Kind::Processes,
+            (Some("uid"), Some("name")) => Kind::Users,
+            (Some("gid"), Some("name")) => Kind::Groups,
+            (Some("name"), None) if list => Kind::Variables,
+            _ => Kind::Nothing,
+        };
+        let words = parts(name).filter_map(|part| match part {
+            Part::Literal(word) => Some(word),
+            Part::Placeholder(_) | Part::Between(_) => None,
+        });
+        Self {
+            kind,
+            words: words.collect(),
+            list,
+        }
+    }
+}
+
+/// Says in a made file where it comes from; `#` begins a comment in all three shells.
+const MADE: &str =
+    "# Made from the options' declarations: UPDATE_DOCS=1 cargo test docs. Do not edit.\n";
+
+/// Holds the committed file against what was made, or writes it.
+#[track_caller]
+fn committed(path: &str, made: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&file, made).expect(path);
+    }
+    let is = std::fs::read_to_string(&file).unwrap_or_default();
+    let differs = is.lines().zip(made.lines()).find(|(is, made)| is != made);
+    assert!(
+        is == made,
+        "{path} is not what the declarations give; UPDATE_DOCS=1 cargo test docs rewrites it. \
+         First lines that differ: {differs:?}"
+    );
+}
+
+/// The text of a committed file.
+fn text_of(path: &str) -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    std::fs::read_to_string(file).expect(path)
+}
+
+/// Starts another program on `arguments`, in the project's directory; `None`, after saying so, when
+/// it is not installed here, unless `MUST_RUN` forbids that.
+fn started(test: &str, program: &str, arguments: &[&str]) -> Option<Output> {
+    let output = Command::new(program)
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        // Whoever runs the tests has keys and a history of their own.
+        .env("INPUTRC", "/dev/null")
+        .env("HISTFILE", "")
+        .env("TERM", "dumb")
+        .output();
+    match output {
+        Ok(output) => Some(output),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            assert!(
+                std::env::var_os("MUST_RUN").is_none(),
+                "{test} must run, but there is no {program}"
+            );
+            println!("SKIP {test}: lacks {program}");
+            None
+        }
+        Err(error) => panic!("{program}: {error}"),
+    }
+}
+
+/// Whether a program is installed; if not, says so as [`started`] does.
+fn installed(test: &str, program: &str) -> bool {
+    started(test, program, &["--version"]).is_some()
+}
+
+/// What another program prints, line by line; it must say nothing else and succeed.
+fn lines_of(test: &str, program: &str, arguments: &[&str]) -> Option<Vec<String>> {
+    let output = started(test, program, arguments)?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && errors.is_empty(),
+        "{program} {arguments:?}: {}\n{errors}",
+        output.status
+    );
+    let text = String::from_utf8_lossy(&output.stdout);
+    Some(text.lines().map(str::to_owned).collect())
+}
+
+/// Lines as they are typed, and what TAB makes of them in bash and zsh.
+const TYPED: &[(&str, &str)] = &[
+    ("unshare --mount-p", "<unshare><--mount-proc>"),
+    ("unshare --mount=src/cl", "<unshare><--mount=src/cli>"),
+    ("unshare --root src/cl", "<unshare><--root><src/cli>"),
+    ("unshare -rR src/cl", "<unshare><-rR><src/cli>"),
+    ("unshare -rRsrc/cl", "<unshare><-rRsrc/cli>"),
+    ("unshare --propagation=sl", "<unshare><--propagation=slave>"),
+    ("unshare --setgroups de", "<unshare><--setgroups><deny>"),
+    (
+        "unshare --forward-signals=INT,TER",
+        "<unshare><--forward-signals=INT,TERM>",
+    ),
+    ("unshare -r mkfif", "<unshare><-r><mkfifo>"),
+    ("unshare -r -- mkfif", "<unshare><-r><--><mkfifo>"),
+    ("unshare mkfifo --for", "<unshare><mkfifo><--for>"),
+    ("unshare mkfifo src/cl", "<unshare><mkfifo><src/cli>"),
+    ("nsenter -nsrc/cl", "<nsenter><-nsrc/cli>"),
+    ("nsenter -S foll", "<nsenter><-S><follow>"),
+    ("setns net=sel", "<setns><net=self>"),
+    (
+        "setns self,user=owner:pidf",
+        "<setns><self,user=owner:pidfile:>",
+    ),
+    ("setns pidfile:src/cl", "<setns><pidfile:src/cli>"),
+    ("setns self -- mkfif", "<setns><self><--><mkfifo>"),
+    ("setns --same self al", "<setns><--same><self><all>"),
+    ("nskit nsen", "<nskit><nsenter>"),
+    ("nskit unshare --mount-p", "<nskit><unshare><--mount-proc>"),
+    ("nskit --install src/cl", "<nskit><--install><src/cli>"),
+];
+
+/// Types [`TYPED`] in an interactive shell, which zsh's zpty gives a terminal.
+fn typed_in(test: &str, shell: &str, setup: &str) {
+    let mut arguments = vec!["60", "zsh", "-f", "src/cli/docs/drive.zsh", shell, setup];
+    arguments.extend(TYPED.iter().map(|(line, _)| line));
+    let Some(became) = lines_of(test, "timeout", &arguments) else {
+        return;
+    };
+    assert_eq!(became.len(), TYPED.len());
+    for ((line, expected), became) in TYPED.iter().zip(became) {
+        // bash leaves the slash behind a directory, zsh takes it away again.
+        assert_eq!(became.replace("/>", ">"), *expected, "{line}");
+    }
+}
+
+#[test]
+fn a_value_is_completed_by_what_its_name_says() {
+    let [unshare, nsenter, _] = Applet::all();
+    let of = |applet: &Applet, name: &str| {
+        let mut rows = applet.table.rows();
+        Values::of(rows.find(|row| row.name() == name).expect(name))
+    };
+    let value = |kind, words: &[&'static str], list| Values {
+        kind,
+        words: words.to_vec(),
+        list,
+    };
+    assert_eq!(of(&unshare, "mount"), value(Kind::Files, &[], false));
+    assert_eq!(of(&unshare, "root"), value(Kind::Directories, &[], false));
+    assert_eq!(of(&unshare, "map-user"), value(Kind::Users, &[], false));
+    assert_eq!(of(&unshare, "owner"), value(Kind::Nothing, &[], false));
+    assert_eq!(of(&unshare, "hostname"), value(Kind::Nothing, &[], false));
+    assert_eq!(
+        of(&unshare, "forward-signals"),
+        value(Kind::Signals, &[], true)
+    );
+    assert_eq!(
+        of(&unshare, "whitelist-env"),
+        value(Kind::Variables, &[], true)
+    );
+    assert_eq!(
+        of(&unshare, "setgroups"),
+        value(Kind::Nothing, &["allow", "deny"], false)
+    );
+    assert_eq!(
+        of(&nsenter, "setgid"),
+        value(Kind::Groups, &["follow"], false)
+    );
+    assert_eq!(of(&nsenter, "target"), value(Kind::Processes, &[], false));
+}

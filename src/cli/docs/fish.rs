@@ -1,0 +1,202 @@
+//! Completions for fish.
+
+use std::fmt::Write;
+
+use super::{Applet, Kind, MADE, Values, committed, installed, lines_of};
+use crate::cli::table::{Arity, Row};
+
+/// Quotes for fish.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\\', r"\\").replace('\'', r"\'"))
+}
+
+/// How fish's `argparse` is told of an option.
+fn argparse(row: Row) -> String {
+    let name = row.name();
+    match (row.letter(), row.arity()) {
+        (Some(letter), Arity::None) => format!("{letter}/{name}"),
+        (Some(letter), Arity::Required) => format!("{letter}/{name}="),
+        (Some(letter), Arity::Optional) => format!("{letter}/{name}=?"),
+        (Some(letter), Arity::OptionalLong) => format!("{letter} {name}=?"),
+        (None, Arity::None) => name.to_owned(),
+        (None, Arity::Required) => format!("{name}="),
+        (None, Arity::OptionalLong | Arity::Optional) => format!("{name}=?"),
+    }
+}
+
+/// What `complete` is told of an option's value.
+fn value(row: Row) -> String {
+    let Values { kind, words, list } = Values::of(row);
+    let command = match kind {
+        Kind::Nothing | Kind::Files => "",
+        Kind::Directories => "__nskit_directories",
+        Kind::Users => "__fish_complete_users",
+        Kind::Groups => "__fish_complete_groups",
+        Kind::Signals => "__nskit_signals",
+        Kind::Processes => "__fish_complete_pids",
+        Kind::Variables => "set --names --export",
+    };
+    let mut offered = match (command, list) {
+        ("", _) => String::new(),
+        (command, false) => format!("({command})"),
+        (command, true) => format!("(__nskit_list {command})"),
+    };
+    for word in words {
+        if !offered.is_empty() {
+            offered.push(' ');
+        }
+        offered.push_str(word);
+    }
+    let required = row.arity() == Arity::Required;
+    match (kind, required) {
+        (Kind::Files, true) => " -r -F".to_owned(),
+        (Kind::Files, false) => " -a '(__nskit_files)'".to_owned(),
+        (_, true) => format!(" -x -a {}", quoted(&offered)),
+        (_, false) => format!(" -a {}", quoted(&offered)),
+    }
+}
+
+/// Functions that several files use; each file has them, since fish loads one file for a command.
+const COMMON: &str = include_str!("common.fish");
+/// What completes references to namespaces, for `setns`.
+const REFS: &str = include_str!("refs.fish");
+
+fn file(applet: &Applet) -> String {
+    let name = applet.name;
+    let specs: Vec<_> = applet.table.rows().map(argparse).collect();
+    let mut text = format!(
+        "# fish completion for {name}(1).\n{MADE}\n{COMMON}
+# The operands before the word that is being typed; fails where options are read wrongly so far.
+function __nskit_{name}_operands
+    set -l words (commandline -opc)
+    set -e words[1]
+    argparse --stop-nonopt {} -- $words 2>/dev/null
+    or return
+    string join \\n -- $argv
+end
+
+# Whether an option can stand here.
+function __nskit_{name}_in_options
+    test (count (__nskit_{name}_operands)) -eq 0
+end
+",
+        specs.join(" ").replace('?', "\\?")
+    );
+    if applet.takes_refs {
+        text.push_str(REFS);
+    } else {
+        _ = write!(
+            text,
+            "
+complete -c {name} -f
+complete -c {name} -x -a '(__nskit_program (__nskit_{name}_operands))'
+"
+        );
+    }
+    for row in applet.table.rows() {
+        _ = write!(text, "complete -c {name} -n __nskit_{name}_in_options");
+        let about = quoted(row.description());
+        match (row.letter(), row.arity()) {
+            (Some(letter), Arity::OptionalLong) => {
+                // The letter takes no value, so it is an option of its own.
+                _ = writeln!(text, " -s {letter} -d {about}");
+                _ = write!(text, "complete -c {name} -n __nskit_{name}_in_options");
+            }
+            (Some(letter), _) => _ = write!(text, " -s {letter}"),
+            (None, _) => {}
+        }
+        _ = write!(text, " -l {} -d {about}", row.name());
+        if row.arity() != Arity::None {
+            text.push_str(&value(row));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn nskit_file() -> String {
+    let mut text = format!(
+        "# fish completion for nskit(1).\n{MADE}
+function __nskit_applet
+    contains -- (commandline -opc)[2] {}
+end
+
+complete -c nskit -f
+complete -c nskit -n __nskit_applet -a '(__fish_complete_subcommand)'
+",
+        Applet::all().map(|applet| applet.name).join(" ")
+    );
+    for applet in Applet::all() {
+        _ = writeln!(
+            text,
+            "complete -c nskit -n __fish_is_first_token -a {} -d {}",
+            applet.name,
+            quoted(applet.description)
+        );
+    }
+    text.push_str(
+        "\
+complete -c nskit -n __fish_is_first_token -l list -d 'list the applets'
+complete -c nskit -n __fish_is_first_token -l install -d 'make a link for each applet'
+complete -c nskit -n __fish_is_first_token -l help -d 'show this help'
+complete -c nskit -n __fish_is_first_token -l version -d 'show the version'
+complete -c nskit -n '__fish_seen_argument -l install' -s s -d 'symbolic links'
+complete -c nskit -n '__fish_seen_argument -l install' -s f -d 'replace files that exist'
+complete -c nskit -n '__fish_seen_argument -l install' -a '(__fish_complete_directories)'
+",
+    );
+    text
+}
+
+#[test]
+fn fish_completions_are_what_the_declarations_give() {
+    for applet in Applet::all() {
+        committed(
+            &format!("completions/fish/{}.fish", applet.name),
+            &file(&applet),
+        );
+    }
+    committed("completions/fish/nskit.fish", &nskit_file());
+}
+
+#[test]
+fn fish_offers_options_and_values() {
+    const TEST: &str = "fish_offers_options_and_values";
+    if !installed(TEST, "fish") {
+        return;
+    }
+    for (line, expected) in [
+        ("unshare --mount-p", &["--mount-proc", "--mount-proc="][..]),
+        ("unshare --mount=src/cl", &["--mount=src/cli/"]),
+        ("unshare --root src/cl", &["src/cli/"]),
+        ("unshare -rR src/cl", &["src/cli/"]),
+        ("unshare --propagation s", &["shared", "slave"]),
+        ("unshare --init=", &["--init=group"]),
+        (
+            "unshare --forward-signals=INT,TER",
+            &["--forward-signals=INT,TERM"],
+        ),
+        ("unshare -r mkfif", &["mkfifo"]),
+        ("unshare -r -- mkfif", &["mkfifo"]),
+        ("unshare mkfifo --fork", &[]),
+        ("unshare mkfifo src/cl", &["src/cli/"]),
+        ("nsenter -S foll", &["follow"]),
+        ("setns net", &["net=", "netns:"]),
+        ("setns self,user=owner:pidf", &["self,user=owner:pidfile:"]),
+        ("setns pidfile:src/cl", &["pidfile:src/cli/"]),
+        ("setns self mkfif", &["mkfifo"]),
+        ("setns --same self al", &["all"]),
+        ("nskit nsen", &["nsenter"]),
+        ("nskit nsenter --user-p", &["--user-parent"]),
+        ("nskit --install src/cl", &["src/cli/"]),
+    ] {
+        let script = "for f in completions/fish/*.fish; source $f; end; complete -C $argv";
+        let offered = lines_of(TEST, "fish", &["--no-config", "-c", script, line]);
+        let offered = offered.expect("fish is here");
+        let words: Vec<_> = offered
+            .iter()
+            .filter_map(|offer| offer.split('\t').next())
+            .collect();
+        assert_eq!(words, expected, "{line}");
+    }
+}

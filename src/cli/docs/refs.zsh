@@ -1,0 +1,42 @@
+# References to namespaces, with commas between them.
+(( $+functions[_nskit_refs] )) || _nskit_refs() {
+    compset -P '*,'
+    local -a kinds=(cgroup ipc mnt net pid time user uts) forms=(pid netns fd id sock pidfile cgroup)
+    if compset -P '*='; then
+        kinds=()
+    fi
+    while compset -P '(parent|owner):'; do
+        kinds=()
+    done
+    if compset -P 'netns:'; then
+        local -a names=(/run/netns/*(N:t))
+        _wanted names expl 'network namespace' compadd -a names
+    elif compset -P 'pidfile:'; then
+        _files
+    elif compset -P 'pid:'; then
+        _pids
+    elif [[ $PREFIX == */* ]]; then
+        _files
+    elif [[ $PREFIX == <-> ]]; then
+        _pids
+    else
+        local expl
+        _wanted kinds expl 'kind of namespace' compadd -S= -a kinds
+        _wanted forms expl 'form of reference' compadd -S: -a forms
+        _wanted forms expl 'form of reference' compadd -S: parent owner
+        _wanted words expl 'word' compadd self all
+    fi
+}
+
+# What follows the first reference: another one, or the program.
+(( $+functions[_nskit_after_refs] )) || _nskit_after_refs() {
+    if (( $+opt_args[--same] || $+opt_args[--show] )); then
+        _nskit_refs
+    elif [[ $words[1] == -- ]]; then
+        shift words
+        (( CURRENT-- ))
+        _normal
+    else
+        _normal
+    fi
+}
