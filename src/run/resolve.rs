@@ -22,7 +22,7 @@ pub(crate) fn open(enter: &Enter, mut target: Option<Target>) -> Result<Vec<Open
         to_parent(&mut opened, enter.user_parent)?;
     }
     if !enter.in_order {
-        no_contradiction(&opened)?;
+        no_contradiction(&mut opened)?;
     }
     Ok(opened)
 }
@@ -106,7 +106,7 @@ pub(crate) fn open_reference(reference: &Reference, which: Which) -> Result<Name
         Reference::Cgroup(path) => {
             Named::Process(Target::open(lowest_of_cgroup(path)?, None, first)?)
         }
-        Reference::Own => Named::Process(Target::open(sys::pid(), None, first)?),
+        Reference::Own => Named::Process(Target::own()?),
         Reference::All => {
             let text = "all: names every namespace, for --same and --show only";
             return Err(Failure::plain(Stage::Reference, text));
@@ -341,8 +341,8 @@ fn to_parent(opened: &mut Vec<Opened>, levels: u32) -> Result<()> {
 }
 
 /// Refuses two different namespaces of one kind: which of them is meant, nobody can know.
-fn no_contradiction(opened: &[Opened]) -> Result<()> {
-    let count = |kind: Kind| {
+fn no_contradiction(opened: &mut [Opened]) -> Result<()> {
+    let count = |opened: &[Opened], kind: Kind| {
         opened
             .iter()
             .filter(|one| match one {
@@ -352,16 +352,17 @@ fn no_contradiction(opened: &[Opened]) -> Result<()> {
             .count()
     };
     for kind in Kind::ALL {
-        if count(kind) < 2 {
+        if count(opened, kind) < 2 {
             continue;
         }
         let mut first = None;
-        for one in opened {
+        for one in &mut *opened {
             let found = match one {
                 Opened::File(file) if file.kind == kind => identity(file.fd.as_fd()),
                 Opened::Process { target, kinds, .. } if kinds.has(kind) => {
-                    let path = format!("/proc/{}/ns/{kind}", target.pid());
-                    sys::stat(path.as_ref()).map(|stat| (stat.st_dev, stat.st_ino))
+                    let file = format!("ns/{kind}");
+                    sys::stat_at(target.directory()?, file.as_ref())
+                        .map(|stat| (stat.st_dev, stat.st_ino))
                 }
                 _ => continue,
             };
