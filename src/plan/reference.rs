@@ -199,6 +199,9 @@ pub(crate) fn parse(text: &OsStr) -> Result<Reference, String> {
                     .transpose()?;
                 Ok(Reference::Process { pid: first, inode })
             }
+            b"netns" if rest.contains(&b'/') => {
+                Err(format!("{}: a name of ip netns has no /", Quoted(text)))
+            }
             b"netns" => Ok(Reference::Netns(needed("a name")?)),
             b"fd" => {
                 let number = number(rest, "descriptor", i32::MAX as u64)?;
@@ -371,6 +374,7 @@ mod tests {
             ("fd:x", "is no descriptor"),
             ("sock:1", "is no descriptor"),
             ("netns:", "a name is missing"),
+            ("netns:../x", "has no /"),
             ("net:[x]", "names no namespace"),
         ] {
             let why = wanted(text).expect_err(text);

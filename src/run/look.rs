@@ -1,11 +1,11 @@
 //! What `--same` and `--show` ask: references opened, and handed to the room that knows what there is.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::enter::identity;
 use super::host::Machine;
-use super::resolve::{Named, kind_of, open_reference};
+use super::resolve::{Named, open_reference};
 use super::target::Target;
 use crate::failure::{Failure, Result, Stage};
 use crate::plan::{Host, Kind, Kinds, Reference, Wanted, Which};
@@ -59,6 +59,20 @@ fn kinds_of_process(which: Which) -> Kinds {
         Which::AllBut(kinds) => Kinds::ALL.less(kinds),
         Which::Natural => Kinds::ALL,
     }
+}
+
+/// The kind of a single namespace, which must be among those wanted.
+fn kind_of(fd: BorrowedFd<'_>, wanted: &Wanted) -> Result<Kind> {
+    let reference = &wanted.reference;
+    let found = sys::type_of(fd).ok().and_then(Kind::from_flag);
+    let text = match (found, wanted.which) {
+        (None, _) => format!("{reference}: is no namespace"),
+        (Some(kind), Which::These(kinds)) if !kinds.has(kind) => {
+            format!("{reference}: is a {kind} namespace, not {kinds}")
+        }
+        (Some(kind), _) => return Ok(kind),
+    };
+    Err(Failure::plain(Stage::Reference, text))
 }
 
 /// Opens the namespaces of a process.
