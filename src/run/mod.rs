@@ -12,6 +12,7 @@ mod helper;
 mod host;
 mod init;
 mod install;
+mod look;
 mod maps;
 mod mounts;
 mod order;
@@ -26,6 +27,7 @@ pub(crate) use child::Ended;
 
 pub(crate) use host::Machine;
 pub(crate) use install::install;
+pub(crate) use look::{same, show};
 pub(crate) use report::Status;
 
 use crate::failure::{Failure, Result, Stage};
