@@ -17,9 +17,12 @@ const CHUNK: usize = 1024 * 1024;
 
 /// The allocator. There is one thread in this program, ever, and a child that shares our memory runs only while
 /// we stand still, so nothing is locked.
+///
+/// The cursor lies in front of the area, so that both begin on one page.
+#[repr(C)]
 pub(crate) struct Bump {
-    area: UnsafeCell<Area>,
     cursor: UnsafeCell<Cursor>,
+    area: UnsafeCell<Area>,
 }
 
 /// Aligned for anything that is usual, so that the first allocation needs no padding.
@@ -39,8 +42,8 @@ impl Bump {
     /// An empty heap.
     pub(crate) const fn new() -> Bump {
         Bump {
-            area: UnsafeCell::new(Area([0; AREA])),
             cursor: UnsafeCell::new(Cursor { next: 0, end: 0 }),
+            area: UnsafeCell::new(Area([0; AREA])),
         }
     }
 
