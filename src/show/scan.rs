@@ -235,6 +235,9 @@ impl Scan {
                 if let Ok(text) = sys::read_file_at(self.proc.as_fd(), &path)
                     && !text.is_empty()
                 {
+                    if ours {
+                        self.seen.hidden = hides_processes(&text);
+                    }
                     let pid = process.split('/').next().and_then(|pid| pid.parse().ok());
                     self.note_mounts(&text, pid, inode);
                     break;
@@ -351,6 +354,26 @@ impl Scan {
     }
 }
 
+/// Whether /proc does not list the processes of others to us, who may not trace them (proc(5), `hidepid`).
+fn hides_processes(mountinfo: &[u8]) -> bool {
+    let point = |line: &&[u8]| line.windows(7).any(|part| part == b" /proc ");
+    let lines = mountinfo.split(|&byte| byte == b'\n').filter(point);
+    // The last one covers those before.
+    let options = lines.filter_map(Mount::parse).last();
+    let hides = options.is_some_and(|mount| {
+        let mut options = mount.super_options.as_bytes().split(|&byte| byte == b',');
+        options.any(|option| {
+            matches!(option, b"hidepid=1" | b"hidepid=2" | b"hidepid=4")
+                || matches!(
+                    option,
+                    b"hidepid=noaccess" | b"hidepid=invisible" | b"hidepid=ptraceable"
+                )
+        })
+    });
+    // CAP_SYS_PTRACE, capabilities(7).
+    hides && !sys::capabilities().is_ok_and(|held| held.effective & 1 << 19 != 0)
+}
+
 /// What a descriptor of an nsfs file is called.
 pub(super) fn identify(fd: BorrowedFd<'_>) -> Option<Name> {
     let kind = Kind::from_flag(sys::type_of(fd).ok()?)?;
@@ -378,4 +401,18 @@ fn number(text: &[u8]) -> Option<i32> {
 pub(super) fn kinds() -> Kinds {
     let exists = |kind: &Kind| sys::lstat(format!("/proc/self/ns/{kind}").as_ref()).is_ok();
     Kind::ALL.into_iter().filter(exists).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proc_that_hides_is_found() {
+        let line = |options: &str| format!("1 2 0:3 / /proc rw - proc proc rw{options}\n");
+        assert!(!hides_processes(line("").as_bytes()));
+        assert!(!hides_processes(line(",hidepid=off").as_bytes()));
+        let covered = line(",hidepid=invisible") + &line("");
+        assert!(!hides_processes(covered.as_bytes()));
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 
 use nix::NixPath;
 use nix::fcntl::{AtFlags, OFlag};
@@ -293,17 +293,8 @@ pub(crate) fn access(path: &OsStr, mode: i32) -> Result<()> {
     check(done.into()).map(drop)
 }
 
-/// The names in a directory, without `.` and `..` (getdents64(2)).
-pub(crate) fn list(dir: BorrowedFd<'_>) -> Result<Vec<OsString>> {
-    let mut names = Vec::new();
-    each_name(dir, &mut [0; 32 * 1024], |name| {
-        names.push(OsString::from_vec(name.to_bytes().to_vec()));
-    })?;
-    Ok(names)
-}
-
-/// Calls `each` with the names in a directory, without `.` and `..`; `room` is for the kernel to write into,
-/// and holds a name of 255 bytes at least.
+/// Calls `each` with the names in a directory, without `.` and `..` (getdents64(2)); `room` is for the kernel to
+/// write into, and must hold an entry with a name of 255 bytes.
 ///
 /// The kernel's call is used as it is: std's and libc's readers allocate a stream a directory, which
 /// shows where every process of a machine is looked at.
