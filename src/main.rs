@@ -33,6 +33,11 @@ use sys::{Args, Stream};
 #[cfg(not(test))]
 entry!(start);
 
+// Tests have threads.
+#[cfg(not(test))]
+#[global_allocator]
+static HEAP: sys::Bump = sys::Bump::new();
+
 /// The name of this program itself, where no applet is called.
 const OWN_NAME: &str = "nskit";
 /// The exit status of failures of nskit's own commands.

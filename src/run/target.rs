@@ -27,6 +27,10 @@ impl Target {
         let pidfd = match sys::pidfd_open(pid) {
             Ok(pidfd) => Some(pidfd),
             Err(error) if error.raw() == libc::ENOSYS => None,
+            // A thread that is not the first of its process has namespaces of its own too.
+            Err(error) if matches!(error.raw(), libc::ENOENT | libc::EINVAL) => {
+                sys::pidfd_open_thread(pid).ok()
+            }
             Err(error) if error.raw() == libc::ESRCH => {
                 let file = match kind {
                     Some(kind) => format!("cannot open /proc/{pid}/ns/{kind}"),

@@ -5,6 +5,7 @@
 
 #![allow(unsafe_code)]
 
+mod alloc;
 mod caps;
 mod entry;
 mod errno;
@@ -20,6 +21,7 @@ mod process;
 mod processor;
 mod signal;
 
+pub(crate) use alloc::*;
 pub(crate) use caps::*;
 pub(crate) use entry::*;
 pub(crate) use errno::*;
