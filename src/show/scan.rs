@@ -223,6 +223,7 @@ impl Scan {
                 (namespace.inode, namespace.ours, all)
             })
             .collect();
+        let mut text = Vec::new();
         for (inode, ours, processes) in namespaces {
             let who: &[String] = if ours {
                 &["self".to_owned()]
@@ -232,9 +233,9 @@ impl Scan {
             for process in who {
                 let path = OsString::from(format!("{process}/mountinfo"));
                 // One that has ended has none any more; the next one may.
-                if let Ok(text) = sys::read_file_at(self.proc.as_fd(), &path)
-                    && !text.is_empty()
-                {
+                let read = sys::open_at(self.proc.as_fd(), &path, For::Reading)
+                    .and_then(|file| sys::read_all_into(file.as_fd(), &mut text));
+                if read.is_ok() && !text.is_empty() {
                     if ours {
                         self.seen.hidden = hides_processes(&text);
                     }
@@ -348,8 +349,12 @@ impl Scan {
     /// The name of the program that a process runs, as the kernel keeps it (proc_pid_comm(5)).
     pub(super) fn command(&self, pid: i32) -> Option<String> {
         let path = OsString::from(format!("{pid}/comm"));
-        let text = sys::read_file_at(self.proc.as_fd(), &path).ok()?;
-        let text = text.strip_suffix(b"\n").unwrap_or(&text);
+        let file = sys::open_at(self.proc.as_fd(), &path, For::Reading).ok()?;
+        // 15 bytes of a process, 63 of a kernel thread.
+        let mut room = [0; 80];
+        let length = sys::read_some(file.as_fd(), &mut room).ok()?;
+        let text = &room[..length];
+        let text = text.strip_suffix(b"\n").unwrap_or(text);
         Some(String::from_utf8_lossy(text).into_owned())
     }
 }

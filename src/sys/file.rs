@@ -98,8 +98,15 @@ pub(crate) fn create_at(dir: BorrowedFd<'_>, path: &OsStr, mode: u32) -> Result<
 
 /// All that is left to read (read(2)), interrupted reads made again.
 pub(crate) fn read_all(fd: BorrowedFd<'_>) -> Result<Vec<u8>> {
+    let mut text = Vec::new();
+    read_all_into(fd, &mut text)?;
+    Ok(text)
+}
+
+/// As [`read_all`], in the place of what `text` holds, whose memory is used again.
+pub(crate) fn read_all_into(fd: BorrowedFd<'_>, text: &mut Vec<u8>) -> Result<()> {
     // Most files under /proc fit; one that does not doubles the room.
-    let mut text = vec![0; 4096];
+    text.resize(text.capacity().max(4096), 0);
     let mut length = 0;
     loop {
         match nix::unistd::read(fd, &mut text[length..]) {
@@ -115,7 +122,7 @@ pub(crate) fn read_all(fd: BorrowedFd<'_>) -> Result<Vec<u8>> {
         }
     }
     text.truncate(length);
-    Ok(text)
+    Ok(())
 }
 
 /// The whole of a file.
