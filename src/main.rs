@@ -33,7 +33,6 @@ use sys::{Args, Stream};
 #[cfg(not(test))]
 entry!(start);
 
-// Tests have threads.
 #[cfg(not(test))]
 #[global_allocator]
 static HEAP: sys::Bump = sys::Bump::new();

@@ -24,7 +24,7 @@ pub(crate) struct Bump {
 
 /// Aligned for anything that is usual, so that the first allocation needs no padding.
 #[repr(align(16))]
-struct Area([u8; AREA]);
+struct Area(#[expect(dead_code, reason = "used by address")] [u8; AREA]);
 
 /// What is left of the area or mapping in use, as addresses.
 struct Cursor {

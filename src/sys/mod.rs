@@ -21,6 +21,8 @@ mod process;
 mod processor;
 mod signal;
 
+// Tests have threads, so they use std's.
+#[cfg(not(test))]
 pub(crate) use alloc::*;
 pub(crate) use caps::*;
 pub(crate) use entry::*;
