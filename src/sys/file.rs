@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 
 use nix::NixPath;
 use nix::fcntl::{AtFlags, OFlag};
@@ -98,8 +98,15 @@ pub(crate) fn create_at(dir: BorrowedFd<'_>, path: &OsStr, mode: u32) -> Result<
 
 /// All that is left to read (read(2)), interrupted reads made again.
 pub(crate) fn read_all(fd: BorrowedFd<'_>) -> Result<Vec<u8>> {
+    let mut text = Vec::new();
+    read_all_into(fd, &mut text)?;
+    Ok(text)
+}
+
+/// As [`read_all`], in the place of what `text` holds, whose memory is used again.
+pub(crate) fn read_all_into(fd: BorrowedFd<'_>, text: &mut Vec<u8>) -> Result<()> {
     // Most files under /proc fit; one that does not doubles the room.
-    let mut text = vec![0; 4096];
+    text.resize(text.capacity().max(4096), 0);
     let mut length = 0;
     loop {
         match nix::unistd::read(fd, &mut text[length..]) {
@@ -115,7 +122,7 @@ pub(crate) fn read_all(fd: BorrowedFd<'_>) -> Result<Vec<u8>> {
         }
     }
     text.truncate(length);
-    Ok(text)
+    Ok(())
 }
 
 /// The whole of a file.
@@ -293,17 +300,8 @@ pub(crate) fn access(path: &OsStr, mode: i32) -> Result<()> {
     check(done.into()).map(drop)
 }
 
-/// The names in a directory, without `.` and `..` (getdents64(2)).
-pub(crate) fn list(dir: BorrowedFd<'_>) -> Result<Vec<OsString>> {
-    let mut names = Vec::new();
-    each_name(dir, &mut [0; 32 * 1024], |name| {
-        names.push(OsString::from_vec(name.to_bytes().to_vec()));
-    })?;
-    Ok(names)
-}
-
-/// Calls `each` with the names in a directory, without `.` and `..`; `room` is for the kernel to write into,
-/// and holds a name of 255 bytes at least.
+/// Calls `each` with the names in a directory, without `.` and `..` (getdents64(2)); `room` is for the kernel to
+/// write into, and must hold an entry with a name of 255 bytes.
 ///
 /// The kernel's call is used as it is: std's and libc's readers allocate a stream a directory, which
 /// shows where every process of a machine is looked at.
