@@ -148,7 +148,8 @@ mod tests {
 
     #[test]
     fn allocations_do_not_overlap_and_the_last_one_grows_in_place() {
-        let heap = Box::new(Bump::new());
+        static HEAP: Bump = Bump::new();
+        let heap = &HEAP;
         // SAFETY: the size is not 0.
         let first = unsafe { heap.alloc(layout(3, 1)) };
         // SAFETY: as above.
@@ -170,7 +171,8 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_mapped_and_keeps_its_bytes() {
-        let heap = Box::new(Bump::new());
+        static HEAP: Bump = Bump::new();
+        let heap = &HEAP;
         let size = AREA - 100;
         // SAFETY: the size is not 0.
         let small = unsafe { heap.alloc(layout(size, 1)) };
