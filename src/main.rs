@@ -23,7 +23,7 @@ use applets::common::Request;
 use applets::nskit::{Command, Install};
 use applets::{APPLETS, Answer, Applet, Refusal};
 use failure::Failure;
-use plan::Plan;
+use plan::{Plan, Report};
 use run::{Machine, Outcome};
 use sys::{Args, Stream};
 
@@ -134,22 +134,26 @@ fn run(applet: &Applet, plan: &Plan, args: &Args) -> u8 {
     if let Some(advice) = plan.report.advice {
         fail(applet.name.as_ref(), advice.as_ref(), 0);
     }
-    let Outcome { result, status } = run::run(plan, args);
+    let inquiry = |failure: &mut Failure| explain::inquire(failure, &plan.report);
+    let Outcome { result, status } = run::run(plan, args, &inquiry);
     match result {
         Ok(ended) => ended.follow(),
-        Err(failure) => report(applet, &failure, plan.report.explain, status.as_ref()),
+        Err(failure) => report(applet, &failure, &plan.report, status.as_ref()),
     }
 }
 
 fn rehearse(applet: &Applet, plan: &Plan) -> u8 {
     match run::rehearse(plan) {
         Ok(text) => print(applet.name, &text, applet.failure_status),
-        Err(failure) => report(applet, &failure, plan.report.explain, None),
+        Err(mut failure) => {
+            explain::inquire(&mut failure, &plan.report);
+            report(applet, &failure, &plan.report, None)
+        }
     }
 }
 
 /// Says what failed, and where it is wanted why.
-fn report(applet: &Applet, failure: &Failure, explain: bool, status: Option<&run::Status>) -> u8 {
+fn report(applet: &Applet, failure: &Failure, how: &Report, status: Option<&run::Status>) -> u8 {
     if !failure.said.is_empty() {
         let _ = sys::print(Stream::Error, &failure.said);
     }
@@ -163,7 +167,12 @@ fn report(applet: &Applet, failure: &Failure, explain: bool, status: Option<&run
         &line,
         failure.status.unwrap_or(applet.failure_status),
     );
-    let _ = (explain, status);
+    if explain::is_aloud(how) {
+        let _ = sys::print(Stream::Error, explain::lines(failure).as_bytes());
+    }
+    if let Some(status) = status {
+        status.failed(failure);
+    }
     code
 }
 
