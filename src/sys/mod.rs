@@ -16,6 +16,7 @@ mod ids;
 mod mount;
 mod net;
 mod ns;
+mod probe;
 mod process;
 mod signal;
 
@@ -28,6 +29,7 @@ pub(crate) use ids::*;
 pub(crate) use mount::*;
 pub(crate) use net::*;
 pub(crate) use ns::*;
+pub(crate) use probe::*;
 pub(crate) use process::*;
 pub(crate) use signal::*;
 
