@@ -8,7 +8,7 @@
 use std::ffi::{CString, OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
-use crate::failure::{Failure, Result, Stage, line};
+use crate::failure::{Cause, Failure, Inquiry, Result, Stage, line};
 use crate::plan::{IdMap, Ids, Kind, Outside, Via};
 use crate::sys::{self, ArgList, Change, Environment, For, Forked, OwnArgs};
 
@@ -29,7 +29,7 @@ pub(crate) struct Helper {
 
 impl Helper {
     /// Starts it. `orphan`: it must not be a child of this process, which will become the program.
-    pub(crate) fn start(work: Vec<Outside>, orphan: bool) -> Result<Helper> {
+    pub(crate) fn start(work: Vec<Outside>, orphan: bool, inquiry: Inquiry<'_>) -> Result<Helper> {
         let failed = |error| Failure::new(Stage::Fork, "fork failed", error);
         let (ours, theirs) = sys::socket_pair().map_err(failed)?;
         // Opened now: afterwards we may be in another PID namespace, or not allowed to look.
@@ -46,7 +46,7 @@ impl Helper {
                         Err(_) => sys::exit_now(1),
                     }
                 }
-                serve(&work, &theirs, &me, parent);
+                serve(&work, &theirs, &me, parent, inquiry);
                 sys::exit_now(0)
             }
             Forked::Parent(child) => {
@@ -78,9 +78,7 @@ impl Helper {
         self.next += 1;
         match (decode(&answer[..length]), work) {
             (Some(Answer::Done), _) => Ok(()),
-            (Some(Answer::Failed { part, error, said }), Some(work)) => {
-                Err(explain(work, part, error, said))
-            }
+            (Some(Answer::Failed(failed)), Some(work)) => Err(failure(work, failed, sys::pid())),
             _ => Err(gone(sys::Error::from_raw(libc::EPIPE))),
         }
     }
@@ -122,12 +120,19 @@ const MESSAGE: usize = 4096;
 /// How a piece of work went.
 enum Answer {
     Done,
-    /// The part of the piece that failed, why, and what a program said of it.
-    Failed {
-        part: usize,
-        error: Outcome,
-        said: Vec<u8>,
-    },
+    Failed(Failed),
+}
+
+/// What failed of a piece of work.
+struct Failed {
+    /// Which part of it.
+    part: usize,
+    /// Why.
+    error: Outcome,
+    /// What a program said of it.
+    said: Vec<u8>,
+    /// The causes that were found here, outside.
+    causes: Option<Box<[Cause]>>,
 }
 
 /// Why a part failed.
@@ -146,17 +151,26 @@ enum Outcome {
 fn encode(answer: &Answer) -> Vec<u8> {
     match answer {
         Answer::Done => vec![0],
-        Answer::Failed { part, error, said } => {
-            let (tag, number) = match *error {
+        Answer::Failed(failed) => {
+            let (tag, number) = match failed.error {
                 Outcome::Errno(number) => (1, number),
                 Outcome::NotExecuted(number) => (2, number),
                 Outcome::Exited(number) => (3, number),
                 Outcome::Killed(number) => (4, number),
             };
             let mut bytes = vec![tag];
-            bytes.extend((*part as u32).to_ne_bytes());
+            bytes.extend((failed.part as u32).to_ne_bytes());
             bytes.extend(number.to_ne_bytes());
-            bytes.extend(&said[..said.len().min(MESSAGE - bytes.len())]);
+            // What is said is a line; what is left of the room is for the causes.
+            let said = &failed.said[..failed.said.len().min(MESSAGE / 2)];
+            bytes.extend((said.len() as u32).to_ne_bytes());
+            bytes.extend(said);
+            for Cause { cause, hint } in failed.causes.as_deref().unwrap_or_default() {
+                let texts = [cause.as_bytes(), b"\0", hint.as_bytes(), b"\0"].concat();
+                if bytes.len() + texts.len() <= MESSAGE {
+                    bytes.extend(texts);
+                }
+            }
             bytes
         }
     }
@@ -168,7 +182,8 @@ fn decode(bytes: &[u8]) -> Option<Answer> {
         return Some(Answer::Done);
     }
     let (part, rest) = rest.split_first_chunk()?;
-    let (number, said) = rest.split_first_chunk()?;
+    let (number, rest) = rest.split_first_chunk()?;
+    let (length, rest) = rest.split_first_chunk()?;
     let number = i32::from_ne_bytes(*number);
     let error = match tag {
         1 => Outcome::Errno(number),
@@ -176,26 +191,41 @@ fn decode(bytes: &[u8]) -> Option<Answer> {
         3 => Outcome::Exited(number),
         _ => Outcome::Killed(number),
     };
-    let part = usize::try_from(u32::from_ne_bytes(*part)).ok()?;
-    Some(Answer::Failed {
-        part,
+    let length = usize::try_from(u32::from_ne_bytes(*length)).ok()?;
+    let (said, causes) = rest.split_at_checked(length)?;
+    let texts: Vec<String> = causes
+        .split(|&byte| byte == 0)
+        .map(|text| String::from_utf8_lossy(text).into_owned())
+        .collect();
+    let causes: Box<[Cause]> = texts
+        .chunks_exact(2)
+        .map(|pair| Cause {
+            cause: pair[0].clone(),
+            hint: pair[1].clone(),
+        })
+        .collect();
+    Some(Answer::Failed(Failed {
+        part: usize::try_from(u32::from_ne_bytes(*part)).ok()?,
         error,
         said: said.to_vec(),
-    })
+        causes: (!causes.is_empty()).then_some(causes),
+    }))
 }
 
-/// The helper's failure as ours.
-fn explain(work: &Outside, part: usize, outcome: Outcome, said: Vec<u8>) -> Failure {
-    match work {
+/// The helper's failure as that of the process `pid`, for which it worked.
+fn failure(work: &Outside, failed: Failed, pid: i32) -> Failure {
+    let Failed {
+        part,
+        error: outcome,
+        said,
+        causes,
+    } = failed;
+    let mut failure = match work {
         Outside::Bind(binds) => {
             let Some((kind, file)) = binds.get(part) else {
                 return Failure::plain(Stage::Fork, "the helper outside failed");
             };
-            let source = format!(
-                "mount /proc/{}/ns/{} on ",
-                sys::pid(),
-                kind.file_for_children()
-            );
+            let source = format!("mount /proc/{pid}/ns/{} on ", kind.file_for_children());
             let text = line([source.as_ref(), file, " failed".as_ref()]);
             let stage = Stage::Bind {
                 kind: *kind,
@@ -214,10 +244,14 @@ fn explain(work: &Outside, part: usize, outcome: Outcome, said: Vec<u8>) -> Fail
                 Via::File => Stage::Map {
                     ids: *ids,
                     text: map.text(),
+                    outside: true,
                 },
-                Via::Program => Stage::MapProgram(*ids),
+                Via::Program => Stage::MapProgram {
+                    ids: *ids,
+                    text: map.text(),
+                },
             };
-            let mut failure = match outcome {
+            match outcome {
                 Outcome::Errno(number) => Failure::new(
                     stage,
                     format!("write failed /proc/self/{}", ids.file()),
@@ -236,15 +270,16 @@ fn explain(work: &Outside, part: usize, outcome: Outcome, said: Vec<u8>) -> Fail
                     stage,
                     format!("{} failed: killed by signal {signal}", ids.helper()),
                 ),
-            };
-            failure.said = said;
-            failure
+            }
         }
-    }
+    };
+    failure.said = said;
+    failure.causes = causes;
+    failure
 }
 
 /// The helper's life.
-fn serve(work: &[Outside], socket: &OwnedFd, caller: &OwnedFd, pid: i32) {
+fn serve(work: &[Outside], socket: &OwnedFd, caller: &OwnedFd, pid: i32, inquiry: Inquiry<'_>) {
     let mut bound: Vec<&OsStr> = Vec::new();
     let mut complete = true;
     let mut next = work.iter();
@@ -257,10 +292,10 @@ fn serve(work: &[Outside], socket: &OwnedFd, caller: &OwnedFd, pid: i32) {
             return;
         }
         let Some(piece) = next.next() else { break };
-        let answer = match piece {
+        let mut answer = match piece {
             Outside::Maps(maps) => match write_maps(maps, caller, pid) {
                 Ok(()) => Answer::Done,
-                Err(failed) => failed,
+                Err(failed) => Answer::Failed(failed),
             },
             Outside::Bind(binds) => {
                 complete = false;
@@ -269,15 +304,27 @@ fn serve(work: &[Outside], socket: &OwnedFd, caller: &OwnedFd, pid: i32) {
                         complete = true;
                         Answer::Done
                     }
-                    Err((part, error)) => Answer::Failed {
+                    Err((part, error)) => Answer::Failed(Failed {
                         part,
                         error: Outcome::Errno(error.raw()),
                         said: Vec::new(),
-                    },
+                        causes: None,
+                    }),
                 }
             }
         };
-        let failed = matches!(answer, Answer::Failed { .. });
+        if let Answer::Failed(failed) = &mut answer {
+            // Here, outside, is the privilege that was not enough.
+            let copy = Failed {
+                said: failed.said.clone(),
+                causes: None,
+                ..*failed
+            };
+            let mut failure = failure(piece, copy, pid);
+            inquiry(&mut failure);
+            failed.causes = failure.causes;
+        }
+        let failed = matches!(answer, Answer::Failed(_));
         if sys::write_once(socket.as_fd(), &encode(&answer)).is_err() || failed {
             break;
         }
@@ -317,7 +364,7 @@ fn write_maps(
     maps: &[(Ids, IdMap, Via)],
     caller: &OwnedFd,
     pid: i32,
-) -> std::result::Result<(), Answer> {
+) -> std::result::Result<(), Failed> {
     let mut running = Vec::new();
     let mut failed = None;
     for (part, (ids, map, via)) in maps.iter().enumerate() {
@@ -332,10 +379,11 @@ fn write_maps(
             }
         };
         if let Err(error) = started {
-            failed.get_or_insert(Answer::Failed {
+            failed.get_or_insert(Failed {
                 part,
                 error,
                 said: Vec::new(),
+                causes: None,
             });
         }
     }
@@ -348,7 +396,12 @@ fn write_maps(
             Ok(Change::Killed(signal) | Change::Stopped(signal)) => Outcome::Killed(signal),
             Err(error) => Outcome::Errno(error.raw()),
         };
-        failed.get_or_insert(Answer::Failed { part, error, said });
+        failed.get_or_insert(Failed {
+            part,
+            error,
+            said,
+            causes: None,
+        });
     }
     failed.map_or(Ok(()), Err)
 }

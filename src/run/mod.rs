@@ -30,7 +30,7 @@ pub(crate) use install::install;
 pub(crate) use look::{same, show};
 pub(crate) use report::Status;
 
-use crate::failure::{Failure, Result, Stage};
+use crate::failure::{Failure, Inquiry, Result, Stage};
 use context::Context;
 use helper::Helper;
 use report::Pidfile;
@@ -43,6 +43,8 @@ use crate::sys::{self, Args, Disposition, OwnArgs, SignalSet};
 pub(crate) struct Run<'a> {
     args: &'a Args,
     report: &'a Report,
+    /// Told of a failure where and when it happens.
+    inquiry: Inquiry<'a>,
     /// The caller's descriptor for reports.
     status: Option<Status>,
     pidfile: Option<Pidfile>,
@@ -58,6 +60,8 @@ pub(crate) struct Run<'a> {
     entered: Kinds,
     /// The supplementary groups have been dropped before a user namespace was entered.
     groups_dropped: bool,
+    /// The root directory has been changed.
+    rerooted: bool,
     /// The program's environment, where it is not ours.
     environment: Option<OwnArgs>,
     /// Our parent's death is ours.
@@ -77,10 +81,13 @@ pub(crate) struct Outcome {
 }
 
 /// Does the plan. Returns only when the program ran in a child, or could not be run.
-pub(crate) fn run(plan: &Plan, args: &Args) -> Outcome {
+///
+/// `inquiry` is called for each failure by the process that failed, before anything is undone.
+pub(crate) fn run(plan: &Plan, args: &Args, inquiry: Inquiry<'_>) -> Outcome {
     let mut run = Run {
         args,
         report: &plan.report,
+        inquiry,
         status: None,
         pidfile: None,
         target: None,
@@ -89,13 +96,15 @@ pub(crate) fn run(plan: &Plan, args: &Args) -> Outcome {
         binding_from: None,
         entered: Kinds::NONE,
         groups_dropped: false,
+        rerooted: false,
         environment: None,
         leash: None,
         mask: None,
         inside: None,
     };
-    let result = run.whole(&plan.steps);
-    if result.is_err() {
+    let mut result = run.whole(&plan.steps);
+    if let Err(failure) = &mut result {
+        inquiry(failure);
         run.undo();
     }
     Outcome {
@@ -167,7 +176,7 @@ impl Run<'_> {
         if binds_mount {
             self.binding_from = sys::open("/proc/self/ns/mnt".as_ref(), sys::For::Reading).ok();
         }
-        self.helper = Some(Helper::start(work, binds && !forks)?);
+        self.helper = Some(Helper::start(work, binds && !forks, self.inquiry)?);
         Ok(())
     }
 
@@ -200,9 +209,9 @@ impl Run<'_> {
             Step::MountProc(dir) => mounts::mount_proc(dir),
             Step::MountBinfmt(dir) => mounts::mount_binfmt(dir),
             Step::Register { dir, entry } => mounts::register(dir, entry),
-            Step::Root(dir) => mounts::root(dir),
-            Step::PivotRoot(dir) => mounts::pivot_root(dir),
-            Step::OpenedRoot => self.context.enter_root(),
+            Step::Root(dir) => self.reroot(|_| mounts::root(dir)),
+            Step::PivotRoot(dir) => self.reroot(|_| mounts::pivot_root(dir)),
+            Step::OpenedRoot => self.reroot(Context::enter_root),
             Step::Directory(dir) => mounts::directory(dir),
             Step::OpenedDirectory => self.context.enter_directory(),
             Step::Hostname(name) => sys::set_hostname(name)
@@ -241,6 +250,12 @@ impl Run<'_> {
             Some(from) => mounts::make_bindable(from.as_fd()).map_err(failed),
             None => Ok(()),
         }
+    }
+
+    /// Changes the root directory.
+    fn reroot(&mut self, change: impl FnOnce(&mut Context) -> Result<()>) -> Result<()> {
+        self.rerooted = true;
+        change(&mut self.context)
     }
 
     /// Lets the helper do its next piece of work.

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::child::Ended;
-use crate::failure::{Failure, Result, Stage};
+use crate::failure::{Cause, Failure, Result, Stage};
 use crate::plan::Kind;
 use crate::plan::json::string;
 use crate::sys::{self, For};
@@ -66,7 +66,7 @@ impl Status {
     }
 
     /// We failed.
-    pub(crate) fn failed(&self, failure: &Failure, causes: &[(String, String)]) {
+    pub(crate) fn failed(&self, failure: &Failure) {
         let mut line = format!(
             "{{\"error\":{{\"step\":{}",
             string(failure.stage.word().as_ref())
@@ -84,20 +84,23 @@ impl Status {
             message.push(OsStr::from_bytes(failure.said.trim_ascii()));
         }
         let _ = write!(line, ",\"message\":{}", string(&message));
-        for (index, name) in ["cause", "hint"].into_iter().enumerate() {
-            let texts: Vec<&str> = causes
+        let texts = |part: fn(&Cause) -> &String| {
+            let causes = failure
+                .causes
+                .as_deref()
+                .unwrap_or_default()
                 .iter()
-                .map(|(cause, hint)| {
-                    if index == 0 {
-                        cause.as_str()
-                    } else {
-                        hint.as_str()
-                    }
-                })
+                .map(part);
+            let texts: Vec<&str> = causes
+                .map(String::as_str)
                 .filter(|text| !text.is_empty())
                 .collect();
-            if !texts.is_empty() {
-                let _ = write!(line, ",\"{name}\":{}", string(texts.join("; ").as_ref()));
+            texts.join("; ")
+        };
+        let [causes, hints] = [texts(|cause| &cause.cause), texts(|cause| &cause.hint)];
+        for (name, text) in [("cause", causes), ("hint", hints)] {
+            if !text.is_empty() {
+                let _ = write!(line, ",\"{name}\":{}", string(text.as_ref()));
             }
         }
         line.push_str("}}\n");
