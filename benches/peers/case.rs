@@ -20,6 +20,8 @@ pub(crate) struct Case {
     pub(crate) ordinary: bool,
     /// How starts become samples.
     pub(crate) how: How,
+    /// On one processor only. Not where two processes are meant to run side by side.
+    pub(crate) pinned: bool,
     /// Mounts in the mount namespace from which it is started, beside the machine's own.
     pub(crate) mounts: u64,
     /// What ratios it should have.
@@ -107,6 +109,7 @@ fn unshare(options: &str, limit: &str, kinds: &[&'static str], target: Target) -
         },
         ordinary: false,
         how: How::Each,
+        pinned: true,
         mounts: 0,
         target,
     }
@@ -229,6 +232,7 @@ fn map_auto(stage: &Stage) -> Case {
     case.options.insert(0, "-U".to_owned());
     case.name = "unshare -U --map-auto, ordinary user".to_owned();
     case.ordinary = true;
+    case.pinned = false;
     case.proof.uid = Some(65534);
     case.proof.extents = Some(1);
     case
@@ -277,6 +281,7 @@ fn loads(stage: &Stage) -> Vec<Case> {
     let mut crowd = user_cases(0, 0).remove(1);
     crowd.name.push_str(", 8 workers, 3 s");
     crowd.how = How::Workers(8, 3);
+    crowd.pinned = false;
     crowd.target = NONE;
 
     let mut long = unshare("-u", "unshare 4000000", &["uts"], NONE);

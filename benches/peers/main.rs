@@ -251,15 +251,16 @@ fn run(stage: &Stage, row: &mut Row, rounds: u64) -> io::Result<()> {
         .collect();
     let mut job = json!({
         "commands": commands, "rounds": rounds, "mounts": case.mounts, "below": stage.at("mounts"),
-        "cpu": std::thread::available_parallelism().map_or(1, usize::from) - 1,
     });
+    if case.pinned {
+        job["cpu"] = (std::thread::available_parallelism().map_or(1, usize::from) - 1).into();
+    }
     match case.how {
         How::Each => {}
         How::Row(row) => job["row"] = row.into(),
         How::Workers(workers, seconds) => {
             job["workers"] = workers.into();
             job["seconds"] = seconds.into();
-            job["cpu"] = Value::Null;
         }
     }
     let mut worker = Command::new(stage.at("worker"));

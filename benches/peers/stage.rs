@@ -1,10 +1,10 @@
 //! What the cases play on: the tools under names of their own, a user, a process whose namespaces are
 //! entered.
 //!
-//! The hard thing: nothing of it may stay behind. All mounts, those over /etc/passwd among them, are
+//! The hard thing: nothing of it may stay behind. All mounts, the one over /etc among them, are
 //! made in a mount namespace of our own, which ends with us.
 
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -91,8 +91,27 @@ impl Stage {
     }
 }
 
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // What is mounted on cannot be removed with the directory.
+        let _ = nix::mount::umount(&self.network);
+    }
+}
+
 /// Adds the ordinary user to the databases of users, as this mount namespace sees them.
+///
+/// All of /etc is a copy here: a mount over /etc/passwd alone would be gone when somebody else on the
+/// machine adds a user, because that replaces the file.
 fn add_user(at: &Path) -> io::Result<()> {
+    let etc = at.join("etc");
+    let status = Command::new("cp")
+        .arg("-a")
+        .arg("/etc")
+        .arg(&etc)
+        .status()?;
+    if !status.success() {
+        return Err(io::Error::other("cp: cannot copy /etc"));
+    }
     let (first, count) = RANGE;
     let range = format!("{UID}:{first}:{count}\n");
     for (file, line) in [
@@ -101,15 +120,11 @@ fn add_user(at: &Path) -> io::Result<()> {
         ("subuid", range.clone()),
         ("subgid", range),
     ] {
-        let real = Path::new("/etc").join(file);
-        // Without helpers for ID maps there are no subordinate IDs either.
-        if real.exists() {
-            let copy = at.join(file);
-            std::fs::write(&copy, std::fs::read_to_string(&real)? + &line)?;
-            bind(&copy, &real)?;
-        }
+        let mut options = std::fs::OpenOptions::new();
+        let mut copy = options.append(true).create(true).open(etc.join(file))?;
+        copy.write_all(line.as_bytes())?;
     }
-    Ok(())
+    bind(&etc, Path::new("/etc"))
 }
 
 fn bind(from: &Path, on: &Path) -> io::Result<()> {

@@ -15,7 +15,8 @@
 //! | `print BYTES` | writes so many bytes, and ends with 0 |
 //! | `hold` | forks a child that does nothing; prints its PID; waits for it; each dies with its parent |
 //!
-//! A step that fails ends with 99.
+//! A system call that fails ends it with the errno as status, a step that makes no sense with 199, a helper
+//! or a child that fails with 200, one that was killed with 201.
 
 #![no_std]
 #![no_main]
@@ -62,7 +63,7 @@ core::arch::global_asm!(
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    exit(99)
+    exit(199)
 }
 
 /// `stack` is what the kernel laid out for a new program: argc, argv, null, the environment, null.
@@ -117,7 +118,7 @@ extern "C" fn steps(mut words: Words) -> ! {
         } else if is(step, b"hold") {
             hold();
         } else {
-            exit(99);
+            exit(199);
         }
     }
 }
@@ -131,7 +132,7 @@ fn word(words: Words, index: usize) -> Word {
 fn kernel(name: usize, [a, b, c, d, e]: [usize; 5]) -> usize {
     // SAFETY: the callers below give each call what it takes, with pointers to memory that lives on.
     let result = unsafe { call(name, a, b, c, d, e) };
-    usize::try_from(result).unwrap_or_else(|_| exit(99))
+    usize::try_from(result).unwrap_or_else(|_| exit(result.unsigned_abs()))
 }
 
 fn exit(status: usize) -> ! {
@@ -145,7 +146,7 @@ fn execute(argv: Words, first: usize) -> ! {
     let environment = ENVIRONMENT.load(Ordering::Relaxed) as usize;
     let program = word(argv, first - 1) as usize;
     kernel(kernel::EXECVE, [program, argv as usize, environment, 0, 0]);
-    exit(99)
+    exit(199)
 }
 
 const READ: usize = 0;
@@ -176,7 +177,7 @@ fn mount(source: &core::ffi::CStr, on: &core::ffi::CStr, kind: &core::ffi::CStr,
 /// Waits for the child, and ends with its status.
 fn wait(child: isize) -> ! {
     let status = wait_for(child);
-    exit(if status & 0x7f == 0 { status >> 8 } else { 99 })
+    exit(if status & 0x7f == 0 { status >> 8 } else { 201 })
 }
 
 fn wait_for(child: isize) -> usize {
@@ -215,8 +216,9 @@ fn helpers(mut words: Words) -> Words {
     const FUTEX_WAKE: usize = 1;
     kernel(kernel::FUTEX, [GO.as_ptr() as usize, FUTEX_WAKE, 2, 0, 0]);
     for child in children {
-        if wait_for(child) != 0 {
-            exit(99);
+        match wait_for(child) {
+            0 => {}
+            status => exit(if status & 0x7f == 0 { 200 } else { 201 }),
         }
     }
     words
@@ -321,7 +323,7 @@ fn number(word: Word, base: u32) -> usize {
     for index in 0..length(word) {
         // SAFETY: `index` is below the word's length.
         let digit = char::from(unsafe { *word.add(index) }).to_digit(base);
-        value = value * base as usize + digit.unwrap_or_else(|| exit(99)) as usize;
+        value = value * base as usize + digit.unwrap_or_else(|| exit(199)) as usize;
     }
     value
 }
