@@ -206,7 +206,7 @@ fn entering(stage: &Stage) -> Vec<Case> {
     let file = stage.network.display();
     vec![
         target("-n", "40000000", "", &["net"], NO_FORK),
-        target("-muinpCT", "6e020080", "fork", &SEVEN, FORK),
+        target("-m -u -i -n -p -C -T", "6e020080", "fork", &SEVEN, FORK),
         target("-a", "6e020080", "fork", &SEVEN, FORK),
         nsenter(
             "--net=FILE",
@@ -241,14 +241,13 @@ fn map_auto(stage: &Stage) -> Case {
 /// As many extents as a map can have, none of which touches the next (user_namespaces(7)).
 fn extents() -> Case {
     const MOST: usize = 340;
-    let mut case = unshare("-U", "unshare 10000000", &["user"], EXTENTS);
+    let mut case = unshare("-U", "outside 10000000 uid_map", &["user"], EXTENTS);
     let ids = || (0..MOST).map(|index| 2 * index);
     case.name = format!("unshare --map-users, {MOST} extents");
     case.options
         .extend(ids().map(|id| format!("--map-users={id}:{id}:1")));
     let text: String = ids().map(|id| format!("{id} {id} 1\n")).collect();
-    case.limit
-        .extend(["write".to_owned(), "/proc/self/uid_map".to_owned(), text]);
+    case.limit.push(text);
     case.proof.extents = Some(MOST);
     case
 }

@@ -12,6 +12,7 @@
 //! | `proc` | mounts a fresh proc on /proc |
 //! | `fork` | does the rest in a vfork child, and ends with its status |
 //! | `helpers FLAGS [HELPER … ;] …` | starts the helpers beside us (at most two), each with our PID put in as its first argument; makes the new namespaces; lets the helpers run; waits for them |
+//! | `outside FLAGS FILE TEXT` | the same with one helper, which writes TEXT to our /proc/PID/FILE |
 //! | `print BYTES` | writes so many bytes, and ends with 0 |
 //! | `hold` | forks a child that does nothing; prints its PID; waits for it; each dies with its parent |
 //!
@@ -113,6 +114,9 @@ extern "C" fn steps(mut words: Words) -> ! {
             wait(child);
         } else if is(step, b"helpers") {
             words = helpers(words.wrapping_add(1));
+        } else if is(step, b"outside") {
+            beside(word(words, 1), &[writer], words.wrapping_add(2));
+            words = words.wrapping_add(4);
         } else if is(step, b"print") {
             print(number(word(words, 1), 10));
         } else if is(step, b"hold") {
@@ -188,50 +192,90 @@ fn wait_for(child: isize) -> usize {
     unsafe { (&raw const status).read_volatile() as usize }
 }
 
-/// The helpers of ID maps: both run at the same time, as soon as the namespace is there.
-fn helpers(mut words: Words) -> Words {
+/// The helpers of ID maps, as many as there are groups of words up to `;`. Gives what comes behind.
+fn helpers(words: Words) -> Words {
+    let mut second = end_of(words.wrapping_add(1));
+    if is(word(second, 0), b"--") {
+        beside(word(words, 0), &[helper], words.wrapping_add(1));
+    } else {
+        second = end_of(second);
+        beside(word(words, 0), &[helper, helper], words.wrapping_add(1));
+    }
+    second
+}
+
+/// The word behind the next `;`.
+fn end_of(mut words: Words) -> Words {
+    while !is(word(words, 0), b";") {
+        words = words.wrapping_add(1);
+    }
+    words.wrapping_add(1)
+}
+
+/// Starts these children at the same time, as soon as the new namespaces are there; waits for them.
+fn beside(flags: Word, bodies: &[Body], mut words: Words) {
     #[repr(align(16))]
     struct Stack(#[allow(dead_code)] [u8; 4096]);
     static mut STACKS: [Stack; 2] = [const { Stack([0; 4096]) }; 2];
     let mut children = [0_isize; 2];
-    let flags = hexadecimal(word(words, 0));
-    words = words.wrapping_add(1);
-    for (index, child) in children.iter_mut().enumerate() {
+    for ((index, body), child) in bodies.iter().enumerate().zip(&mut children) {
         let stacks = &raw mut STACKS;
         // SAFETY: the end of the stack of this index, which only this child uses.
-        *child = unsafe {
-            kernel::beside(
-                stacks.cast::<Stack>().add(index + 1).cast(),
-                helper as Body,
-                words,
-            )
-        };
-        while !is(word(words, 0), b";") {
-            words = words.wrapping_add(1);
+        *child =
+            unsafe { kernel::beside(stacks.cast::<Stack>().add(index + 1).cast(), *body, words) };
+        if bodies.len() > 1 {
+            words = end_of(words);
         }
-        words = words.wrapping_add(1);
     }
-    kernel(kernel::UNSHARE, [flags, 0, 0, 0, 0]);
+    kernel(kernel::UNSHARE, [hexadecimal(flags), 0, 0, 0, 0]);
     GO.store(1, Ordering::Release);
     const FUTEX_WAKE: usize = 1;
     kernel(kernel::FUTEX, [GO.as_ptr() as usize, FUTEX_WAKE, 2, 0, 0]);
-    for child in children {
-        match wait_for(child) {
+    for child in children.iter().take(bodies.len()) {
+        match wait_for(*child) {
             0 => {}
             status => exit(if status & 0x7f == 0 { 200 } else { 201 }),
         }
     }
-    words
 }
 
-/// A helper: `words` are its program and arguments up to `;`; the PID comes between.
-extern "C" fn helper(words: Words) -> ! {
+/// Returns as soon as the new namespaces are there.
+fn wait_for_go() {
     while GO.load(Ordering::Acquire) == 0 {
         const FUTEX_WAIT: usize = 0;
         // Woken, or too late to sleep (EAGAIN): the loop looks again.
         // SAFETY: the futex is a static; no time limit is a null pointer.
         unsafe { call(kernel::FUTEX, GO.as_ptr() as usize, FUTEX_WAIT, 0, 0, 0) };
     }
+}
+
+/// A helper that writes a file of our parent: `words` are its name and the text.
+extern "C" fn writer(words: Words) -> ! {
+    wait_for_go();
+    // "/proc/PID/FILE"
+    let mut path = [0_u8; 64];
+    let parent = decimal(kernel(kernel::GETPPID, [0; 5]));
+    let digits = parent.iter().skip_while(|digit| **digit == b'0');
+    let digits = digits.take_while(|digit| **digit != 0);
+    let name = word(words, 0);
+    // SAFETY: an index below the word's length.
+    let name = (0..length(name)).map(|index| unsafe { *name.add(index) });
+    let text = b"/proc/"
+        .iter()
+        .chain(digits)
+        .copied()
+        .chain([b'/'])
+        .chain(name);
+    for (place, byte) in path.iter_mut().take(63).zip(text) {
+        *place = byte;
+    }
+    write_file(path.as_ptr(), word(words, 1));
+    exit(0)
+}
+
+/// A helper: `words` are its program and arguments up to `;`; the PID comes between.
+extern "C" fn helper(words: Words) -> ! {
+    wait_for_go();
     let parent = decimal(kernel(kernel::GETPPID, [0; 5]));
     let mut argv = [core::ptr::null(); 8];
     let mut rest = words;
