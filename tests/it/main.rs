@@ -1,1 +1,26 @@
+//! Black-box tests: each starts a binary and looks at what a user would see.
+//!
+//! The same tests run against util-linux: `UNDER_TEST=theirs cargo test --test it` takes `unshare`
+//! and `nsenter` from `PATH`, or from `$UNDER_TEST_DIR`. `NSKIT_BIN` names another nskit than the one
+//! that cargo built. What a machine cannot run is said aloud (`SKIP …`), and is a failure with
+//! `MUST_RUN=1`.
+//!
+//! The hard thing: libtest runs tests in threads, and a threaded process can neither unshare(2) nor
+//! fork safely. So no test does; every namespace belongs to a process that a test started.
 
+#[macro_use]
+mod harness;
+
+mod argv;
+mod count;
+mod exit;
+mod faults;
+mod inherit;
+mod invocations;
+mod nsenter_basic;
+mod nsenter_context;
+mod nskit;
+mod setns_basic;
+mod unshare_basic;
+mod values;
+mod waiting;

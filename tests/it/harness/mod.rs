@@ -1,0 +1,23 @@
+//! What every test here uses: the tools under test, what they left behind, and what a test needs.
+
+#[macro_use]
+mod needs;
+mod cleaner;
+mod holder;
+mod links;
+mod places;
+mod processes;
+mod pty;
+mod ran;
+mod tool;
+mod user;
+
+pub(crate) use holder::Holder;
+pub(crate) use links::{INSIDE, KINDS, Links, Status};
+pub(crate) use needs::*;
+pub(crate) use places::{Mounted, Place};
+pub(crate) use processes::{alive, children, eventually, kill, state};
+pub(crate) use pty::Terminal;
+pub(crate) use ran::Ended;
+pub(crate) use tool::{Started, Tool};
+pub(crate) use user::{ORDINARY, Subordinate};
