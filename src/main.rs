@@ -25,12 +25,17 @@ use applets::common::Request;
 use applets::nskit::{Command, Install};
 use applets::{APPLETS, Answer, Applet, Refusal};
 use failure::Failure;
-use plan::Plan;
+use plan::{Plan, Report, Wanted};
 use run::{Machine, Outcome};
+use show::{Form, Verdict};
 use sys::{Args, Stream};
 
 #[cfg(not(test))]
 entry!(start);
+
+#[cfg(not(test))]
+#[global_allocator]
+static HEAP: sys::Bump = sys::Bump::new();
 
 /// The name of this program itself, where no applet is called.
 const OWN_NAME: &str = "nskit";
@@ -103,14 +108,12 @@ fn make_links(install: &Install) -> u8 {
     } = install;
     match run::install(&names, directory.as_deref(), *symbolic, *force) {
         Ok(text) => print(OWN_NAME, &text, OWN_FAILURE),
-        Err(failure) => {
-            let mut line = failure.line;
-            if let Some(error) = failure.error {
-                line.push(": ");
-                line.push(error.text());
-            }
-            fail(OWN_NAME.as_ref(), &line, OWN_FAILURE)
-        }
+        // The error with its causes, on one line.
+        Err(error) => fail(
+            OWN_NAME.as_ref(),
+            format!("{error:#}").as_ref(),
+            OWN_FAILURE,
+        ),
     }
 }
 
@@ -121,7 +124,13 @@ fn call(applet: &'static Applet, argv: &'static [&'static CStr], args: &Args) ->
         Ok(Answer::Print(text)) => print(applet.name, &text, applet.failure_status),
         Ok(Answer::Do(Request::Run(plan))) => run(applet, &plan, args),
         Ok(Answer::Do(Request::Rehearse(plan))) => rehearse(applet, &plan),
-        Ok(Answer::Do(Request::Same { .. } | Request::Show { .. })) => 0,
+        Ok(Answer::Do(Request::Same { wanted, quiet })) => same(applet, &wanted, quiet),
+        Ok(Answer::Do(Request::Show { wanted, tree, json })) => {
+            match run::show(&wanted, Form { tree, json }) {
+                Ok(text) => print(applet.name, &text, applet.failure_status),
+                Err(failure) => report(applet, &failure, &Report::default(), None),
+            }
+        }
         Err(Refusal::Usage(usage)) => {
             fail(applet.name.as_ref(), &usage.0, applet.failure_status);
             say_try(applet.name.as_ref());
@@ -137,22 +146,48 @@ fn run(applet: &Applet, plan: &Plan, args: &Args) -> u8 {
     if let Some(advice) = plan.report.advice {
         fail(applet.name.as_ref(), advice.as_ref(), 0);
     }
-    let Outcome { result, status } = run::run(plan, args);
+    let inquiry = |failure: &mut Failure| explain::inquire(failure, &plan.report);
+    let Outcome { result, status } = run::run(plan, args, &inquiry);
     match result {
         Ok(ended) => ended.follow(),
-        Err(failure) => report(applet, &failure, plan.report.explain, status.as_ref()),
+        Err(failure) => report(applet, &failure, &plan.report, status.as_ref()),
     }
 }
 
 fn rehearse(applet: &Applet, plan: &Plan) -> u8 {
     match run::rehearse(plan) {
         Ok(text) => print(applet.name, &text, applet.failure_status),
-        Err(failure) => report(applet, &failure, plan.report.explain, None),
+        Err(mut failure) => {
+            explain::inquire(&mut failure, &plan.report);
+            report(applet, &failure, &plan.report, None)
+        }
+    }
+}
+
+/// Compares namespaces: 0 when they are the same, 1 when they differ, our failure's status when that cannot be
+/// told.
+fn same(applet: &Applet, wanted: &[Wanted], quiet: bool) -> u8 {
+    match run::same(wanted) {
+        Ok((verdict, table)) => {
+            let status = match verdict {
+                Verdict::Same => 0,
+                Verdict::Differs => 1,
+                Verdict::Unknown => applet.failure_status,
+            };
+            if quiet {
+                return status;
+            }
+            match print(applet.name, &table, applet.failure_status) {
+                0 => status,
+                failure => failure,
+            }
+        }
+        Err(failure) => report(applet, &failure, &Report::default(), None),
     }
 }
 
 /// Says what failed, and where it is wanted why.
-fn report(applet: &Applet, failure: &Failure, explain: bool, status: Option<&run::Status>) -> u8 {
+fn report(applet: &Applet, failure: &Failure, how: &Report, status: Option<&run::Status>) -> u8 {
     if !failure.said.is_empty() {
         let _ = sys::print(Stream::Error, &failure.said);
     }
@@ -166,7 +201,12 @@ fn report(applet: &Applet, failure: &Failure, explain: bool, status: Option<&run
         &line,
         failure.status.unwrap_or(applet.failure_status),
     );
-    let _ = (explain, status);
+    if explain::is_aloud(how) {
+        let _ = sys::print(Stream::Error, explain::lines(failure).as_bytes());
+    }
+    if let Some(status) = status {
+        status.failed(failure);
+    }
     code
 }
 

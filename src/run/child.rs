@@ -83,7 +83,8 @@ impl Run<'_> {
         let mut failure = None;
         let child = sys::vfork(|pid| match self.in_child(pid, rest) {
             Ok(never) => match never {},
-            Err(why) => {
+            Err(mut why) => {
+                (self.inquiry)(&mut why);
                 failure = Some(why);
                 1
             }

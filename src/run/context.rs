@@ -214,10 +214,10 @@ fn open_cgroups(target: &mut Target) -> Result<Vec<(OsString, OwnedFd)>> {
     let mounts: Vec<Mount> = Mount::parse_all(&mounts).collect();
     let mut files = Vec::new();
     for cgroup in &cgroups {
-        let Some(directory) = cgroup_directory(&mounts, cgroup) else {
+        let Some(directory) = cgroup.directory(&mounts) else {
             continue;
         };
-        let mut path = directory;
+        let mut path = directory.into_os_string();
         path.push("/cgroup.procs");
         let file = sys::open(&path, For::Writing).map_err(|error| {
             Failure::new(Stage::Cgroup, line(["cannot open ".as_ref(), &path]), error)
@@ -232,43 +232,6 @@ fn open_cgroups(target: &mut Target) -> Result<Vec<(OsString, OwnedFd)>> {
         return Err(Failure::plain(Stage::Cgroup, text));
     }
     Ok(files)
-}
-
-/// Where a cgroup is found in our mounts; none when its hierarchy, or that part of it, is not mounted.
-fn cgroup_directory(mounts: &[Mount], cgroup: &Cgroup) -> Option<OsString> {
-    mounts.iter().rev().find_map(|mount| {
-        let of_this = if cgroup.is_unified() {
-            mount.fs_type == "cgroup2"
-        } else {
-            mount.fs_type == "cgroup" && {
-                let options: Vec<&[u8]> = mount
-                    .super_options
-                    .as_bytes()
-                    .split(|&byte| byte == b',')
-                    .collect();
-                cgroup
-                    .each_controller()
-                    .all(|controller| options.contains(&controller.as_bytes()))
-            }
-        };
-        if !of_this {
-            return None;
-        }
-        // The mount may show only a part of the hierarchy, from its root on (proc_pid_mountinfo(5)).
-        let path = cgroup.path.as_bytes();
-        let root = mount.root.as_bytes();
-        let below = if root == b"/" {
-            path
-        } else {
-            path.strip_prefix(root)?
-        };
-        if !below.is_empty() && !below.starts_with(b"/") {
-            return None;
-        }
-        let mut directory = mount.point.clone().into_os_string();
-        directory.push(OsStr::from_bytes(below));
-        Some(directory)
-    })
 }
 
 /// Reads a security attribute of the target (proc_pid_attr(5)).

@@ -3,23 +3,23 @@
 //!
 //! It writes maps of more than one ID, binds namespaces on files, and writes the PID file, for which we may have
 //! lost the right by then. We talk over a socket pair: one message asks for the next piece of work, the answer says
-//! how it went. When we are gone the socket ends, and so does the helper; what it had made stays only if all of it
-//! was done and nobody asked to undo it.
+//! how it went. This is our side, and what is said; the helper's side is in `outside`.
 
-use std::ffi::{CString, OsStr, OsString};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::ffi::OsString;
+use std::os::fd::{AsFd, OwnedFd};
 
+use super::outside::{Caller, serve};
 use super::report::Pidfile;
-use crate::failure::{Failure, Result, Stage, line};
-use crate::plan::{IdMap, Ids, Kind, Outside, Via};
-use crate::sys::{self, ArgList, Change, Environment, For, Forked, OwnArgs};
+use crate::failure::{Cause, Failure, Inquiry, Result, Stage, line};
+use crate::plan::{Outside, Via};
+use crate::sys::{self, Change, For, Forked};
 
 /// Do the next piece of work.
-const GO: u8 = b'g';
+pub(super) const GO: u8 = b'g';
 /// Write the PID that follows to the PID file.
-const PID: u8 = b'p';
+pub(super) const PID: u8 = b'p';
 /// Undo what was bound and written.
-const UNDO: u8 = b'u';
+pub(super) const UNDO: u8 = b'u';
 
 /// Our end of the line to the helper.
 #[derive(Debug)]
@@ -40,6 +40,7 @@ impl Helper {
         work: Vec<Outside>,
         pidfile: Option<Pidfile>,
         orphan: bool,
+        inquiry: Inquiry<'_>,
     ) -> Result<Helper> {
         let failed = |error| Failure::new(Stage::Fork, "fork failed", error);
         let (ours, theirs) = sys::socket_pair().map_err(failed)?;
@@ -62,7 +63,7 @@ impl Helper {
                     directory: me,
                     socket: theirs,
                 };
-                serve(&work, pidfile, &caller);
+                serve(&work, pidfile, &caller, inquiry);
                 sys::exit_now(0)
             }
             Forked::Parent(child) => {
@@ -93,9 +94,7 @@ impl Helper {
         self.next += 1;
         match (answer, work) {
             (Some(Answer::Done), _) => Ok(()),
-            (Some(Answer::Failed { part, error, said }), Some(work)) => {
-                Err(explain(work, self.caller, part, error, said))
-            }
+            (Some(Answer::Failed(failed)), Some(work)) => Err(failure(work, failed, self.caller)),
             _ => Err(gone(sys::Error::from_raw(libc::EPIPE))),
         }
     }
@@ -109,10 +108,10 @@ impl Helper {
         order.extend(pid.to_ne_bytes());
         match self.ask(&order)? {
             Some(Answer::Done) => Ok(()),
-            Some(Answer::Failed {
+            Some(Answer::Failed(Failed {
                 error: Outcome::Errno(number),
                 ..
-            }) => {
+            })) => {
                 let text = line(["write failed ".as_ref(), file]);
                 let error = sys::Error::from_raw(number);
                 Err(Failure::new(Stage::Report, text, error))
@@ -168,22 +167,29 @@ fn gone(error: sys::Error) -> Failure {
 }
 
 /// The largest answer: what a program said is cut to this.
-const MESSAGE: usize = 4096;
+pub(super) const MESSAGE: usize = 4096;
 
 /// How a piece of work went.
-enum Answer {
+pub(super) enum Answer {
     Done,
-    /// The part of the piece that failed, why, and what a program said of it.
-    Failed {
-        part: usize,
-        error: Outcome,
-        said: Vec<u8>,
-    },
+    Failed(Failed),
+}
+
+/// What failed of a piece of work.
+pub(super) struct Failed {
+    /// Which part of it.
+    pub(super) part: usize,
+    /// Why.
+    pub(super) error: Outcome,
+    /// What a program said of it.
+    pub(super) said: Vec<u8>,
+    /// The causes that were found here, outside.
+    pub(super) causes: Option<Box<[Cause]>>,
 }
 
 /// Why a part failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
+pub(super) enum Outcome {
     /// A system call gave this error.
     Errno(i32),
     /// The program was not found, or could not be executed.
@@ -196,11 +202,11 @@ enum Outcome {
     NoMap,
 }
 
-fn encode(answer: &Answer) -> Vec<u8> {
+pub(super) fn encode(answer: &Answer) -> Vec<u8> {
     match answer {
         Answer::Done => vec![0],
-        Answer::Failed { part, error, said } => {
-            let (tag, number) = match *error {
+        Answer::Failed(failed) => {
+            let (tag, number) = match failed.error {
                 Outcome::Errno(number) => (1, number),
                 Outcome::NotExecuted(number) => (2, number),
                 Outcome::Exited(number) => (3, number),
@@ -208,9 +214,18 @@ fn encode(answer: &Answer) -> Vec<u8> {
                 Outcome::NoMap => (5, 0),
             };
             let mut bytes = vec![tag];
-            bytes.extend((*part as u32).to_ne_bytes());
+            bytes.extend((failed.part as u32).to_ne_bytes());
             bytes.extend(number.to_ne_bytes());
-            bytes.extend(&said[..said.len().min(MESSAGE - bytes.len())]);
+            // What is said is a line; what is left of the room is for the causes.
+            let said = &failed.said[..failed.said.len().min(MESSAGE / 2)];
+            bytes.extend((said.len() as u32).to_ne_bytes());
+            bytes.extend(said);
+            for Cause { cause, hint } in failed.causes.as_deref().unwrap_or_default() {
+                let texts = [cause.as_bytes(), b"\0", hint.as_bytes(), b"\0"].concat();
+                if bytes.len() + texts.len() <= MESSAGE {
+                    bytes.extend(texts);
+                }
+            }
             bytes
         }
     }
@@ -222,7 +237,8 @@ fn decode(bytes: &[u8]) -> Option<Answer> {
         return Some(Answer::Done);
     }
     let (part, rest) = rest.split_first_chunk()?;
-    let (number, said) = rest.split_first_chunk()?;
+    let (number, rest) = rest.split_first_chunk()?;
+    let (length, rest) = rest.split_first_chunk()?;
     let number = i32::from_ne_bytes(*number);
     let error = match tag {
         1 => Outcome::Errno(number),
@@ -231,22 +247,41 @@ fn decode(bytes: &[u8]) -> Option<Answer> {
         4 => Outcome::Killed(number),
         _ => Outcome::NoMap,
     };
-    let part = usize::try_from(u32::from_ne_bytes(*part)).ok()?;
-    Some(Answer::Failed {
-        part,
+    let length = usize::try_from(u32::from_ne_bytes(*length)).ok()?;
+    let (said, causes) = rest.split_at_checked(length)?;
+    let texts: Vec<String> = causes
+        .split(|&byte| byte == 0)
+        .map(|text| String::from_utf8_lossy(text).into_owned())
+        .collect();
+    let causes: Box<[Cause]> = texts
+        .chunks_exact(2)
+        .map(|pair| Cause {
+            cause: pair[0].clone(),
+            hint: pair[1].clone(),
+        })
+        .collect();
+    Some(Answer::Failed(Failed {
+        part: usize::try_from(u32::from_ne_bytes(*part)).ok()?,
         error,
         said: said.to_vec(),
-    })
+        causes: (!causes.is_empty()).then_some(causes),
+    }))
 }
 
-/// The helper's failure as ours.
-fn explain(work: &Outside, caller: i32, part: usize, outcome: Outcome, said: Vec<u8>) -> Failure {
-    match work {
+/// The helper's failure as that of the process `pid`, for which it worked.
+pub(super) fn failure(work: &Outside, failed: Failed, pid: i32) -> Failure {
+    let Failed {
+        part,
+        error: outcome,
+        said,
+        causes,
+    } = failed;
+    let mut failure = match work {
         Outside::Bind(binds) => {
             let Some((kind, file)) = binds.get(part) else {
                 return Failure::plain(Stage::Fork, "the helper outside failed");
             };
-            let source = format!("mount /proc/{caller}/ns/{} on ", kind.file_for_children());
+            let source = format!("mount /proc/{pid}/ns/{} on ", kind.file_for_children());
             let text = line([source.as_ref(), file, " failed".as_ref()]);
             let stage = Stage::Bind {
                 kind: *kind,
@@ -265,10 +300,14 @@ fn explain(work: &Outside, caller: i32, part: usize, outcome: Outcome, said: Vec
                 Via::File => Stage::Map {
                     ids: *ids,
                     text: map.text(),
+                    outside: true,
                 },
-                Via::Program => Stage::MapProgram(*ids),
+                Via::Program => Stage::MapProgram {
+                    ids: *ids,
+                    text: map.text(),
+                },
             };
-            let mut failure = match outcome {
+            match outcome {
                 Outcome::Errno(number) => Failure::new(
                     stage,
                     format!("write failed /proc/self/{}", ids.file()),
@@ -290,208 +329,10 @@ fn explain(work: &Outside, caller: i32, part: usize, outcome: Outcome, said: Vec
                 Outcome::NoMap => {
                     Failure::plain(stage, format!("{} failed: it wrote no map", ids.helper()))
                 }
-            };
-            failure.said = said;
-            failure
-        }
-    }
-}
-
-/// The process that the helper works for.
-struct Caller {
-    pid: i32,
-    /// Its directory in /proc.
-    directory: OwnedFd,
-    /// Our end of the line to it.
-    socket: OwnedFd,
-}
-
-/// The helper's life.
-fn serve(work: &[Outside], mut pidfile: Option<Pidfile>, caller: &Caller) {
-    let socket = caller.socket.as_fd();
-    let mut bound: Vec<&OsStr> = Vec::new();
-    let mut next = work.iter();
-    let mut order = [0; 5];
-    // At the end of the socket the caller has become the program, or has seen to its start: all of it stays.
-    while let Ok(1..) = sys::read_some(socket, &mut order) {
-        let done = match (order, &mut pidfile) {
-            ([UNDO, ..], _) => {
-                undo(&mut bound, pidfile);
-                let _ = sys::write_once(socket, &[UNDO]);
-                return;
             }
-            ([PID, pid @ ..], Some(file)) => {
-                let written = file.write(i32::from_ne_bytes(pid));
-                written.map_err(|error| failed(0, error))
-            }
-            _ => match next.next() {
-                Some(Outside::Maps(maps)) => write_maps(maps, caller),
-                Some(Outside::Bind(binds)) => bind_all(binds, caller, &mut bound),
-                None => return undo(&mut bound, pidfile),
-            },
-        };
-        let ok = done.is_ok();
-        let answered = sys::write_once(socket, &encode(&done.err().unwrap_or(Answer::Done)));
-        // Who did not wait for the answer has started nothing.
-        if !ok || answered.is_err() {
-            return undo(&mut bound, pidfile);
         }
-    }
-}
-
-fn failed(part: usize, error: sys::Error) -> Answer {
-    Answer::Failed {
-        part,
-        error: Outcome::Errno(error.raw()),
-        said: Vec::new(),
-    }
-}
-
-fn undo(bound: &mut Vec<&OsStr>, pidfile: Option<Pidfile>) {
-    while let Some(file) = bound.pop() {
-        // Nobody is left to tell of an error.
-        let _ = sys::detach(file);
-    }
-    if let Some(mut file) = pidfile {
-        file.undo();
-    }
-}
-
-/// Binds the caller's namespaces on their files.
-fn bind_all<'a>(
-    binds: &'a [(Kind, OsString)],
-    caller: &Caller,
-    bound: &mut Vec<&'a OsStr>,
-) -> std::result::Result<(), Answer> {
-    for (index, (kind, file)) in binds.iter().enumerate() {
-        let source = OsString::from(format!(
-            "/proc/self/fd/{}/ns/{}",
-            caller.directory.as_raw_fd(),
-            kind.file_for_children()
-        ));
-        sys::bind(&source, file, false).map_err(|error| failed(index, error))?;
-        bound.push(file);
-    }
-    Ok(())
-}
-
-/// A program that writes a map.
-struct Running {
-    part: usize,
-    pid: i32,
-    output: OwnedFd,
-}
-
-/// Writes the maps, by files directly and by programs side by side.
-fn write_maps(maps: &[(Ids, IdMap, Via)], caller: &Caller) -> std::result::Result<(), Answer> {
-    let directory = caller.directory.as_fd();
-    let mut running = Vec::new();
-    let mut failed = None;
-    for (part, (ids, map, via)) in maps.iter().enumerate() {
-        let started = match via {
-            Via::File => {
-                let file = sys::open_at(directory, ids.file().as_ref(), For::Writing);
-                file.and_then(|file| sys::write_once(file.as_fd(), &map.text()))
-                    .map_err(|error| Outcome::Errno(error.raw()))
-            }
-            Via::Program => start_program(*ids, map, caller.pid)
-                .map(|(pid, output)| running.push(Running { part, pid, output })),
-        };
-        if let Err(error) = started {
-            failed.get_or_insert(Answer::Failed {
-                part,
-                error,
-                said: Vec::new(),
-            });
-        }
-    }
-    let mut outputs = Vec::new();
-    for program in &running {
-        // Read to its end before waiting, so that the program never blocks on a full pipe.
-        match listen(program.output.as_fd(), caller) {
-            Some(said) => outputs.push(said),
-            None => break,
-        }
-    }
-    if outputs.len() < running.len() {
-        // The caller is gone: what still runs ends with it.
-        for program in &running {
-            let _ = sys::kill(program.pid, libc::SIGKILL);
-        }
-    }
-    outputs.resize(running.len(), Vec::new());
-    for (Running { part, pid, .. }, said) in running.into_iter().zip(outputs) {
-        let error = match sys::wait(pid) {
-            Ok(Change::Exited(0)) if has_map(maps[part].0, caller) => continue,
-            Ok(Change::Exited(0)) => Outcome::NoMap,
-            Ok(Change::Exited(status)) => Outcome::Exited(status.into()),
-            Ok(Change::Killed(signal) | Change::Stopped(signal)) => Outcome::Killed(signal),
-            Err(error) => Outcome::Errno(error.raw()),
-        };
-        failed.get_or_insert(Answer::Failed { part, error, said });
-    }
-    failed.map_or(Ok(()), Err)
-}
-
-/// Whether a map has been written: another newuidmap(1) in `PATH` may have done something else.
-fn has_map(ids: Ids, caller: &Caller) -> bool {
-    let text = sys::read_file_at(caller.directory.as_fd(), ids.file().as_ref());
-    text.is_ok_and(|text| !text.is_empty())
-}
-
-/// All that a program says; none when the caller ends before it does.
-fn listen(output: BorrowedFd<'_>, caller: &Caller) -> Option<Vec<u8>> {
-    let mut said = Vec::new();
-    let mut part = [0; MESSAGE];
-    loop {
-        // The caller waits for our answer, so all that can come from it is its end.
-        match sys::wait_readable([output, caller.socket.as_fd()]) {
-            Ok(0) => {}
-            Ok(_) => return None,
-            Err(_) => return Some(said),
-        }
-        match sys::read_some(output, &mut part) {
-            Ok(0) | Err(_) => return Some(said),
-            Ok(length) => said.extend_from_slice(&part[..length]),
-        }
-    }
-}
-
-/// Starts newuidmap or newgidmap for the caller; gives its PID and what it says on standard error.
-fn start_program(ids: Ids, map: &IdMap, pid: i32) -> std::result::Result<(i32, OwnedFd), Outcome> {
-    let errno = |error: sys::Error| Outcome::Errno(error.raw());
-    let word = |text: String| CString::new(text).map_err(|_| Outcome::Errno(libc::EINVAL));
-    let program = word(ids.helper().to_owned())?;
-    let mut words = vec![program.clone(), word(pid.to_string())?];
-    for extent in map.extents() {
-        for number in [extent.inside(), extent.outside(), extent.count()] {
-            words.push(word(number.to_string())?);
-        }
-    }
-    let args = OwnArgs::new(words);
-    let (read, write) = sys::pipe().map_err(errno)?;
-    let mut refused = None;
-    let child = sys::vfork(|_| {
-        if let Err(error) = sys::become_stream(sys::Stream::Error, write.as_fd()) {
-            refused = Some(error);
-            return 1;
-        }
-        let path = sys::variable("PATH");
-        refused = Some(sys::execute(
-            &program,
-            ArgList::Own(&args),
-            Environment::Same,
-            path,
-        ));
-        1
-    })
-    .map_err(errno)?;
-    match refused {
-        Some(error) => {
-            // It has ended; only its number is left to be freed.
-            let _ = sys::wait(child);
-            Err(Outcome::NotExecuted(error.raw()))
-        }
-        None => Ok((child, read)),
-    }
+    };
+    failure.said = said;
+    failure.causes = causes;
+    failure
 }

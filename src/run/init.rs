@@ -124,7 +124,9 @@ impl Run<'_> {
                     // A group of its own, so that signals can be passed on to it alone.
                     let _ = sys::lead_process_group();
                 }
-                failure = Some(execute(self));
+                let mut why = execute(self);
+                (self.inquiry)(&mut why);
+                failure = Some(why);
             }
             1
         })

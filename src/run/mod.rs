@@ -12,9 +12,11 @@ mod helper;
 mod host;
 mod init;
 mod install;
+mod look;
 mod maps;
 mod mounts;
 mod order;
+mod outside;
 mod program;
 mod report;
 mod resolve;
@@ -26,9 +28,10 @@ pub(crate) use child::Ended;
 
 pub(crate) use host::Machine;
 pub(crate) use install::install;
+pub(crate) use look::{same, show};
 pub(crate) use report::Status;
 
-use crate::failure::{Failure, Result, Stage};
+use crate::failure::{Failure, Inquiry, Result, Stage};
 use context::Context;
 use helper::Helper;
 use report::Pidfile;
@@ -41,6 +44,8 @@ use crate::sys::{self, Args, Disposition, OwnArgs, SignalSet};
 pub(crate) struct Run<'a> {
     args: &'a Args,
     report: &'a Report,
+    /// Told of a failure where and when it happens.
+    inquiry: Inquiry<'a>,
     /// The caller's descriptor for reports.
     status: Option<Status>,
     /// The process whose contexts are taken.
@@ -55,6 +60,8 @@ pub(crate) struct Run<'a> {
     entered: Kinds,
     /// The supplementary groups have been dropped before a user namespace was entered.
     groups_dropped: bool,
+    /// The root directory has been changed.
+    rerooted: bool,
     /// The program's environment, where it is not ours.
     environment: Option<OwnArgs>,
     /// Our parent's death is ours.
@@ -76,10 +83,13 @@ pub(crate) struct Outcome {
 }
 
 /// Does the plan. Returns only when the program ran in a child, or could not be run.
-pub(crate) fn run(plan: &Plan, args: &Args) -> Outcome {
+///
+/// `inquiry` is called for each failure by the process that failed, before anything is undone.
+pub(crate) fn run(plan: &Plan, args: &Args, inquiry: Inquiry<'_>) -> Outcome {
     let mut run = Run {
         args,
         report: &plan.report,
+        inquiry,
         status: None,
         target: None,
         context: Context::default(),
@@ -87,14 +97,16 @@ pub(crate) fn run(plan: &Plan, args: &Args) -> Outcome {
         binding_from: None,
         entered: Kinds::NONE,
         groups_dropped: false,
+        rerooted: false,
         environment: None,
         leash: None,
         number: None,
         mask: None,
         inside: None,
     };
-    let result = run.whole(&plan.steps);
-    if result.is_err() {
+    let mut result = run.whole(&plan.steps);
+    if let Err(failure) = &mut result {
+        inquiry(failure);
         run.undo();
     }
     Outcome {
@@ -131,7 +143,7 @@ impl Run<'_> {
                 step => {
                     let result = self.step(step);
                     if self.report.verbose && !matches!(step, Step::Enter(_)) {
-                        self.say(
+                        say(
                             &step.to_string(),
                             result.as_ref().err().and_then(|failure| failure.error),
                         );
@@ -175,8 +187,8 @@ impl Run<'_> {
         if binds_mount {
             self.binding_from = sys::open("/proc/self/ns/mnt".as_ref(), sys::For::Reading).ok();
         }
-        let stays = binds || pidfile.is_some();
-        self.helper = Some(Helper::start(work, pidfile, stays && !forks)?);
+        let orphan = (binds || pidfile.is_some()) && !forks;
+        self.helper = Some(Helper::start(work, pidfile, orphan, self.inquiry)?);
         Ok(())
     }
 
@@ -209,9 +221,9 @@ impl Run<'_> {
             Step::MountProc(dir) => mounts::mount_proc(dir),
             Step::MountBinfmt(dir) => mounts::mount_binfmt(dir),
             Step::Register { dir, entry } => mounts::register(dir, entry),
-            Step::Root(dir) => mounts::root(dir),
-            Step::PivotRoot(dir) => mounts::pivot_root(dir),
-            Step::OpenedRoot => self.context.enter_root(),
+            Step::Root(dir) => self.reroot(|_| mounts::root(dir)),
+            Step::PivotRoot(dir) => self.reroot(|_| mounts::pivot_root(dir)),
+            Step::OpenedRoot => self.reroot(Context::enter_root),
             Step::Directory(dir) => mounts::directory(dir),
             Step::OpenedDirectory => self.context.enter_directory(),
             Step::Hostname(name) => sys::set_hostname(name)
@@ -248,6 +260,12 @@ impl Run<'_> {
         }
     }
 
+    /// Changes the root directory.
+    fn reroot(&mut self, change: impl FnOnce(&mut Context) -> Result<()>) -> Result<()> {
+        self.rerooted = true;
+        change(&mut self.context)
+    }
+
     /// Lets the helper do its next piece of work.
     fn outside(&mut self) -> Result<()> {
         let Some(helper) = &mut self.helper else {
@@ -268,25 +286,12 @@ impl Run<'_> {
         let verbose = self.report.verbose;
         let mut tell = |what: &str, result: &sys::Result<()>| {
             if verbose {
-                let text = match result {
-                    Ok(()) => format!("setns {what}: done\n"),
-                    Err(error) => format!("setns {what}: {error}\n"),
-                };
-                let _ = sys::print(sys::Stream::Error, text.as_bytes());
+                say(&format!("setns({what})"), result.err());
             }
         };
         let entered = enter::enter(opened, enter.in_order, &mut tell)?;
         self.entered = self.entered.and(entered);
         Ok(())
-    }
-
-    /// With --verbose: a step and what came of it.
-    fn say(&self, what: &str, error: Option<sys::Error>) {
-        let outcome = error.map_or("done", sys::Error::text);
-        let _ = sys::print(
-            sys::Stream::Error,
-            format!("{what}: {outcome}\n").as_bytes(),
-        );
     }
 
     /// The program has been started, as a child of ours with this PID.
@@ -326,6 +331,18 @@ impl Run<'_> {
             helper.undo();
         }
     }
+}
+
+/// With --verbose: what was done, and what came of it, in the form of strace(1).
+fn say(what: &str, error: Option<sys::Error>) {
+    let outcome = match error {
+        None => "0".to_owned(),
+        Some(error) => format!("-1 {} ({error})", error.name()),
+    };
+    let _ = sys::print(
+        sys::Stream::Error,
+        format!("{what} = {outcome}\n").as_bytes(),
+    );
 }
 
 /// What a plan would do, read-only: the order of entering as it would be, and what can be foreseen to fail.

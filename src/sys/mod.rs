@@ -5,6 +5,7 @@
 
 #![allow(unsafe_code)]
 
+mod alloc;
 mod caps;
 mod entry;
 mod errno;
@@ -16,10 +17,14 @@ mod ids;
 mod mount;
 mod net;
 mod ns;
+mod probe;
 mod process;
 mod processor;
 mod signal;
 
+// Tests have threads, so they use std's.
+#[cfg(not(test))]
+pub(crate) use alloc::*;
 pub(crate) use caps::*;
 pub(crate) use entry::*;
 pub(crate) use errno::*;
@@ -29,6 +34,7 @@ pub(crate) use ids::*;
 pub(crate) use mount::*;
 pub(crate) use net::*;
 pub(crate) use ns::*;
+pub(crate) use probe::*;
 pub(crate) use process::*;
 pub(crate) use processor::*;
 pub(crate) use signal::*;

@@ -17,9 +17,21 @@ pub(crate) fn setns(fd: BorrowedFd<'_>, flags: i32) -> Result<()> {
 }
 
 /// A pidfd for the process (pidfd_open(2)), close-on-exec.
+///
+/// # Errors
+/// `ESRCH` when there is none; `ENOENT`, or `EINVAL` before Linux 6.9, when it is a thread of another process.
 pub(crate) fn pidfd_open(pid: i32) -> Result<OwnedFd> {
+    pidfd(pid, 0)
+}
+
+/// A pidfd for a single thread (pidfd_open(2), `PIDFD_THREAD`, Linux 6.9 or later), close-on-exec.
+pub(crate) fn pidfd_open_thread(tid: i32) -> Result<OwnedFd> {
+    pidfd(tid, libc::O_EXCL)
+}
+
+fn pidfd(pid: i32, flags: i32) -> Result<OwnedFd> {
     // SAFETY: no memory is involved.
-    let fd = check(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
+    let fd = check(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, flags) })?;
     owned(fd)
 }
 

@@ -21,6 +21,8 @@ mod nsenter_basic;
 mod nsenter_context;
 mod nskit;
 mod setns_basic;
+mod setns_find;
+mod setns_show;
 mod unshare_basic;
 mod unshare_credentials;
 mod unshare_maps;
