@@ -368,6 +368,21 @@ fn a_mount_namespace_on_a_shared_mount() {
 }
 
 #[test]
+fn why_a_mount_namespace_cannot_be_bound_on_a_shared_mount() {
+    needs!(root(), ours("does not say why"));
+    let place = Place::new();
+    let dir = place.path().display();
+    for fork in ["", "-f", "--init"] {
+        let script = format!(
+            "mount -t tmpfs none {dir} && mount --make-shared {dir} && : >{dir}/file || exit 99
+             unshare --explain {fork} --mount={dir}/file echo it ran"
+        );
+        let ran = Tool::fixture().arg("-m").sh(&script).run().exits(1).out("");
+        ran.err_has(&format!("\n  cause: the mount {dir} is shared"));
+    }
+}
+
+#[test]
 fn a_mount_namespace_bound_from_another() {
     needs!(
         root(),
