@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use nix::sys::signal::Signal;
+
 use crate::harness::*;
 
 /// The option's word, the kind, and the letter.
@@ -321,6 +323,43 @@ fn a_failure_undoes_the_binds() {
         fails("-U -S 5", ran, 1, "setuid() failed: Invalid argument");
         fails("", "nosuchprogram", 127, "failed to execute nosuchprogram");
         fails("", "/proc", 126, "failed to execute /proc");
+    }
+}
+
+#[test]
+fn who_is_killed_half_way_leaves_no_bind() {
+    needs!(root(), command("strace"), ours("leaves them behind"));
+    for fork in ["", "--fork", "--init", "-pf --kill-child"] {
+        for signal in [Signal::SIGKILL, Signal::SIGINT] {
+            let files = Files::new();
+            let (trace, ran) = (files.at("trace"), files.at("ran"));
+            // The last of the binds is made, and held up.
+            let started = Tool::program("strace")
+                .args(["-f", "-o", &trace])
+                .arg("--inject=mount:delay_exit=400000:when=2")
+                .arg("unshare")
+                .line(fork)
+                .args(["uts", "net"].map(|word| format!("--{word}={}", files.at(word))))
+                .args(["touch", &ran])
+                .start();
+            eventually("both are bound", || {
+                (files.bound() == ["uts", "net"]).then_some(())
+            });
+            let parent = children(started.pid())[0];
+            kill(parent, signal);
+            let child_lives = fork == "--fork" || fork == "--init" || signal == Signal::SIGINT;
+            started.wait();
+            // Whose parent is killed goes on, unless it was to be killed too.
+            if !Path::new(&ran).exists() {
+                assert_eq!(files.bound(), [""; 0], "{fork} {signal}");
+            } else {
+                assert!(
+                    child_lives && !fork.is_empty(),
+                    "{fork} {signal}: the program ran"
+                );
+                assert_eq!(files.bound(), ["uts", "net"], "{fork} {signal}");
+            }
+        }
     }
 }
 
