@@ -28,7 +28,7 @@ fn ways(holder: &Option<Holder>) -> Vec<String> {
             ways.extend(
                 [
                     "unshare --init",
-                    "unshare --init=group --kill-child --forward-signals",
+                    "unshare --init --kill-child --forward-signals",
                     "unshare --map-users=all --map-groups=all",
                 ]
                 .map(str::to_owned),
