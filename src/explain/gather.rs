@@ -15,7 +15,7 @@ use crate::plan::clock::{Offsets, offset_range};
 use crate::plan::number::decimal;
 use crate::plan::procfs::Status;
 use crate::plan::value::Setgroups;
-use crate::plan::{Clock, IdMap, Kind, Kinds};
+use crate::plan::{Clock, IdMap, Ids, Kind, Kinds};
 use crate::sys::{self, For};
 use bounds::{limits, memory, processes};
 use files::{mounts, place, procs, root_is_mount};
@@ -38,7 +38,7 @@ pub(super) fn gather(failure: &Failure) -> Facts {
         Stage::Fork | Stage::Wait => {
             facts.read_process();
             match errno {
-                libc::EAGAIN => facts.processes = processes(),
+                libc::EAGAIN => facts.read_bounds(),
                 libc::ENOMEM | libc::EINVAL => {
                     facts.unentered = unentered();
                     facts.memory = memory();
@@ -102,7 +102,8 @@ pub(super) fn gather(failure: &Failure) -> Facts {
         Stage::Execute(executed) => {
             facts.program = Some(super::executable::look_up(executed, None));
             if errno == libc::EAGAIN {
-                facts.processes = processes();
+                facts.read_process();
+                facts.read_bounds();
             }
         }
         Stage::WrongKind { .. } => {}
@@ -142,7 +143,7 @@ impl Facts {
                 self.unentered = unentered();
             }
             libc::ENOSPC => self.limits = limits(kinds),
-            libc::EAGAIN => self.processes = processes(),
+            libc::EAGAIN => self.read_bounds(),
             _ => {
                 self.read_maps();
                 self.read_apparmor();
@@ -159,6 +160,16 @@ impl Facts {
         self.gid_map = map("/proc/self/gid_map");
         self.setgroups =
             text("/proc/self/setgroups").and_then(|text| Setgroups::parse(text.as_ref()).ok());
+    }
+
+    /// What bounds the number of processes.
+    fn read_bounds(&mut self) {
+        self.read_maps();
+        self.processes = processes();
+        if self.is_mapped(Ids::Uid) == Some(false) {
+            // Then all users without an ID here look alike.
+            self.processes.ours = None;
+        }
     }
 
     /// What AppArmor does to user namespaces.

@@ -3,9 +3,9 @@
 use libc::{EACCES, EINVAL, EPERM, ERANGE};
 
 use super::maps::inner;
-use super::{Case, Rule, because, lacks};
+use super::{Case, Finding, Rule, because, lacks};
 use crate::explain::facts::{Capability, holds};
-use crate::failure::{Cause, Stage};
+use crate::failure::Stage;
 use crate::plan::value::Setgroups;
 
 pub(super) const RULES: &[Rule] = &[
@@ -15,7 +15,6 @@ pub(super) const RULES: &[Rule] = &[
         errors: &[EPERM],
         about: "setgroups cannot be allowed where it was denied, nor denied once gid_map is written.",
         advice: "Say --setgroups together with the option that makes the user namespace.",
-        is_certain: true,
         find: setgroups_file,
     },
     Rule {
@@ -24,7 +23,6 @@ pub(super) const RULES: &[Rule] = &[
         errors: &[EACCES, EPERM],
         about: "CAP_SYS_ADMIN is missing in this user namespace.",
         advice: "Add -U.",
-        is_certain: true,
         find: |case| {
             let lacks = lacks(case, Capability::SysAdmin)?;
             because(
@@ -39,7 +37,6 @@ pub(super) const RULES: &[Rule] = &[
         errors: &[ERANGE],
         about: "The clock would be negative, or too large.",
         advice: "The range that is accepted is named.",
-        is_certain: true,
         find: |case| {
             let Stage::Clock { clock, seconds } = case.stage else {
                 return None;
@@ -60,7 +57,6 @@ pub(super) const RULES: &[Rule] = &[
         errors: &[EPERM, EACCES],
         about: "CAP_SYS_TIME is missing.",
         advice: "Add -r, or run with it.",
-        is_certain: true,
         find: |case| {
             let lacks = lacks(case, Capability::SysTime)?;
             because(lacks, "add -r, or run with CAP_SYS_TIME")
@@ -72,7 +68,6 @@ pub(super) const RULES: &[Rule] = &[
         errors: &[EPERM],
         about: "setgroups is denied in the user namespace.",
         advice: "Add --preserve-credentials (nsenter, setns), or leave --setgid and --groups out.",
-        is_certain: true,
         find: |case| {
             (case.facts.setgroups == Some(Setgroups::Deny)).then(|| {
                 because(
@@ -88,7 +83,6 @@ pub(super) const RULES: &[Rule] = &[
         errors: &[EPERM],
         about: "gid_map is not written, so groups cannot be set.",
         advice: "Map groups.",
-        is_certain: true,
         find: |case| {
             case.facts.gid_map.as_ref()?.extents().is_empty().then(|| {
                 because(
@@ -104,7 +98,6 @@ pub(super) const RULES: &[Rule] = &[
         errors: &[EPERM],
         about: "CAP_SETGID is missing.",
         advice: "Run as root, or enter a user namespace where we have it.",
-        is_certain: true,
         find: |case| because(lacks(case, Capability::Setgid)?, "run as root, or add -U"),
     },
     Rule {
@@ -113,7 +106,6 @@ pub(super) const RULES: &[Rule] = &[
         errors: &[EINVAL],
         about: "A group is not mapped inside.",
         advice: "The groups that are mapped are named.",
-        is_certain: true,
         find: |case| {
             let map = case.facts.gid_map.as_ref()?;
             because(
@@ -128,7 +120,6 @@ pub(super) const RULES: &[Rule] = &[
         errors: &[EINVAL],
         about: "The group is not mapped inside.",
         advice: "The groups that are mapped are named.",
-        is_certain: true,
         find: unmapped_inside,
     },
     Rule {
@@ -137,7 +128,6 @@ pub(super) const RULES: &[Rule] = &[
         errors: &[EINVAL],
         about: "The user is not mapped inside.",
         advice: "The users that are mapped are named.",
-        is_certain: true,
         find: unmapped_inside,
     },
     Rule {
@@ -146,7 +136,6 @@ pub(super) const RULES: &[Rule] = &[
         errors: &[EPERM],
         about: "CAP_SETGID is missing.",
         advice: "Run as root, or in a user namespace of your own (-r).",
-        is_certain: true,
         find: |case| because(lacks(case, Capability::Setgid)?, "run as root, or add -r"),
     },
     Rule {
@@ -155,7 +144,6 @@ pub(super) const RULES: &[Rule] = &[
         errors: &[EPERM],
         about: "CAP_SETUID is missing.",
         advice: "Run as root, or in a user namespace of your own (-r).",
-        is_certain: true,
         find: |case| because(lacks(case, Capability::Setuid)?, "run as root, or add -r"),
     },
     Rule {
@@ -164,7 +152,6 @@ pub(super) const RULES: &[Rule] = &[
         errors: &[EPERM],
         about: "Only who has CAP_SETUID and CAP_SETGID can make somebody else the owner.",
         advice: "Run as root.",
-        is_certain: true,
         find: |case| {
             let lacks =
                 lacks(case, Capability::Setgid).or_else(|| lacks(case, Capability::Setuid))?;
@@ -173,7 +160,7 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-fn setgroups_file(case: &Case<'_>) -> Option<Cause> {
+fn setgroups_file(case: &Case<'_>) -> Option<Finding> {
     let hint = "say --setgroups together with the option that makes the user namespace (-U, -r)";
     if case.facts.setgroups == Some(Setgroups::Deny) {
         return because(
@@ -190,7 +177,7 @@ fn setgroups_file(case: &Case<'_>) -> Option<Cause> {
     })?
 }
 
-fn unmapped_inside(case: &Case<'_>) -> Option<Cause> {
+fn unmapped_inside(case: &Case<'_>) -> Option<Finding> {
     let (id, what, file, map) = match case.stage {
         Stage::Uid(uid) => (*uid, "user", "uid_map", case.facts.uid_map.as_ref()?),
         Stage::Gid(gid) => (*gid, "group", "gid_map", case.facts.gid_map.as_ref()?),

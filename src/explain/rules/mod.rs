@@ -41,10 +41,17 @@ pub(crate) struct Rule {
     pub(crate) about: &'static str,
     /// For the manual: what to do.
     pub(crate) advice: &'static str,
-    /// Whether the facts prove it, or it is named only where nothing is proved.
-    pub(crate) is_certain: bool,
-    /// The sentences, if the facts show this cause.
-    pub(crate) find: fn(&Case<'_>) -> Option<Cause>,
+    /// What the facts show of it, if anything.
+    pub(crate) find: fn(&Case<'_>) -> Option<Finding>,
+}
+
+/// What a row has found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Finding {
+    /// Its sentences.
+    pub(crate) cause: Cause,
+    /// Whether the facts prove it; else it is named only where nothing is proved.
+    pub(crate) is_proved: bool,
 }
 
 /// Every row.
@@ -64,19 +71,19 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Rule> {
 
 /// The causes of a failure: those that are proved, else those that are possible.
 pub(crate) fn causes(case: &Case<'_>) -> Vec<Cause> {
-    let found = |is_certain: bool| -> Vec<Cause> {
-        let mut causes: Vec<Cause> = Vec::new();
-        for rule in all().filter(|rule| rule.is_certain == is_certain && rule.is_about(case)) {
-            causes.extend((rule.find)(case).filter(|cause| !causes.contains(cause)));
+    let about = all().filter(|rule| rule.is_about(case));
+    let found: Vec<Finding> = about.filter_map(|rule| (rule.find)(case)).collect();
+    let is_proved = found.iter().any(|finding| finding.is_proved);
+    let mut causes = Vec::new();
+    for Finding { cause, .. } in found
+        .into_iter()
+        .filter(|finding| finding.is_proved == is_proved)
+    {
+        if !causes.contains(&cause) {
+            causes.push(cause);
         }
-        causes
-    };
-    let certain = found(true);
-    if certain.is_empty() {
-        found(false)
-    } else {
-        certain
     }
+    causes
 }
 
 impl Rule {
@@ -87,11 +94,23 @@ impl Rule {
     }
 }
 
-/// The sentences of a row.
-fn because(cause: impl Into<String>, hint: impl Into<String>) -> Option<Cause> {
-    Some(Cause {
-        cause: cause.into(),
-        hint: hint.into(),
+/// A cause that is proved.
+fn because(cause: impl Into<String>, hint: impl Into<String>) -> Option<Finding> {
+    Some(Finding {
+        cause: Cause {
+            cause: cause.into(),
+            hint: hint.into(),
+        },
+        is_proved: true,
+    })
+}
+
+/// A cause that is possible.
+fn perhaps(cause: impl Into<String>, hint: impl Into<String>) -> Option<Finding> {
+    let finding = because(cause, hint)?;
+    Some(Finding {
+        is_proved: false,
+        ..finding
     })
 }
 
@@ -109,7 +128,7 @@ fn filtered(
     call: &str,
     probe: Option<crate::sys::Error>,
     expected: i32,
-) -> Option<Cause> {
+) -> Option<Finding> {
     let answer = probe?;
     if answer.raw() == expected || answer.raw() != case.errno {
         return None;
@@ -137,28 +156,49 @@ fn filtered(
 }
 
 /// AppArmor's restriction of user namespaces, as far as it can be seen.
-fn apparmor(case: &Case<'_>) -> Option<Cause> {
+fn apparmor(case: &Case<'_>) -> Option<Finding> {
     let hint = "give this binary an AppArmor profile with \"userns,\" or run as root";
     let facts = case.facts;
-    if let Some(label) = &facts.label
+    let label = facts.label.as_deref();
+    let restricts = facts.apparmor_restricts == Some(1);
+    let sysctl = "kernel.apparmor_restrict_unprivileged_userns is 1";
+    if let Some(label) = label
         && label.starts_with("unprivileged_userns")
     {
+        let and = if restricts {
+            format!("{sysctl} and ")
+        } else {
+            String::new()
+        };
         return because(
             format!(
-                "the AppArmor profile here is {label}, so this user namespace has no capabilities"
+                "{and}the AppArmor profile here is {label}, so this user namespace has no capabilities"
             ),
             hint,
         );
     }
-    // Who is privileged outside is not restricted.
-    let is_privileged = facts.has(Capability::SysAdmin) == Some(true)
-        && facts.has_all_ids() == Some(true)
-        && matches!(case.stage, Stage::Unshare(_));
-    if facts.apparmor_restricts == Some(1) && !is_privileged {
-        return because(
-            "kernel.apparmor_restrict_unprivileged_userns is 1, so this user namespace has no capabilities",
+    // A profile of its own may allow user namespaces.
+    let is_unconfined = label.is_none_or(|label| label.starts_with("unconfined"));
+    if !restricts || !is_unconfined {
+        return None;
+    }
+    if !matches!(case.stage, Stage::Unshare(_)) {
+        // Who was privileged outside is not restricted, and that can no longer be seen.
+        return perhaps(
+            format!(
+                "{sysctl}, so either this user namespace has no capabilities, or another security module refuses"
+            ),
             hint,
         );
     }
-    None
+    let is_privileged = facts.has(Capability::SysAdmin)? && facts.has_all_ids() == Some(true);
+    (!is_privileged).then(|| {
+        because(
+            format!("{sysctl}, so a user namespace made here has no capabilities"),
+            hint,
+        )
+    })?
 }
+
+#[cfg(test)]
+mod tests;

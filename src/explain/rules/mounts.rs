@@ -2,9 +2,9 @@
 
 use libc::{EACCES, EBUSY, EINVAL, ENODEV, ENOENT, ENOSYS, ENOTDIR, EPERM};
 
-use super::{Case, Rule, apparmor, because, filtered, lacks};
+use super::{Case, Finding, Rule, apparmor, because, filtered, lacks};
 use crate::explain::facts::{Capability, Obstacle, Place, Proc, Relation};
-use crate::failure::{Cause, Stage};
+use crate::failure::Stage;
 use crate::plan::{Kind, Word};
 
 pub(super) const RULES: &[Rule] = &[
@@ -14,7 +14,6 @@ pub(super) const RULES: &[Rule] = &[
         errors: &[EINVAL],
         about: "/ is no mount point: this is a chroot.",
         advice: "Add --propagation unchanged, or change the root with pivot_root(2).",
-        is_certain: true,
         find: |case| {
             (case.facts.root_is_mount == Some(false)).then(|| {
                 because(
@@ -30,7 +29,6 @@ pub(super) const RULES: &[Rule] = &[
         errors: &[EPERM],
         about: "CAP_SYS_ADMIN is missing.",
         advice: "Add -r, or run as root.",
-        is_certain: true,
         find: |case| because(lacks(case, Capability::SysAdmin)?, "add -r, or run as root"),
     },
     Rule {
@@ -39,7 +37,6 @@ pub(super) const RULES: &[Rule] = &[
         errors: &[EPERM, EACCES, ENOSYS],
         about: "A seccomp filter refuses mount(2).",
         advice: "Use another seccomp profile.",
-        is_certain: true,
         find: |case| filtered(case, "mount(2)", case.facts.mount_probe, libc::EFAULT),
     },
     Rule {
@@ -48,7 +45,6 @@ pub(super) const RULES: &[Rule] = &[
         errors: &[EPERM, EACCES],
         about: "AppArmor restricts user namespaces.",
         advice: "Give the binary an AppArmor profile with \"userns,\", or run as root.",
-        is_certain: true,
         find: apparmor,
     },
     Rule {
@@ -57,7 +53,6 @@ pub(super) const RULES: &[Rule] = &[
         errors: &[EPERM],
         about: "CAP_SYS_ADMIN is missing.",
         advice: "Add -r, or run as root.",
-        is_certain: true,
         find: |case| because(lacks(case, Capability::SysAdmin)?, "add -r, or run as root"),
     },
     Rule {
@@ -66,7 +61,6 @@ pub(super) const RULES: &[Rule] = &[
         errors: &[EPERM, EACCES, ENOSYS],
         about: "A seccomp filter refuses mount(2).",
         advice: "Use another seccomp profile.",
-        is_certain: true,
         find: |case| filtered(case, "mount(2)", case.facts.mount_probe, libc::EFAULT),
     },
     Rule {
@@ -75,7 +69,6 @@ pub(super) const RULES: &[Rule] = &[
         errors: &[EPERM, EACCES],
         about: "AppArmor restricts user namespaces.",
         advice: "Give the binary an AppArmor profile with \"userns,\", or run as root.",
-        is_certain: true,
         find: apparmor,
     },
     Rule {
@@ -85,7 +78,6 @@ pub(super) const RULES: &[Rule] = &[
         about: "The PID namespace that we are in belongs to an outer user namespace: -p is missing, or there was no \
                 fork yet.",
         advice: "Add -pf.",
-        is_certain: true,
         find: proc_owner,
     },
     Rule {
@@ -95,7 +87,6 @@ pub(super) const RULES: &[Rule] = &[
         about: "Parts of /proc are covered, as in containers, so the kernel lets no user namespace mount a proc that \
                 would show them.",
         advice: "Unmask it: --security-opt unmask=ALL (podman), systempaths=unconfined (docker).",
-        is_certain: true,
         find: proc_masked,
     },
     Rule {
@@ -104,7 +95,6 @@ pub(super) const RULES: &[Rule] = &[
         errors: &[EPERM],
         about: "/proc is read-only, so the kernel lets a user namespace mount only a read-only one.",
         advice: "Mount one read-only in the program: mount -t proc -o ro proc DIR.",
-        is_certain: true,
         find: proc_read_only,
     },
     Rule {
@@ -113,7 +103,6 @@ pub(super) const RULES: &[Rule] = &[
         errors: &[EPERM],
         about: "No proc is mounted, and the kernel lets a user namespace mount one only where one can be seen whole.",
         advice: "Bind the /proc from outside into the new root.",
-        is_certain: true,
         find: |case| {
             let procs = unprivileged_procs(case)?;
             procs.is_empty().then(|| {
@@ -131,7 +120,6 @@ pub(super) const RULES: &[Rule] = &[
         errors: &[EBUSY],
         about: "The proc of this PID namespace is mounted there already.",
         advice: "Add -pf, so that it is one of a new PID namespace.",
-        is_certain: true,
         find: |case| match case.stage {
             Stage::Mount {
                 kind: "proc",
@@ -152,7 +140,6 @@ pub(super) const RULES: &[Rule] = &[
         errors: &[ENOENT, ENOTDIR, EACCES],
         about: "The directory does not exist, or is none.",
         advice: "Make it: mkdir -p DIR.",
-        is_certain: true,
         find: directory,
     },
     Rule {
@@ -161,7 +148,6 @@ pub(super) const RULES: &[Rule] = &[
         errors: &[ENODEV],
         about: "The kernel does not know this type of file system.",
         advice: "Load its module.",
-        is_certain: true,
         find: |case| match case.stage {
             Stage::Mount { kind, .. } => because(
                 format!(
@@ -178,7 +164,6 @@ pub(super) const RULES: &[Rule] = &[
         errors: &[ENOENT, EACCES],
         about: "FILE does not exist: a namespace is bound on a file that is there.",
         advice: "touch FILE",
-        is_certain: true,
         find: bind_missing,
     },
     Rule {
@@ -187,7 +172,6 @@ pub(super) const RULES: &[Rule] = &[
         errors: &[ENOTDIR],
         about: "FILE is a directory, or its path leads through a file.",
         advice: "Name a file.",
-        is_certain: true,
         find: |case| {
             let place = case.facts.place.as_ref()?;
             if place.is_directory == Some(true) {
@@ -206,7 +190,6 @@ pub(super) const RULES: &[Rule] = &[
         errors: &[EINVAL],
         about: "A mount namespace cannot be bound on a shared mount: the mount would spread into the namespace itself.",
         advice: "Make a private place: mount --bind DIR DIR; mount --make-private DIR.",
-        is_certain: true,
         find: bind_shared,
     },
     Rule {
@@ -215,7 +198,6 @@ pub(super) const RULES: &[Rule] = &[
         errors: &[EPERM],
         about: "CAP_SYS_ADMIN is missing where the file lies: the capabilities of -r count inside only.",
         advice: "Run as root, or in a user and mount namespace of your own: unshare -rm.",
-        is_certain: true,
         find: |case| {
             let lacks = lacks(case, Capability::SysAdmin)?;
             because(
@@ -230,7 +212,6 @@ pub(super) const RULES: &[Rule] = &[
         errors: &[EPERM, EACCES, ENOSYS],
         about: "A seccomp filter refuses mount(2).",
         advice: "Use another seccomp profile.",
-        is_certain: true,
         find: |case| filtered(case, "mount(2)", case.facts.mount_probe, libc::EFAULT),
     },
     Rule {
@@ -239,7 +220,6 @@ pub(super) const RULES: &[Rule] = &[
         errors: &[EPERM],
         about: "CAP_SYS_CHROOT is missing.",
         advice: "Add -r, or run as root.",
-        is_certain: true,
         find: |case| {
             because(
                 lacks(case, Capability::SysChroot)?,
@@ -253,7 +233,6 @@ pub(super) const RULES: &[Rule] = &[
         errors: &[EPERM],
         about: "CAP_SYS_ADMIN is missing.",
         advice: "Add -r, or run as root.",
-        is_certain: true,
         find: |case| because(lacks(case, Capability::SysAdmin)?, "add -r, or run as root"),
     },
 ];
@@ -270,7 +249,7 @@ fn unprivileged_procs<'a>(case: &'a Case<'_>) -> Option<&'a [Proc]> {
     case.facts.procs.as_deref()
 }
 
-fn proc_owner(case: &Case<'_>) -> Option<Cause> {
+fn proc_owner(case: &Case<'_>) -> Option<Finding> {
     let Stage::Mount { kind: "proc", .. } = case.stage else {
         return None;
     };
@@ -295,7 +274,7 @@ fn proc_owner(case: &Case<'_>) -> Option<Cause> {
     )
 }
 
-fn proc_masked(case: &Case<'_>) -> Option<Cause> {
+fn proc_masked(case: &Case<'_>) -> Option<Finding> {
     let procs = unprivileged_procs(case)?;
     let first = procs.first()?;
     // One that can be seen whole is enough for the kernel.
@@ -323,7 +302,7 @@ fn proc_masked(case: &Case<'_>) -> Option<Cause> {
     )
 }
 
-fn proc_read_only(case: &Case<'_>) -> Option<Cause> {
+fn proc_read_only(case: &Case<'_>) -> Option<Finding> {
     let procs = unprivileged_procs(case)?;
     let mut whole = procs.iter().filter(|proc| proc.covered.is_empty());
     let first = whole.next()?;
@@ -340,7 +319,7 @@ fn proc_read_only(case: &Case<'_>) -> Option<Cause> {
 }
 
 /// The sentence for a path that leads no further.
-pub(super) fn blocked(place: &Place, hint: &str) -> Option<Cause> {
+pub(super) fn blocked(place: &Place, hint: &str) -> Option<Finding> {
     let cause = match place.obstacle.as_ref()? {
         Obstacle::Missing(part) => format!("there is no {}", Word(part)),
         Obstacle::Dangling(part, text) => {
@@ -356,7 +335,7 @@ pub(super) fn blocked(place: &Place, hint: &str) -> Option<Cause> {
     because(cause, hint)
 }
 
-fn directory(case: &Case<'_>) -> Option<Cause> {
+fn directory(case: &Case<'_>) -> Option<Finding> {
     let place = case.facts.place.as_ref()?;
     let path = Word(&place.path).to_string();
     if place.obstacle.is_none() && place.is_directory == Some(false) {
@@ -365,13 +344,13 @@ fn directory(case: &Case<'_>) -> Option<Cause> {
     blocked(place, &format!("mkdir -p {path}"))
 }
 
-fn bind_missing(case: &Case<'_>) -> Option<Cause> {
+fn bind_missing(case: &Case<'_>) -> Option<Finding> {
     let place = case.facts.place.as_ref()?;
     let path = Word(&place.path).to_string();
     blocked(place, &format!("touch {path}"))
 }
 
-fn bind_shared(case: &Case<'_>) -> Option<Cause> {
+fn bind_shared(case: &Case<'_>) -> Option<Finding> {
     let Stage::Bind {
         kind: Kind::Mnt,
         file,
