@@ -255,14 +255,25 @@ pub(crate) struct Program {
 pub(crate) struct Need {
     /// Which file needs it.
     pub(crate) by: OsString,
-    /// By its `#!` line; else it is the loader of an ELF file.
-    pub(crate) is_interpreter: bool,
+    /// As what.
+    pub(crate) role: Role,
     /// Its path.
     pub(crate) path: OsString,
     /// Whether it is there.
     pub(crate) exists: bool,
     /// Whether we may execute it.
     pub(crate) may_execute: bool,
+}
+
+/// What a program needs another file for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Its `#!` line names it.
+    Interpreter,
+    /// Its ELF header names it.
+    Loader,
+    /// It is no program that the kernel knows, so execvp(3) gives it to /bin/sh.
+    Shell,
 }
 
 impl Facts {

@@ -6,7 +6,7 @@ use libc::{E2BIG, EACCES, EAGAIN, ELOOP, ENOENT, ENOTDIR, ETXTBSY};
 
 use super::mounts::blocked;
 use super::{Case, Finding, Rule, because};
-use crate::explain::facts::{Need, Place, Program};
+use crate::explain::facts::{Need, Place, Program, Role};
 use crate::explain::program::{Format, machine_name, own_machine};
 use crate::failure::{Executed, Stage};
 use crate::plan::Word;
@@ -27,18 +27,15 @@ pub(super) const RULES: &[Rule] = &[
         about: "The program is neither ELF nor has it a #! line, and there is no /bin/sh to run it.",
         advice: "Add a #! line, or a /bin/sh.",
         find: |case| {
-            let program = program(case)?;
-            let runs_by_shell =
-                program.needs.is_empty() && program.format.as_ref()? == &Format::Other;
-            runs_by_shell.then(|| {
-                because(
-                    format!(
-                        "{} has no #! line and is no ELF file, so /bin/sh is to run it, which is not there",
-                        Word(program.found.as_ref()?)
-                    ),
-                    "add a #! line with an interpreter that is there",
-                )
-            })?
+            let by_shell = |need: &&Need| need.role == Role::Shell && !need.exists;
+            let need = program(case)?.needs.iter().find(by_shell)?;
+            because(
+                format!(
+                    "{} has no #! line and is no ELF file, so /bin/sh is to run it, which is not there",
+                    Word(&need.by)
+                ),
+                "add a #! line with an interpreter that is there",
+            )
         },
     },
     Rule {
@@ -229,12 +226,9 @@ fn program<'a>(case: &'a Case<'_>) -> Option<&'a Program> {
 
 fn needs(case: &Case<'_>) -> Option<Finding> {
     let (executed, program) = (executed(case)?, program(case)?);
-    let Need {
-        by,
-        is_interpreter,
-        path,
-        ..
-    } = program.needs.iter().find(|need| !need.exists)?;
+    let missing = |need: &&Need| !need.exists && need.role != Role::Shell;
+    let Need { by, role, path, .. } = program.needs.iter().find(missing)?;
+    let is_interpreter = *role == Role::Interpreter;
     if let Some(name) = path.to_str().and_then(|path| path.strip_suffix('\r')) {
         return because(
             format!(
@@ -244,7 +238,7 @@ fn needs(case: &Case<'_>) -> Option<Finding> {
             format!("take it away: sed -i 's/\\r$//' {}", Word(by)),
         );
     }
-    let what = if *is_interpreter {
+    let what = if is_interpreter {
         "the interpreter of its #! line"
     } else {
         "the loader that its ELF header names"

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::explain::facts::{
-    Helper, Namespace, Need, Obstacle, Place, Proc, Processes, Program, Relation, SubRanges, Target,
+    Helper, Namespace, Need, Obstacle, Place, Proc, Processes, Program, Relation, Role, SubRanges,
+    Target,
 };
 use crate::explain::program::Format;
 use crate::failure::Executed;
@@ -197,10 +198,10 @@ fn program(path: &str) -> Program {
     }
 }
 
-fn need(by: &str, path: &str, is_interpreter: bool, exists: bool) -> Need {
+fn need(by: &str, path: &str, role: Role, exists: bool) -> Need {
     Need {
         by: by.into(),
-        is_interpreter,
+        role,
         path: path.into(),
         exists,
         may_execute: false,
@@ -398,11 +399,11 @@ fn recorded() -> Vec<Recorded> {
         case("setns-ended", enter(&[Kind::Net]), ESRCH, with_target(root(), zombie())),
         case("setns-ended", enter(&[Kind::Net]), ESRCH, with_target(root(), gone())),
 
-        case("exec-needs", exec("/a/script", None), ENOENT, with_program(Program { format: Some(Format::Script(vec![])), needs: vec![need("/a/script", "/usr/bin/python9", true, false)], ..program("/a/script") })),
-        case("exec-needs", exec("/a/script", None), ENOENT, with_program(Program { format: Some(Format::Script(vec![])), needs: vec![need("/a/script", "/bin/sh\r", true, false)], ..program("/a/script") })),
-        case("exec-needs", exec_elsewhere("/a/script", false), ENOENT, with_program(Program { format: Some(Format::Script(vec![])), needs: vec![need("/a/script", "/bin/sh", true, true), need("/bin/sh", "/lib64/ld-linux-x86-64.so.2", false, false)], ..program("/a/script") })),
-        case("exec-needs", exec("/a/x", None), ENOENT, with_program(Program { format: Some(Format::Elf { machine: 22, loader: Some(b"/lib/ld64.so.1".to_vec()) }), needs: vec![need("/a/x", "/lib/ld64.so.1", false, false)], ..program("/a/x") })),
-        case("exec-no-shell", exec("/a/x", None), ENOENT, with_program(program("/a/x"))),
+        case("exec-needs", exec("/a/script", None), ENOENT, with_program(Program { format: Some(Format::Script(vec![])), needs: vec![need("/a/script", "/usr/bin/python9", Role::Interpreter, false)], ..program("/a/script") })),
+        case("exec-needs", exec("/a/script", None), ENOENT, with_program(Program { format: Some(Format::Script(vec![])), needs: vec![need("/a/script", "/bin/sh\r", Role::Interpreter, false)], ..program("/a/script") })),
+        case("exec-needs", exec_elsewhere("/a/script", false), ENOENT, with_program(Program { format: Some(Format::Script(vec![])), needs: vec![need("/a/script", "/bin/sh", Role::Interpreter, true), need("/bin/sh", "/lib64/ld-linux-x86-64.so.2", Role::Loader, false)], ..program("/a/script") })),
+        case("exec-needs", exec("/a/x", None), ENOENT, with_program(Program { format: Some(Format::Elf { machine: 22, loader: Some(b"/lib/ld64.so.1".to_vec()) }), needs: vec![need("/a/x", "/lib/ld64.so.1", Role::Loader, false)], ..program("/a/x") })),
+        case("exec-no-shell", exec("/a/x", None), ENOENT, with_program(Program { needs: vec![need("/a/x", "/bin/sh", Role::Shell, false)], ..program("/a/x") })),
         case("exec-elsewhere", exec_elsewhere("ls", false), ENOENT, with_program(Program { searched: vec!["/opt/bin".into(), "/bin".into()], ..Program::default() })),
         case("exec-elsewhere", exec_elsewhere("/bin/zsh", true), ENOENT, with_program(Program { obstacle: Some(Obstacle::Missing("/bin/zsh".into())), ..Program::default() })),
         case("exec-elsewhere", exec_elsewhere("/bin/zsh", false), ENOENT, with_program(Program { obstacle: Some(Obstacle::Missing("/bin".into())), ..Program::default() })),
@@ -416,7 +417,7 @@ fn recorded() -> Vec<Recorded> {
         case("exec-no-x", exec("/a/x", None), EACCES, with_program(Program { mode: 0o644, may_execute: Some(false), ..program("/a/x") })),
         case("exec-no-x", exec("/a/x", None), EACCES, with_program(Program { mode: 0o700, may_execute: Some(false), ..program("/a/x") })),
         case("exec-closed", exec("/root/x", None), EACCES, with_program(Program { obstacle: Some(Obstacle::Closed("/root".into())), ..Program::default() })),
-        case("exec-needs-x", exec("/a/x", None), EACCES, with_program(Program { needs: vec![need("/a/x", "/a/interpreter", true, true)], ..program("/a/x") })),
+        case("exec-needs-x", exec("/a/x", None), EACCES, with_program(Program { needs: vec![need("/a/x", "/a/interpreter", Role::Interpreter, true)], ..program("/a/x") })),
         case("exec-processes", exec("/a/x", None), EAGAIN, Facts { processes: Processes { limit: Some(3), ..Processes::default() }, ..with_program(program("/a/x")) }),
         case("exec-too-big", exec("/a/x", None), E2BIG, with_program(program("/a/x"))),
         case("exec-busy", exec("/a/x", None), ETXTBSY, with_program(program("/a/x"))),
