@@ -11,6 +11,8 @@ mod applets;
 mod cli;
 mod explain;
 mod failure;
+#[cfg(test)]
+mod layers;
 mod plan;
 mod run;
 mod show;
@@ -23,12 +25,17 @@ use applets::common::Request;
 use applets::nskit::{Command, Install};
 use applets::{APPLETS, Answer, Applet, Refusal};
 use failure::Failure;
-use plan::{Plan, Report};
+use plan::{Plan, Report, Wanted};
 use run::{Machine, Outcome};
+use show::{Form, Verdict};
 use sys::{Args, Stream};
 
 #[cfg(not(test))]
 entry!(start);
+
+#[cfg(not(test))]
+#[global_allocator]
+static HEAP: sys::Bump = sys::Bump::new();
 
 /// The name of this program itself, where no applet is called.
 const OWN_NAME: &str = "nskit";
@@ -44,7 +51,8 @@ fn start(args: &Args) -> u8 {
     let name = argv.first().map_or(&b""[..], |word| name_in(word));
     if sys::is_set_id() {
         let text = "refusing to run set-user-ID or set-group-ID: that would hand root to everyone";
-        return fail(OsStr::from_bytes(name), text.as_ref(), OWN_FAILURE);
+        let status = applet(name).map_or(OWN_FAILURE, |applet| applet.failure_status);
+        return fail(OsStr::from_bytes(name), text.as_ref(), status);
     }
     match applet(name) {
         Some(applet) => call(applet, argv, args),
@@ -118,7 +126,13 @@ fn call(applet: &'static Applet, argv: &'static [&'static CStr], args: &Args) ->
         Ok(Answer::Print(text)) => print(applet.name, &text, applet.failure_status),
         Ok(Answer::Do(Request::Run(plan))) => run(applet, &plan, args),
         Ok(Answer::Do(Request::Rehearse(plan))) => rehearse(applet, &plan),
-        Ok(Answer::Do(Request::Same { .. } | Request::Show { .. })) => 0,
+        Ok(Answer::Do(Request::Same { wanted, quiet })) => same(applet, &wanted, quiet),
+        Ok(Answer::Do(Request::Show { wanted, tree, json })) => {
+            match run::show(&wanted, Form { tree, json }) {
+                Ok(text) => print(applet.name, &text, applet.failure_status),
+                Err(failure) => report(applet, &failure, &Report::default(), None),
+            }
+        }
         Err(Refusal::Usage(usage)) => {
             fail(applet.name.as_ref(), &usage.0, applet.failure_status);
             say_try(applet.name.as_ref());
@@ -149,6 +163,28 @@ fn rehearse(applet: &Applet, plan: &Plan) -> u8 {
             explain::inquire(&mut failure, &plan.report);
             report(applet, &failure, &plan.report, None)
         }
+    }
+}
+
+/// Compares namespaces: 0 when they are the same, 1 when they differ, our failure's status when that cannot be
+/// told.
+fn same(applet: &Applet, wanted: &[Wanted], quiet: bool) -> u8 {
+    match run::same(wanted) {
+        Ok((verdict, table)) => {
+            let status = match verdict {
+                Verdict::Same => 0,
+                Verdict::Differs => 1,
+                Verdict::Unknown => applet.failure_status,
+            };
+            if quiet {
+                return status;
+            }
+            match print(applet.name, &table, applet.failure_status) {
+                0 => status,
+                failure => failure,
+            }
+        }
+        Err(failure) => report(applet, &failure, &Report::default(), None),
     }
 }
 

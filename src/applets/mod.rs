@@ -1,6 +1,8 @@
 //! The applets: the options of each, and what they ask for.
 
 pub(crate) mod common;
+#[cfg(test)]
+mod golden;
 pub(crate) mod nsenter;
 pub(crate) mod nskit;
 pub(crate) mod setns;

@@ -117,6 +117,7 @@ pub(crate) struct Options {
     pub(crate) dry_run: bool,
     /// show the version
     #[argh(switch, short = 'V')]
+    #[expect(dead_code, reason = "the reader acts on it as soon as it is met")]
     pub(crate) version: bool,
 }
 
@@ -189,13 +190,15 @@ pub(crate) fn request(
         (options.follow_context, Label::Selinux),
         (options.follow_apparmor, Label::Apparmor),
     ];
-    for (_, label) in labels.into_iter().filter(|(given, _)| *given) {
-        steps.push(Step::Open(Source::Label(label)));
-        steps.push(Step::ExecLabel(label));
-    }
+    let labels = labels
+        .into_iter()
+        .filter(|(given, _)| *given)
+        .map(|(_, label)| label);
+    steps.extend(labels.clone().map(|label| Step::Open(Source::Label(label))));
     if target.is_some() && steps.len() > first {
         steps.push(Step::CheckTarget);
     }
+    steps.extend(labels.map(Step::ExecLabel));
     if user && credentials.drops_groups() {
         let unless_ours = wanted
             .iter()
@@ -214,13 +217,15 @@ pub(crate) fn request(
     if options.env {
         steps.push(Step::Environment(Environment::Target));
     }
-    if !options.no_fork {
+    let kill_child = common::kill_child(&options.kill_child)?;
+    let forward = common::forward(&options.forward_signals)?;
+    let for_signals = kill_child.is_some() || !forward.is_empty();
+    if for_signals || kinds.has(Kind::Pid) && !options.no_fork {
         steps.push(Step::Fork(Fork {
-            kill_child: common::kill_child(&options.kill_child)?,
-            forward: common::forward(&options.forward_signals)?,
-            patient: false,
-            init: None,
-            only_if_needed: options.kill_child.is_empty() && options.forward_signals.is_empty(),
+            kill_child,
+            forward,
+            only_if_needed: !for_signals,
+            ..Fork::default()
         }));
     }
     credentials.steps(options.keep_caps && user, &mut steps);

@@ -116,9 +116,9 @@ fn help() -> String {
         let _ = writeln!(text, "  {:<10}{}", applet.name, applet.about);
     }
     text.push_str(
-        "\nCalled by the name of an applet, nskit is that applet. --install makes hard links\n\
-         in DIR (where nskit is, if not given), with -s symbolic ones; a file that is not\n\
-         our link already is replaced with -f only.\n",
+        "\nCalled by the name of an applet, nskit is that applet. --install makes hard\n\
+         links in DIR (where nskit is, if not given), with -s symbolic ones; a file\n\
+         that is not our link already is replaced with -f only.\n",
     );
     text
 }

@@ -86,6 +86,7 @@ pub(crate) struct Options {
     pub(crate) dry_run: bool,
     /// show the version
     #[argh(switch, short = 'V')]
+    #[expect(dead_code, reason = "the reader acts on it as soon as it is met")]
     pub(crate) version: bool,
 }
 
@@ -185,7 +186,8 @@ fn enter(
         .iter()
         .fold(Kinds::NONE, |kinds, wanted| match wanted.which {
             Which::These(these) => kinds.and(these),
-            Which::AllBut(_) | Which::Natural => kinds,
+            // Only the kernel knows: any kind may be among them.
+            Which::AllBut(_) | Which::Natural => Kinds::ALL,
         });
     let credentials = Credentials::given(
         options.setuid.as_ref(),
@@ -222,7 +224,7 @@ fn enter(
         user_parent: 0,
     }));
     steps.extend(places.steps);
-    if !options.no_fork {
+    if options.fork || kinds.has(Kind::Pid) && !options.no_fork {
         steps.push(Step::Fork(Fork {
             only_if_needed: !options.fork,
             ..Fork::default()

@@ -156,6 +156,7 @@ pub(crate) struct Options {
     pub(crate) dry_run: bool,
     /// show the version
     #[argh(switch, short = 'V')]
+    #[expect(dead_code, reason = "the reader acts on it as soon as it is met")]
     pub(crate) version: bool,
 }
 

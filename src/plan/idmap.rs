@@ -74,8 +74,14 @@ impl Extent {
 
     /// What is left of this extent when `inside` and `outside` belong to somebody else: the IDs left on
     /// the one side go in order to those left on the other, and the topmost one without a partner is dropped.
-    fn without(self, inside: u32, outside: u32) -> impl Iterator<Item = Self> {
-        let mut inner = runs(self.inside, self.count, inside);
+    ///
+    /// `may_grow`: the ID after the last one inside is free, and takes the place of the one that is lost there.
+    fn without(self, inside: u32, outside: u32, may_grow: bool) -> impl Iterator<Item = Self> {
+        let lost = inside
+            .checked_sub(self.inside)
+            .is_some_and(|above| above < self.count);
+        let count = self.count + u32::from(lost && may_grow);
+        let mut inner = runs(self.inside, count, inside);
         let mut outer = runs(self.outside, self.count, outside);
         std::iter::from_fn(move || {
             let from = inner.iter_mut().find(|run| run.count > 0)?;
@@ -243,6 +249,17 @@ impl Range {
     }
 }
 
+impl Range {
+    /// Whether it may take one more ID inside: nobody named the last one of `auto`, which is there to give
+    /// all the subordinate IDs a place, so util-linux shifts it by one rather than lose an ID. So do we.
+    fn may_grow(&self, ranges: &[Range]) -> bool {
+        let after = self.extent.inside + self.extent.count;
+        self.spec == RangeSpec::Auto
+            && after <= LAST_ID
+            && ranges.iter().all(|other| other.extent.inside != after)
+    }
+}
+
 impl fmt::Display for Range {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = match self.spec {
@@ -264,7 +281,8 @@ pub(crate) struct IdMap {
 impl IdMap {
     /// The map of a single ID (inside, outside) and ranges, in the order given, the single ID first.
     ///
-    /// Of a range that has the single ID on one side, the topmost ID of the other side is not mapped.
+    /// Of a range that has the single ID on one side, the topmost ID of the other side is not mapped; `auto`
+    /// loses none where there is room above it.
     /// Ranges that touch become one extent. The single ID stays an extent of its own also where it
     /// touches: newuidmap(1) lets the caller's own ID pass only so, as it is in no subordinate range.
     ///
@@ -278,12 +296,15 @@ impl IdMap {
     ) -> Result<Self, String> {
         overlap(ranges, "inner", |extent| extent.inside)?;
         overlap(ranges, "outer", |extent| extent.outside)?;
-        let ranges = ranges.iter().map(|range| range.extent);
         let extents = match single {
-            None => merged(ranges.collect()),
+            None => merged(ranges.iter().map(|range| range.extent).collect()),
             Some((inside, outside)) => {
                 let rest = ranges
-                    .flat_map(|extent| extent.without(inside, outside))
+                    .iter()
+                    .flat_map(|range| {
+                        let may_grow = range.may_grow(ranges);
+                        range.extent.without(inside, outside, may_grow)
+                    })
                     .collect();
                 let mut extents = vec![Extent::single(inside, outside)?];
                 extents.append(&mut merged(rest));

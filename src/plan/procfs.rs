@@ -24,6 +24,10 @@ pub(crate) struct Status {
     pub(crate) threads: u32,
     /// The effective capabilities, a bit each (capabilities(7)).
     pub(crate) cap_effective: u64,
+    /// The signals that it blocks, ignores, and has handlers for; bit `n - 1` is signal `n`.
+    pub(crate) signals_blocked: u64,
+    pub(crate) signals_ignored: u64,
+    pub(crate) signals_caught: u64,
     /// Its PID in each PID namespace, from that of the proc mount inwards; empty before Linux 4.1.
     pub(crate) pids: Vec<i32>,
     /// Whether no_new_privs is set; `None` before Linux 4.10.
@@ -39,14 +43,18 @@ impl Status {
             let mut lines = text.split(|byte| *byte == b'\n');
             lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(b":\t"))
         };
+        let bits =
+            |name: &[u8]| u64::from_str_radix(std::str::from_utf8(field(name)?).ok()?, 16).ok();
         Some(Self {
             state: *field(b"State")?.first()?,
             uids: numbers(field(b"Uid")?)?.try_into().ok()?,
             gids: numbers(field(b"Gid")?)?.try_into().ok()?,
             groups: numbers(field(b"Groups")?)?,
             threads: number(field(b"Threads")?)?,
-            cap_effective: u64::from_str_radix(std::str::from_utf8(field(b"CapEff")?).ok()?, 16)
-                .ok()?,
+            cap_effective: bits(b"CapEff")?,
+            signals_blocked: bits(b"SigBlk")?,
+            signals_ignored: bits(b"SigIgn")?,
+            signals_caught: bits(b"SigCgt")?,
             pids: field(b"NSpid").map_or(Some(Vec::new()), numbers)?,
             no_new_privs: match field(b"NoNewPrivs") {
                 Some(text) => Some(number::<u32>(text)? != 0),
@@ -161,7 +169,8 @@ mod tests {
 
     const STATUS: &str = "Name:\tUid:\\n0\nUmask:\t0022\nState:\tS (sleeping)\nTgid:\t12\nPid:\t12\nPPid:\t1\n\
         Uid:\t1000\t0\t4294967295\t3\nGid:\t1001\t5\t6\t7\nFDSize:\t64\nGroups:\t4 24 1000 \nNStgid:\t12\t1\n\
-        NSpid:\t12\t3\t1\nThreads:\t4\nCapPrm:\t0000000000000000\nCapEff:\t000001ffffffffff\nNoNewPrivs:\t1\n\
+        NSpid:\t12\t3\t1\nThreads:\t4\nSigBlk:\t0000000000010000\n\
+        SigIgn:\t0000000000001000\nSigCgt:\t0000000000004002\nCapPrm:\t0000000000000000\nCapEff:\t000001ffffffffff\nNoNewPrivs:\t1\n\
         Seccomp:\t2\nSeccomp_filters:\t1\n";
 
     #[test]
@@ -176,6 +185,9 @@ mod tests {
                 groups: vec![4, 24, 1000],
                 threads: 4,
                 cap_effective: 0x1ff_ffff_ffff,
+                signals_blocked: 0x10000,
+                signals_ignored: 0x1000,
+                signals_caught: 0x4002,
                 pids: vec![12, 3, 1],
                 no_new_privs: Some(true),
                 seccomp: Some(2),

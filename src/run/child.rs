@@ -3,10 +3,11 @@
 //! The hard thing: until the child executes the program every signal is blocked in both of us, so that none is
 //! lost and none hits a half-made child; the child unblocks last, just before it executes.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 
 use super::Run;
 use crate::failure::{Failure, Result, Stage};
+use crate::plan::procfs::Status;
 use crate::plan::{Fork, Step};
 use crate::sys::{self, Arrived, Change, Disposition, SignalSet};
 
@@ -120,79 +121,135 @@ impl Run<'_> {
     }
 }
 
-/// Waits until the child ends, stops with it, and passes signals on.
+/// The signals by which a terminal stops its foreground process group.
+const STOPS: [i32; 3] = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
+
+/// Waits until the child ends, stops and continues with it, and passes signals on.
+///
+/// All that matters is taken by waiting for it, blocked, so nothing comes in between: were we stopped by the
+/// terminal at the same time as the child, we would stop a second time when we hear of the child's stop.
 pub(super) fn watch(child: i32, fork: &Fork, mask: SignalSet) -> Result<Ended> {
     let failed = |error| Failure::new(Stage::Wait, "waiting for the child failed", error);
+    let forwarded: SignalSet = fork.forward.iter().map(|signal| signal.number()).collect();
     // A terminal sends these to the child too; it is the child that decides what they mean.
     let mut patience = vec![libc::SIGINT, libc::SIGQUIT];
     if fork.patient {
         patience.push(libc::SIGTERM);
     }
-    let forwarded: SignalSet = fork.forward.iter().map(|signal| signal.number()).collect();
-    for signal in patience {
-        if !forwarded.has(signal) {
-            sys::set_disposition(signal, Disposition::Ignored).map_err(failed)?;
-        }
+    for signal in patience
+        .into_iter()
+        .filter(|&signal| !forwarded.has(signal))
+    {
+        sys::set_disposition(signal, Disposition::Ignored).map_err(failed)?;
     }
-    if fork.forward.is_empty() {
-        sys::set_blocked(mask).map_err(failed)?;
+    let watcher = Watcher {
+        child,
+        // Not reaped yet, so the number is the child's still.
+        pidfd: if fork.forward.is_empty() {
+            None
+        } else {
+            sys::pidfd_open(child).ok()
+        },
+        has_init: fork.init.is_some(),
+        forwarded,
+        mask,
+        awaited: forwarded
+            .and(STOPS.into_iter().collect())
+            .with(libc::SIGCHLD),
+    };
+    watcher.watch().map_err(failed)
+}
+
+/// What is needed to watch a child.
+struct Watcher {
+    child: i32,
+    pidfd: Option<OwnedFd>,
+    /// The child is a PID 1 of ours.
+    has_init: bool,
+    forwarded: SignalSet,
+    /// What the caller had blocked.
+    mask: SignalSet,
+    awaited: SignalSet,
+}
+
+impl Watcher {
+    fn watch(&self) -> sys::Result<Ended> {
+        self.block()?;
+        let mut stop_asked_for = None;
         loop {
-            match sys::wait(child).map_err(failed)? {
-                Change::Exited(status) => return Ok(Ended::Exited(status)),
-                Change::Killed(signal) => return Ok(Ended::Killed(signal)),
-                Change::Stopped(signal) => {
-                    stop_too(signal);
-                    let _ = sys::kill(child, libc::SIGCONT);
+            // Looked at before the first wait: the child may have ended while everything was blocked.
+            match sys::reap(self.child)? {
+                Some(Change::Exited(status)) => return Ok(Ended::Exited(status)),
+                Some(Change::Killed(signal)) => return Ok(Ended::Killed(signal)),
+                Some(Change::Stopped(signal)) => {
+                    self.stop_too(stop_asked_for.take().unwrap_or(signal))?;
+                    self.send(libc::SIGCONT);
+                    continue;
                 }
+                None => {}
             }
-        }
-    }
-    // Not reaped yet, so the number is the child's still.
-    let pidfd = sys::pidfd_open(child).ok();
-    let awaited = forwarded.with(libc::SIGCHLD);
-    sys::set_blocked(mask.and(awaited)).map_err(failed)?;
-    // The child may have changed while everything was blocked, and SIGCHLD may have been merged.
-    let mut look = true;
-    loop {
-        if !look {
-            let arrived = sys::wait_for(awaited).map_err(failed)?;
-            if arrived.signal != libc::SIGCHLD {
-                pass_on(arrived, child, pidfd.as_ref().map(AsFd::as_fd));
+            let arrived = sys::wait_for(self.awaited)?;
+            if arrived.signal == libc::SIGCHLD {
                 continue;
             }
-        }
-        look = false;
-        match sys::reap(child).map_err(failed)? {
-            Some(Change::Exited(status)) => return Ok(Ended::Exited(status)),
-            Some(Change::Killed(signal)) => return Ok(Ended::Killed(signal)),
-            Some(Change::Stopped(signal)) => {
-                stop_too(signal);
-                let _ = sys::kill(child, libc::SIGCONT);
-                look = true;
+            if self.forwarded.has(arrived.signal) {
+                if !self.has_had(arrived) {
+                    self.send(arrived.signal);
+                }
+            } else if self.has_init {
+                // The program behind PID 1 has been stopped by the terminal too.
+                self.stop_too(arrived.signal)?;
+                self.send(libc::SIGCONT);
+            } else if is_deaf_init(self.child, arrived.signal) {
+                // PID 1 of a namespace does not hear a stop of the terminal; this one it cannot miss.
+                stop_asked_for = Some(arrived.signal);
+                self.send(libc::SIGSTOP);
+            } else if !self.has_had(arrived) {
+                self.send(arrived.signal);
             }
-            None => {}
         }
     }
-}
 
-/// Sends a signal that came to us on to the child, unless it has had it from the same hand.
-fn pass_on(arrived: Arrived, child: i32, pidfd: Option<BorrowedFd<'_>>) {
-    // What a terminal sends goes to the whole foreground process group.
-    let both = arrived.from_kernel && sys::process_group_of(child) == Ok(sys::process_group());
-    if both {
-        return;
+    fn block(&self) -> sys::Result<SignalSet> {
+        sys::set_blocked(self.mask.and(self.awaited))
     }
-    let _ = match pidfd {
-        Some(pidfd) => sys::signal_pidfd(pidfd, arrived.signal),
-        None => sys::kill(child, arrived.signal),
-    };
+
+    /// Whether the child has had the signal from the same hand: what a terminal sends goes to the whole
+    /// foreground process group.
+    fn has_had(&self, arrived: Arrived) -> bool {
+        arrived.from_kernel && sys::process_group_of(self.child) == Ok(sys::process_group())
+    }
+
+    fn send(&self, signal: i32) {
+        // It may have ended just now; that is seen next.
+        let _ = match &self.pidfd {
+            Some(pidfd) => sys::signal_pidfd(pidfd.as_fd(), signal),
+            None => sys::kill(self.child, signal),
+        };
+    }
+
+    /// Stops this process by the signal that stopped the child, so that the calling shell sees it; returns when
+    /// continued.
+    fn stop_too(&self, signal: i32) -> sys::Result<()> {
+        if sys::is_ignored(signal)? || !STOPS.contains(&signal) {
+            return sys::kill(sys::pid(), libc::SIGSTOP);
+        }
+        sys::kill(sys::pid(), signal)?;
+        // It comes as soon as it is not blocked any more.
+        sys::set_blocked(self.mask.without(signal))?;
+        self.block().map(drop)
+    }
 }
 
-/// Stops this process as the child was stopped, so that the calling shell sees it; returns when continued.
-fn stop_too(signal: i32) {
-    let signal = match sys::is_ignored(signal) {
-        Ok(false) => signal,
-        _ => libc::SIGSTOP,
-    };
-    let _ = sys::kill(sys::pid(), signal);
+/// Whether the process is PID 1 of a PID namespace, and neither handles, ignores nor blocks the signal: then the
+/// kernel drops it (pid_namespaces(7)).
+fn is_deaf_init(pid: i32, signal: i32) -> bool {
+    let status = sys::read_file(format!("/proc/{pid}/status").as_ref()).ok();
+    status
+        .and_then(|text| Status::parse(&text))
+        .is_some_and(|status| {
+            let bit = 1 << (signal - 1);
+            let minded = status.signals_blocked | status.signals_ignored | status.signals_caught;
+            status.pids.len() > 1 && status.pids.last() == Some(&1) && minded & bit == 0
+        })
 }

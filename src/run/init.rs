@@ -37,10 +37,9 @@ impl Run<'_> {
             Ok(Forked::Parent(pid)) => pid,
             Ok(Forked::Child) => {
                 drop(outside);
-                // The helper and the report are the parent's.
-                self.status = None;
-                let pidfile = self.pidfile.take();
-                std::mem::forget(pidfile);
+                // Helper and PID file are the parent's affair; a failure is told from here.
+                self.helper = None;
+                self.pidfile = None;
                 self.inside = Some(Inside {
                     init,
                     socket: inside,

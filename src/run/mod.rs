@@ -12,6 +12,7 @@ mod helper;
 mod host;
 mod init;
 mod install;
+mod look;
 mod maps;
 mod mounts;
 mod order;
@@ -20,10 +21,13 @@ mod report;
 mod resolve;
 mod target;
 
+use std::os::fd::{AsFd, OwnedFd};
+
 pub(crate) use child::Ended;
 
 pub(crate) use host::Machine;
 pub(crate) use install::install;
+pub(crate) use look::{same, show};
 pub(crate) use report::Status;
 
 use crate::failure::{Failure, Inquiry, Result, Stage};
@@ -50,6 +54,8 @@ pub(crate) struct Run<'a> {
     context: Context,
     /// The process of ours that stayed outside.
     helper: Option<Helper>,
+    /// Where a mount namespace is to be bound on a file: the one that this will be done in.
+    binding_from: Option<OwnedFd>,
     /// The kinds that were entered.
     entered: Kinds,
     /// The supplementary groups have been dropped before a user namespace was entered.
@@ -87,6 +93,7 @@ pub(crate) fn run(plan: &Plan, args: &Args, inquiry: Inquiry<'_>) -> Outcome {
         target: None,
         context: Context::default(),
         helper: None,
+        binding_from: None,
         entered: Kinds::NONE,
         groups_dropped: false,
         rerooted: false,
@@ -132,7 +139,7 @@ impl Run<'_> {
                 step => {
                     let result = self.step(step);
                     if self.report.verbose && !matches!(step, Step::Enter(_)) {
-                        self.say(
+                        say(
                             &step.to_string(),
                             result.as_ref().err().and_then(|failure| failure.error),
                         );
@@ -162,6 +169,13 @@ impl Run<'_> {
             .collect();
         let binds = work.iter().any(|piece| matches!(piece, Outside::Bind(_)));
         let forks = steps.iter().any(|step| matches!(step, Step::Fork(_)));
+        let binds_mount = work.iter().any(|piece| match piece {
+            Outside::Bind(binds) => binds.iter().any(|(kind, _)| *kind == Kind::Mnt),
+            Outside::Maps(_) => false,
+        });
+        if binds_mount {
+            self.binding_from = sys::open("/proc/self/ns/mnt".as_ref(), sys::For::Reading).ok();
+        }
         self.helper = Some(Helper::start(work, binds && !forks, self.inquiry)?);
         Ok(())
     }
@@ -169,8 +183,7 @@ impl Run<'_> {
     fn step(&mut self, step: &Step) -> Result<()> {
         match step {
             Step::Become { uid, gid } => credentials::become_owner(*uid, *gid),
-            Step::Unshare(kinds) => sys::unshare(kinds.flags())
-                .map_err(|error| Failure::new(Stage::Unshare(*kinds), "unshare failed", error)),
+            Step::Unshare(kinds) => self.unshare(*kinds),
             Step::Setgroups(value) => maps::setgroups(*value),
             Step::WriteMap(ids, map) => maps::write(*ids, map),
             Step::Outside(_) => self.outside(),
@@ -230,6 +243,15 @@ impl Run<'_> {
         }
     }
 
+    fn unshare(&mut self, kinds: Kinds) -> Result<()> {
+        let failed = |error| Failure::new(Stage::Unshare(kinds), "unshare failed", error);
+        sys::unshare(kinds.flags()).map_err(failed)?;
+        match self.binding_from.take() {
+            Some(from) => mounts::make_bindable(from.as_fd()).map_err(failed),
+            None => Ok(()),
+        }
+    }
+
     /// Changes the root directory.
     fn reroot(&mut self, change: impl FnOnce(&mut Context) -> Result<()>) -> Result<()> {
         self.rerooted = true;
@@ -256,25 +278,12 @@ impl Run<'_> {
         let verbose = self.report.verbose;
         let mut tell = |what: &str, result: &sys::Result<()>| {
             if verbose {
-                let text = match result {
-                    Ok(()) => format!("setns {what}: done\n"),
-                    Err(error) => format!("setns {what}: {error}\n"),
-                };
-                let _ = sys::print(sys::Stream::Error, text.as_bytes());
+                say(&format!("setns({what})"), result.err());
             }
         };
         let entered = enter::enter(opened, enter.in_order, &mut tell)?;
         self.entered = self.entered.and(entered);
         Ok(())
-    }
-
-    /// With --verbose: a step and what came of it.
-    fn say(&self, what: &str, error: Option<sys::Error>) {
-        let outcome = error.map_or("done", sys::Error::text);
-        let _ = sys::print(
-            sys::Stream::Error,
-            format!("{what}: {outcome}\n").as_bytes(),
-        );
     }
 
     /// The program has been started, as a child of ours with this PID.
@@ -314,6 +323,18 @@ impl Run<'_> {
             pidfile.undo();
         }
     }
+}
+
+/// With --verbose: what was done, and what came of it, in the form of strace(1).
+fn say(what: &str, error: Option<sys::Error>) {
+    let outcome = match error {
+        None => "0".to_owned(),
+        Some(error) => format!("-1 {} ({error})", error.name()),
+    };
+    let _ = sys::print(
+        sys::Stream::Error,
+        format!("{what} = {outcome}\n").as_bytes(),
+    );
 }
 
 /// What a plan would do, read-only: the order of entering as it would be, and what can be foreseen to fail.

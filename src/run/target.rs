@@ -27,6 +27,10 @@ impl Target {
         let pidfd = match sys::pidfd_open(pid) {
             Ok(pidfd) => Some(pidfd),
             Err(error) if error.raw() == libc::ENOSYS => None,
+            // A thread that is not the first of its process has namespaces of its own too.
+            Err(error) if matches!(error.raw(), libc::ENOENT | libc::EINVAL) => {
+                sys::pidfd_open_thread(pid).ok()
+            }
             Err(error) if error.raw() == libc::ESRCH => {
                 let file = match kind {
                     Some(kind) => format!("cannot open /proc/{pid}/ns/{kind}"),
@@ -59,6 +63,19 @@ impl Target {
             pidfd,
             directory: None,
         })
+    }
+
+    /// This process. Its directory is that of /proc/self: where /proc is of another PID namespace, our number
+    /// there is another, and our own number somebody else's.
+    ///
+    /// # Errors
+    /// When there is no /proc.
+    pub(crate) fn own() -> Result<Target> {
+        let mut target = Target::open(sys::pid(), None, None)?;
+        let directory = sys::open("/proc/self".as_ref(), For::Directory)
+            .map_err(|error| Failure::open("/proc/self", error))?;
+        target.directory = Some(directory);
+        Ok(target)
     }
 
     /// A process whose pidfd somebody else opened.

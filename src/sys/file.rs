@@ -2,8 +2,9 @@
 
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 
+use nix::NixPath;
 use nix::fcntl::{AtFlags, OFlag};
 use nix::sys::stat::{FileStat, Mode};
 
@@ -45,17 +46,43 @@ impl For {
 
 /// Opens `path`, close-on-exec (open(2)).
 pub(crate) fn open(path: &OsStr, purpose: For) -> Result<OwnedFd> {
-    Ok(nix::fcntl::open(path, purpose.flags(), Mode::empty())?)
+    openat(libc::AT_FDCWD, path, purpose)
 }
 
 /// Opens `path` below the directory `dir`, close-on-exec (openat(2)).
 pub(crate) fn open_at(dir: BorrowedFd<'_>, path: &OsStr, purpose: For) -> Result<OwnedFd> {
-    Ok(nix::fcntl::openat(
-        dir,
-        path,
-        purpose.flags(),
-        Mode::empty(),
-    )?)
+    openat(dir.as_raw_fd(), path, purpose)
+}
+
+/// The raw call: musl's wrapper makes another one, for kernels that do not know `O_CLOEXEC`.
+fn openat(dir: RawFd, path: &OsStr, purpose: For) -> Result<OwnedFd> {
+    let flags = purpose.flags().bits() | libc::O_LARGEFILE;
+    let fd = path.with_nix_path(|path| {
+        // SAFETY: the path is a C string that lives across the call.
+        check(unsafe { libc::syscall(libc::SYS_openat, dir, path.as_ptr(), flags) })
+    })??;
+    super::owned(fd)
+}
+
+/// Opens for reading what `fd` names, close-on-exec (open(2), `O_PATH`; proc_pid_fd(5)).
+pub(crate) fn reopen(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
+    let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    open(path.as_ref(), For::Reading)
+}
+
+/// Opens `path` for naming only, below `root` as if that were the root directory, and only through what the
+/// kernel has in its cache (openat2(2), `RESOLVE_IN_ROOT`, `RESOLVE_CACHED`): so no symbolic link leads out,
+/// and no file system is asked that may not answer. A mount point is always in the cache.
+///
+/// # Errors
+/// `EAGAIN` when something on the way is not in the cache. `ENOSYS` before Linux 5.6, `EINVAL` before 5.12.
+pub(crate) fn open_cached(root: BorrowedFd<'_>, path: &OsStr) -> Result<OwnedFd> {
+    use nix::fcntl::{OpenHow, ResolveFlag, openat2};
+    /// `RESOLVE_CACHED` of `linux/openat2.h`.
+    const CACHED: u64 = 0x20;
+    let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::from_bits_retain(CACHED);
+    let how = OpenHow::new().flags(For::Path.flags()).resolve(resolve);
+    Ok(openat2(root, path, how)?)
 }
 
 /// Makes a new file below `dir`; an existing one is an error (open(2), `O_EXCL`).
@@ -71,8 +98,15 @@ pub(crate) fn create_at(dir: BorrowedFd<'_>, path: &OsStr, mode: u32) -> Result<
 
 /// All that is left to read (read(2)), interrupted reads made again.
 pub(crate) fn read_all(fd: BorrowedFd<'_>) -> Result<Vec<u8>> {
+    let mut text = Vec::new();
+    read_all_into(fd, &mut text)?;
+    Ok(text)
+}
+
+/// As [`read_all`], in the place of what `text` holds, whose memory is used again.
+pub(crate) fn read_all_into(fd: BorrowedFd<'_>, text: &mut Vec<u8>) -> Result<()> {
     // Most files under /proc fit; one that does not doubles the room.
-    let mut text = vec![0; 4096];
+    text.resize(text.capacity().max(4096), 0);
     let mut length = 0;
     loop {
         match nix::unistd::read(fd, &mut text[length..]) {
@@ -88,7 +122,7 @@ pub(crate) fn read_all(fd: BorrowedFd<'_>) -> Result<Vec<u8>> {
         }
     }
     text.truncate(length);
-    Ok(text)
+    Ok(())
 }
 
 /// The whole of a file.
@@ -214,6 +248,18 @@ pub(crate) fn stat_fd(fd: BorrowedFd<'_>) -> Result<FileStat> {
     Ok(nix::sys::stat::fstat(fd)?)
 }
 
+/// What the descriptor refers to, as far as the kernel knows without asking a file system that may not answer
+/// (statx(2), `AT_STATX_DONT_SYNC`). Device, inode and type are right.
+pub(crate) fn stat_cached(fd: BorrowedFd<'_>) -> Result<FileStat> {
+    let flags = AtFlags::AT_EMPTY_PATH | AtFlags::from_bits_retain(libc::AT_STATX_DONT_SYNC);
+    Ok(nix::sys::stat::fstatat(fd, "", flags)?)
+}
+
+/// Whether the descriptor is a socket.
+pub(crate) fn is_socket(fd: BorrowedFd<'_>) -> bool {
+    stat_cached(fd).is_ok_and(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFSOCK)
+}
+
 /// What the path refers to (stat(2)).
 pub(crate) fn stat(path: &OsStr) -> Result<FileStat> {
     Ok(nix::sys::stat::stat(path)?)
@@ -230,10 +276,10 @@ pub(crate) fn stat_at(dir: BorrowedFd<'_>, path: &OsStr) -> Result<FileStat> {
 }
 
 /// The magic number of the file system that the descriptor lies on (fstatfs(2)).
-pub(crate) fn filesystem_magic(fd: BorrowedFd<'_>) -> Result<i64> {
-    Ok(i64::from(
-        nix::sys::statfs::fstatfs(fd)?.filesystem_type().0,
-    ))
+pub(crate) fn filesystem_magic(fd: BorrowedFd<'_>) -> Result<u64> {
+    let magic = nix::sys::statfs::fstatfs(fd)?.filesystem_type().0;
+    // A signed word in the GNU C library, an unsigned one in musl.
+    Ok(u64::from_ne_bytes(magic.to_ne_bytes()))
 }
 
 /// The text of a symbolic link (readlink(2)).
@@ -254,13 +300,16 @@ pub(crate) fn access(path: &OsStr, mode: i32) -> Result<()> {
     check(done.into()).map(drop)
 }
 
-/// The names in a directory, without `.` and `..` (getdents64(2)).
+/// Calls `each` with the names in a directory, without `.` and `..` (getdents64(2)); `room` is for the kernel to
+/// write into, and must hold an entry with a name of 255 bytes.
 ///
 /// The kernel's call is used as it is: std's and libc's readers allocate a stream a directory, which
 /// shows where every process of a machine is looked at.
-pub(crate) fn list(dir: BorrowedFd<'_>) -> Result<Vec<OsString>> {
-    let mut names = Vec::new();
-    let mut room = [0_u8; 32 * 1024];
+pub(crate) fn each_name(
+    dir: BorrowedFd<'_>,
+    room: &mut [u8],
+    mut each: impl FnMut(&CStr),
+) -> Result<()> {
     loop {
         // SAFETY: the kernel writes at most `room.len()` bytes into it.
         let length = check(unsafe {
@@ -272,7 +321,7 @@ pub(crate) fn list(dir: BorrowedFd<'_>) -> Result<Vec<OsString>> {
             )
         })?;
         if length == 0 {
-            return Ok(names);
+            return Ok(());
         }
         let mut entries = &room[..usize::try_from(length).unwrap_or(0)];
         // struct linux_dirent64 (getdents(2)): ino 8, off 8, reclen 2, type 1, then the name and a NUL.
@@ -282,11 +331,29 @@ pub(crate) fn list(dir: BorrowedFd<'_>) -> Result<Vec<OsString>> {
                 break;
             };
             if !matches!(name.to_bytes(), b"." | b"..") {
-                names.push(OsString::from_vec(name.to_bytes().to_vec()));
+                each(name);
             }
             entries = &entries[size..];
         }
     }
+}
+
+/// The text of a symbolic link below `dir`, in `room`, and cut to it (readlinkat(2)).
+pub(crate) fn read_link_into<'a>(
+    dir: BorrowedFd<'_>,
+    path: &CStr,
+    room: &'a mut [u8],
+) -> Result<&'a [u8]> {
+    // SAFETY: the path is a C string, and the kernel writes at most `room.len()` bytes into it.
+    let length = check(unsafe {
+        libc::readlinkat(
+            dir.as_raw_fd(),
+            path.as_ptr(),
+            room.as_mut_ptr().cast(),
+            room.len(),
+        )
+    } as libc::c_long)?;
+    Ok(&room[..usize::try_from(length).unwrap_or(0)])
 }
 
 /// Makes the directory behind `fd` the working directory (fchdir(2)).

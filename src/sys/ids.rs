@@ -5,30 +5,36 @@
 
 use super::{Result, check};
 
-/// The effective user ID (geteuid(2)).
+/// The effective user ID that this program was started with (getauxval(3), `AT_EUID`): no system call.
 pub(crate) fn effective_uid() -> u32 {
-    nix::unistd::geteuid().as_raw()
+    auxiliary(libc::AT_EUID)
 }
 
-/// The effective group ID (getegid(2)).
+/// The effective group ID that this program was started with (getauxval(3), `AT_EGID`).
 pub(crate) fn effective_gid() -> u32 {
-    nix::unistd::getegid().as_raw()
+    auxiliary(libc::AT_EGID)
 }
 
-/// The real user ID (getuid(2)).
+/// The real user ID that this program was started with (getauxval(3), `AT_UID`).
 pub(crate) fn real_uid() -> u32 {
-    nix::unistd::getuid().as_raw()
+    auxiliary(libc::AT_UID)
 }
 
-/// The real group ID (getgid(2)).
+/// The real group ID that this program was started with (getauxval(3), `AT_GID`).
 pub(crate) fn real_gid() -> u32 {
-    nix::unistd::getgid().as_raw()
+    auxiliary(libc::AT_GID)
 }
 
-/// Whether we were started set-user-ID, set-group-ID (getauxval(3), `AT_SECURE` covers capabilities too, so
-/// the IDs themselves are compared).
+/// Whether we were started set-user-ID or set-group-ID. File capabilities do not count.
 pub(crate) fn is_set_id() -> bool {
     real_uid() != effective_uid() || real_gid() != effective_gid()
+}
+
+/// A value that the kernel handed over with the arguments (getauxval(3)). IDs fit into it.
+fn auxiliary(which: libc::c_ulong) -> u32 {
+    // SAFETY: reads a vector that the kernel laid out and nobody changes.
+    let value = unsafe { libc::getauxval(which) };
+    u32::try_from(value).unwrap_or(u32::MAX)
 }
 
 /// Sets the real, effective and saved user ID (setresuid(2)).

@@ -5,6 +5,7 @@
 
 #![allow(unsafe_code)]
 
+mod alloc;
 mod caps;
 mod entry;
 mod errno;
@@ -18,8 +19,12 @@ mod net;
 mod ns;
 mod probe;
 mod process;
+mod processor;
 mod signal;
 
+// Tests have threads, so they use std's.
+#[cfg(not(test))]
+pub(crate) use alloc::*;
 pub(crate) use caps::*;
 pub(crate) use entry::*;
 pub(crate) use errno::*;
@@ -31,6 +36,7 @@ pub(crate) use net::*;
 pub(crate) use ns::*;
 pub(crate) use probe::*;
 pub(crate) use process::*;
+pub(crate) use processor::*;
 pub(crate) use signal::*;
 
 /// What a system call gives: a value, or the errno.

@@ -17,9 +17,21 @@ pub(crate) fn setns(fd: BorrowedFd<'_>, flags: i32) -> Result<()> {
 }
 
 /// A pidfd for the process (pidfd_open(2)), close-on-exec.
+///
+/// # Errors
+/// `ESRCH` when there is none; `ENOENT`, or `EINVAL` before Linux 6.9, when it is a thread of another process.
 pub(crate) fn pidfd_open(pid: i32) -> Result<OwnedFd> {
+    pidfd(pid, 0)
+}
+
+/// A pidfd for a single thread (pidfd_open(2), `PIDFD_THREAD`, Linux 6.9 or later), close-on-exec.
+pub(crate) fn pidfd_open_thread(tid: i32) -> Result<OwnedFd> {
+    pidfd(tid, libc::O_EXCL)
+}
+
+fn pidfd(pid: i32, flags: i32) -> Result<OwnedFd> {
     // SAFETY: no memory is involved.
-    let fd = check(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
+    let fd = check(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, flags) })?;
     owned(fd)
 }
 
@@ -42,13 +54,15 @@ pub(crate) fn has_ended(pidfd: BorrowedFd<'_>) -> Result<bool> {
 /// The numbers are `_IO(0xb7, n)` and `_IOR(0xb7, n, type)` of `linux/nsfs.h`; the ones that Linux 6.19
 /// and later add are there too.
 mod question {
+    use libc::Ioctl;
     use nix::{request_code_none, request_code_read};
-    pub(super) const USERNS: u64 = request_code_none!(0xb7, 1);
-    pub(super) const PARENT: u64 = request_code_none!(0xb7, 2);
-    pub(super) const NSTYPE: u64 = request_code_none!(0xb7, 3);
-    pub(super) const OWNER_UID: u64 = request_code_none!(0xb7, 4);
-    pub(super) const MNTNS_ID: u64 = request_code_read!(0xb7, 5, 8);
-    pub(super) const ID: u64 = request_code_read!(0xb7, 13, 8);
+
+    pub(super) const USERNS: Ioctl = request_code_none!(0xb7, 1);
+    pub(super) const PARENT: Ioctl = request_code_none!(0xb7, 2);
+    pub(super) const NSTYPE: Ioctl = request_code_none!(0xb7, 3);
+    pub(super) const OWNER_UID: Ioctl = request_code_none!(0xb7, 4);
+    pub(super) const MNTNS_ID: Ioctl = request_code_read!(0xb7, 5, 8);
+    pub(super) const ID: Ioctl = request_code_read!(0xb7, 13, 8);
 }
 
 /// The user namespace that owns this one.
@@ -73,7 +87,7 @@ pub(crate) fn parent_of(ns: BorrowedFd<'_>) -> Result<OwnedFd> {
 /// `ENOTTY` when the descriptor is no nsfs file.
 pub(crate) fn type_of(ns: BorrowedFd<'_>) -> Result<i32> {
     // SAFETY: this request takes no argument.
-    let flag = check(unsafe { libc::ioctl(ns.as_raw_fd(), question::NSTYPE as _) }.into())?;
+    let flag = check(unsafe { libc::ioctl(ns.as_raw_fd(), question::NSTYPE) }.into())?;
     i32::try_from(flag).map_err(|_| Error::from_raw(libc::EINVAL))
 }
 
@@ -81,7 +95,7 @@ pub(crate) fn type_of(ns: BorrowedFd<'_>) -> Result<i32> {
 pub(crate) fn owner_uid(ns: BorrowedFd<'_>) -> Result<u32> {
     let mut uid: libc::uid_t = 0;
     // SAFETY: the kernel writes one uid_t into ours.
-    check(unsafe { libc::ioctl(ns.as_raw_fd(), question::OWNER_UID as _, &raw mut uid) }.into())?;
+    check(unsafe { libc::ioctl(ns.as_raw_fd(), question::OWNER_UID, &raw mut uid) }.into())?;
     Ok(uid)
 }
 
@@ -100,20 +114,20 @@ pub(crate) fn namespace_id(ns: BorrowedFd<'_>) -> Result<u64> {
 /// # Errors
 /// `EPERM` without CAP_NET_ADMIN in the namespace's owner, `ENOTTY` when it is no socket.
 pub(crate) fn network_of_socket(socket: BorrowedFd<'_>) -> Result<OwnedFd> {
-    const SIOCGSKNS: u64 = 0x894C;
+    const SIOCGSKNS: libc::Ioctl = 0x894C;
     ask_fd(socket, SIOCGSKNS)
 }
 
-fn ask_fd(fd: BorrowedFd<'_>, request: u64) -> Result<OwnedFd> {
+fn ask_fd(fd: BorrowedFd<'_>, request: libc::Ioctl) -> Result<OwnedFd> {
     // SAFETY: these requests take no argument.
-    let fd = check(unsafe { libc::ioctl(fd.as_raw_fd(), request as _) }.into())?;
+    let fd = check(unsafe { libc::ioctl(fd.as_raw_fd(), request) }.into())?;
     owned(fd)
 }
 
-fn ask_u64(fd: BorrowedFd<'_>, request: u64) -> Result<u64> {
+fn ask_u64(fd: BorrowedFd<'_>, request: libc::Ioctl) -> Result<u64> {
     let mut number = 0_u64;
     // SAFETY: these requests make the kernel write one u64 into ours.
-    check(unsafe { libc::ioctl(fd.as_raw_fd(), request as _, &raw mut number) }.into())?;
+    check(unsafe { libc::ioctl(fd.as_raw_fd(), request, &raw mut number) }.into())?;
     Ok(number)
 }
 

@@ -28,6 +28,11 @@ impl SignalSet {
         SignalSet(self.0 | other.0)
     }
 
+    /// This set less one signal.
+    pub(crate) const fn without(self, signal: i32) -> SignalSet {
+        SignalSet(self.0 & !(1 << (signal - 1)))
+    }
+
     /// Whether the signal is in it.
     pub(crate) const fn has(self, signal: i32) -> bool {
         self.0 & 1 << (signal - 1) != 0

@@ -206,21 +206,26 @@ fn extent(line: &str) -> Vec<u32> {
 }
 
 #[test]
-fn the_topmost_id_of_a_range_gives_way_to_a_single_one() {
+fn a_single_id_makes_room_for_itself_in_a_range() {
     needs!(
         Subordinate::there(),
-        ours("2.43 maps one ID more than the range has room for, from 1 up"),
+        since(2, 43, "takes one range only, and loses the last ID of auto"),
     );
     let user = Subordinate::user();
     let (first, count) = user.uids;
-    let said = user
-        .runs(Tool::unshare().line("--map-auto -r cat /proc/self/uid_map"))
-        .run()
-        .ok()
-        .lines();
-    let mut maps: Vec<_> = said.iter().map(|line| extent(line)).collect();
-    maps.sort();
-    assert_eq!(maps, [[0, user.uid, 1], [1, first, count - 1]]);
+    let exact = format!("-r --map-users=0:{first}:{count}");
+    for (words, expected) in [
+        // Nobody named the last ID inside of this one: it moves up and none is lost.
+        ("--map-auto -r", [[0, user.uid, 1], [1, first, count]]),
+        // Here somebody did: the topmost is not mapped.
+        (&*exact, [[0, user.uid, 1], [1, first, count - 1]]),
+    ] {
+        let tool = Tool::unshare().line(words).line("cat /proc/self/uid_map");
+        let said = user.runs(tool).run().ok().lines();
+        let mut maps: Vec<_> = said.iter().map(|line| extent(line)).collect();
+        maps.sort();
+        assert_eq!(maps, expected, "{words}");
+    }
 }
 
 #[test]

@@ -21,6 +21,8 @@ mod nsenter_basic;
 mod nsenter_context;
 mod nskit;
 mod setns_basic;
+mod setns_find;
+mod setns_show;
 mod unshare_basic;
 mod values;
 mod waiting;

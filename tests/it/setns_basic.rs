@@ -173,13 +173,21 @@ fn owners_and_parents() {
         "",
     );
     let target = Links::of(inner.pid());
-    let pid = inner.pid();
     // The network belongs to the inner user namespace, whose parent is between it and us.
-    let owner = inside(Tool::setns().arg(format!("owner:net={pid}")));
-    assert_eq!(owner.get("user"), target.get("user"));
-    let parent = inside(Tool::setns().arg(format!("parent:user={pid}")));
-    assert_eq!(parent.unlike(&Links::mine()), ["user"]);
-    assert_ne!(parent.get("user"), target.get("user"));
+    for owner in [
+        format!("owner:{}", inner.file("net")),
+        format!("user=owner:{}", inner.file("net")),
+    ] {
+        is_in(Tool::setns().arg(owner), &target, &["user"]);
+    }
+    for parent in [
+        format!("parent:{}", inner.file("user")),
+        format!("parent:owner:{}", inner.file("net")),
+    ] {
+        let links = inside(Tool::setns().arg(parent));
+        assert_eq!(links.unlike(&Links::mine()), ["user"]);
+        assert_ne!(links.get("user"), target.get("user"));
+    }
 }
 
 #[test]

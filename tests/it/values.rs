@@ -80,10 +80,8 @@ fn numbers_that_would_wrap() {
             text.contains(option) || text.contains(&long),
             "names the option: {ran}"
         );
-        assert!(
-            text.contains(&format!("'{value}'")),
-            "names the value: {ran}"
-        );
+        let value = value.replace(',', ":");
+        assert!(text.contains(&value), "names the value: {ran}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! Bounds on what the kernel lets us have: processes, namespaces, memory.
 
+use std::ffi::{CStr, OsStr};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -48,18 +49,25 @@ pub(super) fn processes() -> Processes {
 /// How many threads a user has, as far as /proc shows processes.
 fn threads_of(uid: u32) -> Option<u64> {
     let proc = sys::open("/proc".as_ref(), For::Directory).ok()?;
-    let names = sys::list(proc.as_fd()).ok()?;
-    let processes = names
-        .iter()
-        .filter(|name| name.as_bytes().iter().all(u8::is_ascii_digit));
-    let threads = processes.filter_map(|pid| {
-        let mut path = pid.clone();
+    let mut threads = 0;
+    let mut room = [0; 4096];
+    let each = |pid: &CStr| {
+        let pid = OsStr::from_bytes(pid.to_bytes());
+        if !pid.as_bytes().iter().all(u8::is_ascii_digit) {
+            return;
+        }
+        let mut path = pid.to_owned();
         path.push("/status");
         // Processes end while they are counted.
-        let status = Status::parse(&sys::read_file_at(proc.as_fd(), &path).ok()?)?;
-        (status.uids[0] == uid).then_some(u64::from(status.threads))
-    });
-    Some(threads.sum())
+        let status = sys::read_file_at(proc.as_fd(), &path).ok();
+        if let Some(status) = status.and_then(|text| Status::parse(&text))
+            && status.uids[0] == uid
+        {
+            threads += u64::from(status.threads);
+        }
+    };
+    sys::each_name(proc.as_fd(), &mut room, each).ok()?;
+    Some(threads)
 }
 
 /// The cgroups that we are in, upwards, which bound the number of processes.

@@ -96,7 +96,7 @@ pub(super) fn namespaces(
 /// What can be seen of a namespace.
 pub(super) fn examine(asked: Kind, fd: BorrowedFd<'_>) -> Namespace {
     /// `NSFS_MAGIC` of `linux/magic.h`.
-    const NSFS: i64 = 0x6e73_6673;
+    const NSFS: u64 = 0x6e73_6673;
     let found = sys::type_of(fd).ok().and_then(Kind::from_flag);
     let owner = match found {
         Some(Kind::User) => relation(fd),

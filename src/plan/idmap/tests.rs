@@ -129,12 +129,28 @@ fn as_util_linux_writes_it() {
     }
 }
 
-/// There util-linux 2.43 writes `65536 165535 1` as well, an ID that is not in the range.
 #[test]
-fn a_hole_at_the_end_adds_nothing() {
-    let auto = [Range::auto(subids(100_000, 65536))];
-    let map = IdMap::new(Some((65535, 0)), &auto, PAGE).unwrap();
-    assert_eq!(map.to_string(), "65535 0 1\n0 100000 65535\n");
+fn auto_makes_room_for_the_single_id_and_loses_none() {
+    for (single, expected) in [
+        ((0, 1000), "0 1000 1\n1 100000 65536\n"),
+        ((5, 1000), "5 1000 1\n0 100000 5\n6 100005 65531\n"),
+        (
+            (65535, 1000),
+            "65535 1000 1\n0 100000 65535\n65536 165535 1\n",
+        ),
+        ((70000, 1000), "70000 1000 1\n0 100000 65536\n"),
+    ] {
+        let auto = [Range::auto(subids(100_000, 65536))];
+        let map = IdMap::new(Some(single), &auto, PAGE).unwrap();
+        assert_eq!(map.to_string(), expected);
+    }
+    // Where somebody else has the ID above, one is lost after all.
+    let crowded = [
+        Range::auto(subids(100_000, 10)),
+        Range::given(Extent::new(10, 7, 1).unwrap()),
+    ];
+    let map = IdMap::new(Some((0, 1000)), &crowded, PAGE).unwrap();
+    assert_eq!(map.to_string(), "0 1000 1\n1 100000 9\n10 7 1\n");
 }
 
 #[test]

@@ -69,7 +69,13 @@ impl Holder {
             let complaints = String::from_utf8_lossy(&contents(&complaints)).into_owned();
             panic!("{command:?} said {line:?} instead of its PID: {complaints}")
         });
-        Self { maker, pid }
+        let holder = Self { maker, pid };
+        // Until then it is a shell, with what a shell makes of its environment.
+        processes::eventually("the holder only waits", || {
+            let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+            (name.trim() == "cat").then_some(())
+        });
+        holder
     }
 
     /// The PID of the process inside, as seen from here.

@@ -1,0 +1,59 @@
+# nskit: build, install, test and measure. `make` alone builds the binary that `make install` installs.
+
+SHELL = /bin/bash
+.SHELLFLAGS = -euo pipefail -c
+.DELETE_ON_ERROR:
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+CARGO ?= cargo
+# A Rust target triple; by default musl on this machine's processor, or glibc where that cannot be had.
+TARGET ?=
+
+prefix := $(DESTDIR)$(PREFIX)
+bindir := $(prefix)/bin
+man1dir := $(prefix)/share/man/man1
+bashdir := $(prefix)/share/bash-completion/completions
+zshdir := $(prefix)/share/zsh/site-functions
+fishdir := $(prefix)/share/fish/vendor_completions.d
+
+applets := unshare nsenter setns
+names := nskit $(applets)
+
+target_dir := $(or $(CARGO_TARGET_DIR),target)
+# The static release binary, whichever C library is in it.
+binary := $(target_dir)/static$(TARGET:%=/%)/nskit
+sources := $(shell find src -name '*.rs') Cargo.toml Cargo.lock Makefile .ci/build-static
+
+.PHONY: all install uninstall test bench clean
+
+all: $(binary)
+
+$(binary): $(sources)
+	CARGO='$(CARGO)' .ci/build-static '$@' $(TARGET)
+
+install: $(binary)
+	install -d '$(bindir)' '$(man1dir)' '$(bashdir)' '$(zshdir)' '$(fishdir)'
+	install -m 755 '$(binary)' '$(bindir)/nskit'
+	for applet in $(applets); do ln -sf nskit "$(bindir)/$$applet"; done
+	install -m 644 $(names:%=man/%.1) '$(man1dir)'
+	install -m 644 $(names:%=completions/bash/%) '$(bashdir)'
+	install -m 644 $(names:%=completions/zsh/_%) '$(zshdir)'
+	install -m 644 $(names:%=completions/fish/%.fish) '$(fishdir)'
+
+uninstall:
+	rm -f $(names:%='$(bindir)/%') $(names:%='$(man1dir)/%.1') $(names:%='$(bashdir)/%') \
+	    $(names:%='$(zshdir)/_%') $(names:%='$(fishdir)/%.fish')
+
+# Twice the same tests: of ours, and of the distribution's util-linux, which shows that the tests are
+# about what both must do. MUST_RUN=1 makes a test that the machine cannot run a failure.
+test: $(binary)
+	.ci/install-test-tools
+	NSKIT_RELEASE='$(abspath $(binary))' $(CARGO) test
+	UNDER_TEST=theirs $(CARGO) test --test it
+
+bench: $(binary)
+	NSKIT_RELEASE='$(abspath $(binary))' $(CARGO) bench --bench peers
+
+clean:
+	$(CARGO) clean
