@@ -3,16 +3,16 @@
 use libc::{EACCES, EINVAL, EPERM, ERANGE};
 
 use super::maps::inner;
-use super::{Case, Finding, Rule, because, lacks};
+use super::{Case, Finding, because, lacks};
 use crate::explain::facts::{Capability, holds};
 use crate::failure::Stage;
 use crate::plan::value::Setgroups;
 
-pub(super) const RULES: &[Rule] = &[
+rules![
     Rule {
         id: "setgroups-file-order",
         step: "setgroups-file",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "setgroups cannot be allowed where it was denied, nor denied once gid_map is written.",
         advice: "Say --setgroups together with the option that makes the user namespace.",
         find: setgroups_file,
@@ -20,7 +20,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "setgroups-file-privilege",
         step: "setgroups-file",
-        errors: &[EACCES, EPERM],
+        errors: [EACCES, EPERM],
         about: "CAP_SYS_ADMIN is missing in this user namespace.",
         advice: "Add -U.",
         find: |case| {
@@ -34,7 +34,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "clock-range",
         step: "clock",
-        errors: &[ERANGE],
+        errors: [ERANGE],
         about: "The clock would be negative, or too large.",
         advice: "The range that is accepted is named.",
         find: |case| {
@@ -54,7 +54,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "clock-privilege",
         step: "clock",
-        errors: &[EPERM, EACCES],
+        errors: [EPERM, EACCES],
         about: "CAP_SYS_TIME is missing.",
         advice: "Add -r, or run with it.",
         find: |case| {
@@ -65,7 +65,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "setgroups-denied",
         step: "setgroups",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "setgroups is denied in the user namespace.",
         advice: "Add --preserve-credentials (nsenter, setns), or leave --setgid and --groups out.",
         find: |case| {
@@ -80,7 +80,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "setgroups-no-map",
         step: "setgroups",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "gid_map is not written, so groups cannot be set.",
         advice: "Map groups.",
         find: |case| {
@@ -95,7 +95,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "setgroups-privilege",
         step: "setgroups",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "CAP_SETGID is missing.",
         advice: "Run as root, or enter a user namespace where we have it.",
         find: |case| because(lacks(case, Capability::Setgid)?, "run as root, or add -U"),
@@ -103,7 +103,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "setgroups-unmapped",
         step: "setgroups",
-        errors: &[EINVAL],
+        errors: [EINVAL],
         about: "A group is not mapped inside.",
         advice: "The groups that are mapped are named.",
         find: |case| {
@@ -117,7 +117,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "setgid-unmapped",
         step: "setgid",
-        errors: &[EINVAL],
+        errors: [EINVAL],
         about: "The group is not mapped inside.",
         advice: "The groups that are mapped are named.",
         find: unmapped_inside,
@@ -125,7 +125,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "setuid-unmapped",
         step: "setuid",
-        errors: &[EINVAL],
+        errors: [EINVAL],
         about: "The user is not mapped inside.",
         advice: "The users that are mapped are named.",
         find: unmapped_inside,
@@ -133,7 +133,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "setgid-privilege",
         step: "setgid",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "CAP_SETGID is missing.",
         advice: "Run as root, or in a user namespace of your own (-r).",
         find: |case| because(lacks(case, Capability::Setgid)?, "run as root, or add -r"),
@@ -141,7 +141,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "setuid-privilege",
         step: "setuid",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "CAP_SETUID is missing.",
         advice: "Run as root, or in a user namespace of your own (-r).",
         find: |case| because(lacks(case, Capability::Setuid)?, "run as root, or add -r"),
@@ -149,7 +149,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "owner-privilege",
         step: "owner",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "Only who has CAP_SETUID and CAP_SETGID can make somebody else the owner.",
         advice: "Run as root.",
         find: |case| {

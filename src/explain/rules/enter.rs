@@ -4,16 +4,16 @@ use libc::{EACCES, EINVAL, ENOENT, ENOSYS, EPERM, ESRCH};
 
 use super::mounts::blocked;
 use super::unshare::config_option;
-use super::{Case, Finding, Rule, because, filtered, lacks, perhaps};
+use super::{Case, Finding, because, filtered, lacks, perhaps};
 use crate::explain::facts::{Capability, Namespace, Relation, Target};
 use crate::failure::Stage;
 use crate::plan::Kind;
 
-pub(super) const RULES: &[Rule] = &[
+rules![
     Rule {
         id: "target-gone",
         step: "target",
-        errors: &[ENOENT, ESRCH],
+        errors: [ENOENT, ESRCH],
         about: "There is no such process in the PID namespace that we are in.",
         advice: "Look the PID up here: ps -e. In a container PIDs are others than outside.",
         find: gone,
@@ -21,7 +21,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "target-zombie",
         step: "target",
-        errors: &[ENOENT, ESRCH],
+        errors: [ENOENT, ESRCH],
         about: "The process has ended and waits for its parent (a zombie).",
         advice: "It has no namespaces any more; take another process.",
         find: zombie,
@@ -29,7 +29,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "open-gone",
         step: "open",
-        errors: &[ENOENT, ESRCH],
+        errors: [ENOENT, ESRCH],
         about: "There is no such process in the PID namespace that we are in.",
         advice: "Look the PID up here: ps -e. In a container PIDs are others than outside.",
         find: gone,
@@ -37,7 +37,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "open-zombie",
         step: "open",
-        errors: &[ENOENT, ESRCH],
+        errors: [ENOENT, ESRCH],
         about: "The process has ended and waits for its parent (a zombie).",
         advice: "It has no namespaces any more; take another process.",
         find: zombie,
@@ -45,7 +45,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "open-kind",
         step: "open",
-        errors: &[ENOENT],
+        errors: [ENOENT],
         about: "This kernel has no namespaces of this kind.",
         advice: "The kernel must be built with the option that is named.",
         find: |case| {
@@ -61,7 +61,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "open-path",
         step: "open",
-        errors: &[ENOENT, libc::ENOTDIR, EACCES],
+        errors: [ENOENT, libc::ENOTDIR, EACCES],
         about: "A part of the path is missing, is no directory, or may not be searched.",
         advice: "The part is named.",
         find: |case| blocked(case.facts.place.as_ref()?, "correct the path"),
@@ -69,7 +69,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "open-traced",
         step: "open",
-        errors: &[EACCES, EPERM],
+        errors: [EACCES, EPERM],
         about: "We may not look into the process: it runs as another user, or is not dumpable.",
         advice: "Run as root; or as the same user, with -U.",
         find: other_user,
@@ -77,7 +77,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "open-refused",
         step: "open",
-        errors: &[EACCES, EPERM],
+        errors: [EACCES, EPERM],
         about: "We may not look into the process, and neither its user nor ours says why.",
         advice: "Either it is in a user namespace that is not below ours, or it has capabilities that we lack, or a \
                 security module refuses.",
@@ -86,7 +86,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "setns-seccomp",
         step: "setns",
-        errors: &[EPERM, EACCES, ENOSYS],
+        errors: [EPERM, EACCES, ENOSYS],
         about: "A seccomp filter refuses setns(2).",
         advice: "Use another seccomp profile, or --cap-add SYS_ADMIN.",
         find: |case| filtered(case, "setns(2)", case.facts.setns_probe, libc::EBADF),
@@ -94,7 +94,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "setns-privilege",
         step: "setns",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "CAP_SYS_ADMIN is missing in our own user namespace, which every kind but the user namespace takes.",
         advice: "Add -U, to enter the user namespace that owns it too; or run as root.",
         find: privilege,
@@ -102,7 +102,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "setns-chroot-privilege",
         step: "setns",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "CAP_SYS_CHROOT is missing, which a mount namespace takes.",
         advice: "Run with it (container: --cap-add SYS_CHROOT).",
         find: |case| {
@@ -121,7 +121,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "setns-owner",
         step: "setns",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "We have no CAP_SYS_ADMIN in the user namespace that owns it: another user made it.",
         advice: "Run as the user who made it, or as root.",
         find: owned_by_other,
@@ -129,7 +129,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "setns-outside",
         step: "setns",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "It belongs to a user namespace that is neither ours nor below ours: an ancestor, or a foreign one.",
         advice: "This is impossible by design; start from outside.",
         find: outside,
@@ -137,7 +137,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "setns-traced",
         step: "setns",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "We may not look into the process: it runs as another user, or is not dumpable.",
         advice: "Run as root; or as the same user, with -U.",
         find: |case| {
@@ -149,7 +149,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "setns-refused",
         step: "setns",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "We may not look into the process, and neither its user nor ours says why.",
         advice: "Either it is in a user namespace that is not below ours, or it has capabilities that we lack, or a \
                 security module refuses.",
@@ -161,7 +161,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "setns-own-user",
         step: "setns",
-        errors: &[EINVAL],
+        errors: [EINVAL],
         about: "It is the user namespace that we are in, which cannot be entered again.",
         advice: "Leave -U out.",
         find: |case| {
@@ -176,7 +176,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "setns-pid-ancestor",
         step: "setns",
-        errors: &[EINVAL],
+        errors: [EINVAL],
         about: "The PID namespace is not below ours: only descendants can be entered.",
         advice: "Start from outside.",
         find: |case| {
@@ -191,7 +191,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "setns-no-namespace",
         step: "setns",
-        errors: &[EINVAL],
+        errors: [EINVAL],
         about: "The file is no namespace.",
         advice: "Take a file of /proc/PID/ns, or one on which a namespace was bound.",
         find: |case| {
@@ -209,7 +209,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "setns-kind",
         step: "setns",
-        errors: &[EINVAL],
+        errors: [EINVAL],
         about: "The file is a namespace of another kind.",
         advice: "The real kind is named.",
         find: wrong_kind,
@@ -217,7 +217,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "setns-missing-kind",
         step: "setns",
-        errors: &[EINVAL],
+        errors: [EINVAL],
         about: "This kernel has no namespaces of this kind.",
         advice: "The kernel must be built with the option that is named.",
         find: |case| {
@@ -235,7 +235,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "setns-ended",
         step: "setns",
-        errors: &[ESRCH],
+        errors: [ESRCH],
         about: "The process has ended.",
         advice: "Take another one; a namespace that must outlive its processes can be bound on a file.",
         find: |case| zombie(case).or_else(|| gone(case)),

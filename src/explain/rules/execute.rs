@@ -5,17 +5,17 @@ use std::ffi::OsString;
 use libc::{E2BIG, EACCES, EAGAIN, ELOOP, ENOENT, ENOTDIR, ETXTBSY};
 
 use super::mounts::blocked;
-use super::{Case, Finding, Rule, because};
+use super::{Case, Finding, because};
 use crate::explain::facts::{Need, Place, Program, Role};
 use crate::explain::program::{Format, machine_name, own_machine};
 use crate::failure::{Executed, Stage};
 use crate::plan::Word;
 
-pub(super) const RULES: &[Rule] = &[
+rules![
     Rule {
         id: "exec-needs",
         step: "exec",
-        errors: &[ENOENT, ENOTDIR],
+        errors: [ENOENT, ENOTDIR],
         about: "The program is there, and the interpreter of its #! line or the loader of its ELF header is not.",
         advice: "The missing file is named; a static program needs none.",
         find: needs,
@@ -23,7 +23,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "exec-no-shell",
         step: "exec",
-        errors: &[ENOENT],
+        errors: [ENOENT],
         about: "The program is neither ELF nor has it a #! line, and there is no /bin/sh to run it.",
         advice: "Add a #! line, or a /bin/sh.",
         find: |case| {
@@ -41,7 +41,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "exec-elsewhere",
         step: "exec",
-        errors: &[ENOENT],
+        errors: [ENOENT],
         about: "The program is not in this root directory: PATH or SHELL are the caller's, and fit another root.",
         advice: "Add --env (nsenter), set PATH, or name a program such as /bin/sh.",
         find: |case| {
@@ -53,7 +53,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "exec-not-found",
         step: "exec",
-        errors: &[ENOENT, ENOTDIR],
+        errors: [ENOENT, ENOTDIR],
         about: "The program is in no directory of PATH, or its path leads nowhere.",
         advice: "The part of the path that is missing is named.",
         find: not_found,
@@ -61,7 +61,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "exec-directory",
         step: "exec",
-        errors: &[EACCES],
+        errors: [EACCES],
         about: "It is a directory.",
         advice: "Name a program.",
         find: |case| {
@@ -77,7 +77,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "exec-no-file",
         step: "exec",
-        errors: &[EACCES],
+        errors: [EACCES],
         about: "It is a device, a FIFO or a socket.",
         advice: "Name a program.",
         find: |case| {
@@ -94,7 +94,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "exec-noexec",
         step: "exec",
-        errors: &[EACCES],
+        errors: [EACCES],
         about: "The program lies on a mount with noexec.",
         advice: "Copy it elsewhere, or mount without noexec.",
         find: |case| {
@@ -113,7 +113,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "exec-no-x",
         step: "exec",
-        errors: &[EACCES],
+        errors: [EACCES],
         about: "The program has no x bit for us.",
         advice: "chmod +x FILE",
         find: no_x,
@@ -121,7 +121,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "exec-closed",
         step: "exec",
-        errors: &[EACCES],
+        errors: [EACCES],
         about: "A directory on the way to the program may not be searched.",
         advice: "The directory is named.",
         find: |case| {
@@ -132,7 +132,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "exec-needs-x",
         step: "exec",
-        errors: &[EACCES],
+        errors: [EACCES],
         about: "The interpreter or loader of the program may not be executed.",
         advice: "chmod +x it, or mount without noexec.",
         find: |case| {
@@ -154,7 +154,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "exec-processes",
         step: "exec",
-        errors: &[EAGAIN],
+        errors: [EAGAIN],
         about: "RLIMIT_NPROC was exceeded when the user changed.",
         advice: "Raise the limit: ulimit -u.",
         find: |case| {
@@ -170,7 +170,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "exec-too-big",
         step: "exec",
-        errors: &[E2BIG],
+        errors: [E2BIG],
         about: "Arguments and environment together are larger than a quarter of RLIMIT_STACK, or one of them is \
                 larger than 128 KiB.",
         advice: "Pass less, by xargs(1) or in a file.",
@@ -185,7 +185,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "exec-busy",
         step: "exec",
-        errors: &[ETXTBSY],
+        errors: [ETXTBSY],
         about: "Somebody has the program open for writing.",
         advice: "Wait until it is written.",
         find: |case| {
@@ -201,7 +201,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "exec-loop",
         step: "exec",
-        errors: &[ELOOP],
+        errors: [ELOOP],
         about: "Too many symbolic links, or interpreters of interpreters.",
         advice: "Name the program itself.",
         find: |_| {

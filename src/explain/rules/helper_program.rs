@@ -2,17 +2,17 @@
 
 use libc::ENOENT;
 
-use super::{Case, Finding, Rule, because};
+use super::{Case, Finding, because};
 use crate::explain::facts::Capability;
 use crate::explain::gather::sub_file;
 use crate::failure::Stage;
 use crate::plan::{IdMap, Ids, Word};
 
-pub(super) const RULES: &[Rule] = &[
+rules![
     Rule {
         id: "helper-missing",
         step: "map",
-        errors: &[ENOENT],
+        errors: [ENOENT],
         about: "newuidmap or newgidmap is not installed.",
         advice: "Install uidmap (Debian, Ubuntu) or shadow-utils (Fedora, SUSE, Arch: shadow).",
         find: |case| {
@@ -28,7 +28,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "helper-powerless",
         step: "map",
-        errors: &[],
+        errors: [],
         about: "newuidmap or newgidmap has neither a set-user-ID bit of root nor file capabilities.",
         advice: "Give it one of them.",
         find: powerless,
@@ -36,7 +36,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "helper-nosuid",
         step: "map",
-        errors: &[],
+        errors: [],
         about: "newuidmap or newgidmap lies on a mount with nosuid.",
         advice: "Use a mount without it.",
         find: |case| {
@@ -57,7 +57,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "helper-no-new-privs",
         step: "map",
-        errors: &[],
+        errors: [],
         about: "no_new_privs is set, so newuidmap and newgidmap have no privilege.",
         advice: "Start without it: NoNewPrivileges=no in a systemd service, or another sandbox.",
         find: |case| {
@@ -73,7 +73,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "helper-ranges",
         step: "map",
-        errors: &[],
+        errors: [],
         about: "A range of the map is not in /etc/subuid or /etc/subgid, by our name or number; or nothing at all \
                 is there for us.",
         advice: "The line to add is named.",

@@ -2,7 +2,7 @@
 
 use libc::{EACCES, EINVAL, EPERM};
 
-use super::{Case, Finding, Rule, apparmor, because, lacks, perhaps};
+use super::{Case, Finding, apparmor, because, lacks, perhaps};
 use crate::explain::facts::{Capability, holds};
 use crate::explain::gather::sub_file;
 use crate::failure::Stage;
@@ -13,11 +13,11 @@ use crate::plan::{IdMap, Ids};
 const EXTENTS: usize = 340;
 const OLD_EXTENTS: usize = 5;
 
-pub(super) const RULES: &[Rule] = &[
+rules![
     Rule {
         id: "map-privilege",
         step: "map",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "More than one ID, or one that is not our own, is mapped without CAP_SETUID or CAP_SETGID in the \
                 parent user namespace.",
         advice: "Use newuidmap(1) and newgidmap(1) with ranges in /etc/subuid and /etc/subgid, or run as root.",
@@ -26,7 +26,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "map-setgroups",
         step: "map",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "gid_map is written without privilege while setgroups is allowed.",
         advice: "Add --setgroups=deny.",
         find: |case| {
@@ -44,7 +44,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "map-root",
         step: "map",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "User 0 of the parent user namespace is mapped, which takes CAP_SETFCAP there since Linux 5.12.",
         advice: "Keep CAP_SETFCAP, or map other users with --map-users.",
         find: root,
@@ -52,7 +52,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "map-apparmor",
         step: "map",
-        errors: &[EPERM, EACCES],
+        errors: [EPERM, EACCES],
         about: "AppArmor has taken the capabilities away in the new user namespace.",
         advice: "Give the binary an AppArmor profile with \"userns,\", or run as root.",
         find: apparmor,
@@ -60,7 +60,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "map-unmapped",
         step: "map",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "An outer ID of the map does not exist in the parent user namespace.",
         advice: "Map IDs that are in the parent's own map.",
         find: unmapped,
@@ -68,7 +68,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "map-capabilities",
         step: "map",
-        errors: &[EPERM, EACCES],
+        errors: [EPERM, EACCES],
         about: "We have no CAP_SYS_ADMIN in the user namespace whose map is written.",
         advice: "A security module may take it away.",
         find: |case| {
@@ -83,7 +83,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "map-form",
         step: "map",
-        errors: &[EINVAL],
+        errors: [EINVAL],
         about: "Ranges of the map overlap, a count is 0, or there are more than 340 of them (5 before Linux 4.15) \
                 or a page or more of text.",
         advice: "Correct the ranges.",

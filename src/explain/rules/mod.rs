@@ -4,6 +4,41 @@
 //! enough for the error, so that of two causes both are named; what is only possible is said as such, and only
 //! where no fact is enough.
 
+/// A room's rows, each written as a [`Rule`].
+///
+/// Made of them is `find`, which tries each, and for tests and the manual the table itself. As a table in the binary
+/// it would cost every start: its pointers are relocated before `main`, whether anything fails or not.
+macro_rules! rules {
+    ($(Rule {
+        id: $id:expr,
+        step: $step:expr,
+        errors: [$($error:expr),* $(,)?],
+        about: $about:expr,
+        advice: $advice:expr,
+        find: $find:expr,
+    }),* $(,)?) => {
+        /// Adds what each row finds.
+        pub(super) fn find(case: &Case<'_>, found: &mut Vec<Finding>) {
+            $(
+                if case.is_of($step, &[$($error),*]) {
+                    let find: fn(&Case<'_>) -> Option<Finding> = $find;
+                    found.extend(find(case));
+                }
+            )*
+        }
+
+        #[cfg(test)]
+        pub(super) const RULES: &[super::Rule] = &[$(super::Rule {
+            id: $id,
+            step: $step,
+            errors: &[$($error),*],
+            about: $about,
+            advice: $advice,
+            find: $find,
+        }),*];
+    };
+}
+
 mod credentials;
 mod enter;
 mod execute;
@@ -26,10 +61,7 @@ pub(crate) struct Case<'a> {
 }
 
 /// A cause that can be told from the others.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the generator of the manual reads all")
-)]
+#[cfg(test)]
 pub(crate) struct Rule {
     /// Its name, unique.
     pub(crate) id: &'static str,
@@ -55,6 +87,7 @@ pub(crate) struct Finding {
 }
 
 /// Every row.
+#[cfg(test)]
 pub(crate) fn all() -> impl Iterator<Item = &'static Rule> {
     [
         unshare::RULES,
@@ -71,8 +104,18 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Rule> {
 
 /// The causes of a failure: those that are proved, else those that are possible.
 pub(crate) fn causes(case: &Case<'_>) -> Vec<Cause> {
-    let about = all().filter(|rule| rule.is_about(case));
-    let found: Vec<Finding> = about.filter_map(|rule| (rule.find)(case)).collect();
+    let mut found: Vec<Finding> = Vec::new();
+    for find in [
+        unshare::find,
+        maps::find,
+        helper_program::find,
+        credentials::find,
+        mounts::find,
+        enter::find,
+        execute::find,
+    ] {
+        find(case, &mut found);
+    }
     let is_proved = found.iter().any(|finding| finding.is_proved);
     let mut causes = Vec::new();
     for Finding { cause, .. } in found
@@ -86,11 +129,11 @@ pub(crate) fn causes(case: &Case<'_>) -> Vec<Cause> {
     causes
 }
 
-impl Rule {
-    /// Whether the row is about this step and error.
-    pub(crate) fn is_about(&self, case: &Case<'_>) -> bool {
-        self.step == case.stage.word()
-            && (self.errors.contains(&case.errno) || (self.errors.is_empty() && case.errno == 0))
+impl Case<'_> {
+    /// Whether this step failed with one of these errors; with none of them, without an error.
+    pub(crate) fn is_of(&self, step: &str, errors: &[i32]) -> bool {
+        self.stage.word() == step
+            && (errors.contains(&self.errno) || (errors.is_empty() && self.errno == 0))
     }
 }
 

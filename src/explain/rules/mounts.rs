@@ -2,16 +2,16 @@
 
 use libc::{EACCES, EBUSY, EINVAL, ENODEV, ENOENT, ENOSYS, ENOTDIR, EPERM};
 
-use super::{Case, Finding, Rule, apparmor, because, filtered, lacks};
+use super::{Case, Finding, apparmor, because, filtered, lacks};
 use crate::explain::facts::{Capability, Obstacle, Place, Proc, Relation};
 use crate::failure::Stage;
 use crate::plan::{Kind, Word};
 
-pub(super) const RULES: &[Rule] = &[
+rules![
     Rule {
         id: "propagation-chroot",
         step: "propagation",
-        errors: &[EINVAL],
+        errors: [EINVAL],
         about: "/ is no mount point: this is a chroot.",
         advice: "Add --propagation unchanged, or change the root with pivot_root(2).",
         find: |case| {
@@ -26,7 +26,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "propagation-privilege",
         step: "propagation",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "CAP_SYS_ADMIN is missing.",
         advice: "Add -r, or run as root.",
         find: |case| because(lacks(case, Capability::SysAdmin)?, "add -r, or run as root"),
@@ -34,7 +34,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "propagation-seccomp",
         step: "propagation",
-        errors: &[EPERM, EACCES, ENOSYS],
+        errors: [EPERM, EACCES, ENOSYS],
         about: "A seccomp filter refuses mount(2).",
         advice: "Use another seccomp profile.",
         find: |case| filtered(case, "mount(2)", case.facts.mount_probe, libc::EFAULT),
@@ -42,7 +42,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "propagation-apparmor",
         step: "propagation",
-        errors: &[EPERM, EACCES],
+        errors: [EPERM, EACCES],
         about: "AppArmor restricts user namespaces.",
         advice: "Give the binary an AppArmor profile with \"userns,\", or run as root.",
         find: apparmor,
@@ -50,7 +50,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "mount-privilege",
         step: "mount",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "CAP_SYS_ADMIN is missing.",
         advice: "Add -r, or run as root.",
         find: |case| because(lacks(case, Capability::SysAdmin)?, "add -r, or run as root"),
@@ -58,7 +58,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "mount-seccomp",
         step: "mount",
-        errors: &[EPERM, EACCES, ENOSYS],
+        errors: [EPERM, EACCES, ENOSYS],
         about: "A seccomp filter refuses mount(2).",
         advice: "Use another seccomp profile.",
         find: |case| filtered(case, "mount(2)", case.facts.mount_probe, libc::EFAULT),
@@ -66,7 +66,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "mount-apparmor",
         step: "mount",
-        errors: &[EPERM, EACCES],
+        errors: [EPERM, EACCES],
         about: "AppArmor restricts user namespaces.",
         advice: "Give the binary an AppArmor profile with \"userns,\", or run as root.",
         find: apparmor,
@@ -74,7 +74,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "mount-proc-owner",
         step: "mount",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "The PID namespace that we are in belongs to an outer user namespace: -p is missing, or there was no \
                 fork yet.",
         advice: "Add -pf.",
@@ -83,7 +83,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "mount-proc-masked",
         step: "mount",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "Parts of /proc are covered, as in containers, so the kernel lets no user namespace mount a proc that \
                 would show them.",
         advice: "Unmask it: --security-opt unmask=ALL (podman), systempaths=unconfined (docker).",
@@ -92,7 +92,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "mount-proc-read-only",
         step: "mount",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "/proc is read-only, so the kernel lets a user namespace mount only a read-only one.",
         advice: "Mount one read-only in the program: mount -t proc -o ro proc DIR.",
         find: proc_read_only,
@@ -100,7 +100,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "mount-no-proc",
         step: "mount",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "No proc is mounted, and the kernel lets a user namespace mount one only where one can be seen whole.",
         advice: "Bind the /proc from outside into the new root.",
         find: |case| {
@@ -117,7 +117,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "mount-busy",
         step: "mount",
-        errors: &[EBUSY],
+        errors: [EBUSY],
         about: "The proc of this PID namespace is mounted there already.",
         advice: "Add -pf, so that it is one of a new PID namespace.",
         find: |case| match case.stage {
@@ -137,7 +137,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "mount-directory",
         step: "mount",
-        errors: &[ENOENT, ENOTDIR, EACCES],
+        errors: [ENOENT, ENOTDIR, EACCES],
         about: "The directory does not exist, or is none.",
         advice: "Make it: mkdir -p DIR.",
         find: directory,
@@ -145,7 +145,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "mount-unknown-type",
         step: "mount",
-        errors: &[ENODEV],
+        errors: [ENODEV],
         about: "The kernel does not know this type of file system.",
         advice: "Load its module.",
         find: |case| match case.stage {
@@ -161,7 +161,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "bind-missing",
         step: "bind",
-        errors: &[ENOENT, EACCES],
+        errors: [ENOENT, EACCES],
         about: "FILE does not exist: a namespace is bound on a file that is there.",
         advice: "touch FILE",
         find: bind_missing,
@@ -169,7 +169,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "bind-directory",
         step: "bind",
-        errors: &[ENOTDIR],
+        errors: [ENOTDIR],
         about: "FILE is a directory, or its path leads through a file.",
         advice: "Name a file.",
         find: |case| {
@@ -187,7 +187,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "bind-shared",
         step: "bind",
-        errors: &[EINVAL],
+        errors: [EINVAL],
         about: "A mount namespace cannot be bound on a shared mount: the mount would spread into the namespace itself.",
         advice: "Make a private place: mount --bind DIR DIR; mount --make-private DIR.",
         find: bind_shared,
@@ -195,7 +195,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "bind-privilege",
         step: "bind",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "CAP_SYS_ADMIN is missing where the file lies: the capabilities of -r count inside only.",
         advice: "Run as root, or in a user and mount namespace of your own: unshare -rm.",
         find: |case| {
@@ -209,7 +209,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "bind-seccomp",
         step: "bind",
-        errors: &[EPERM, EACCES, ENOSYS],
+        errors: [EPERM, EACCES, ENOSYS],
         about: "A seccomp filter refuses mount(2).",
         advice: "Use another seccomp profile.",
         find: |case| filtered(case, "mount(2)", case.facts.mount_probe, libc::EFAULT),
@@ -217,7 +217,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "root-privilege",
         step: "root",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "CAP_SYS_CHROOT is missing.",
         advice: "Add -r, or run as root.",
         find: |case| {
@@ -230,7 +230,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "hostname-privilege",
         step: "hostname",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "CAP_SYS_ADMIN is missing.",
         advice: "Add -r, or run as root.",
         find: |case| because(lacks(case, Capability::SysAdmin)?, "add -r, or run as root"),

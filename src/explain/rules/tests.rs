@@ -466,7 +466,7 @@ fn each_recorded_failure_is_told_by_its_row() {
         let case = one.case();
         let rule = rule(one.id);
         assert!(
-            rule.is_about(&case),
+            case.is_of(rule.step, rule.errors),
             "{}: {:?} {}",
             one.id,
             one.stage,

@@ -2,16 +2,16 @@
 
 use libc::{EACCES, EAGAIN, EINVAL, ENOMEM, ENOSPC, ENOSYS, EPERM, EUSERS};
 
-use super::{Case, Finding, Rule, apparmor, because, filtered, lacks, perhaps};
+use super::{Case, Finding, apparmor, because, filtered, lacks, perhaps};
 use crate::explain::facts::Capability;
 use crate::failure::Stage;
 use crate::plan::{Ids, Kind, Kinds};
 
-pub(super) const RULES: &[Rule] = &[
+rules![
     Rule {
         id: "unshare-privilege",
         step: "unshare",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "CAP_SYS_ADMIN is missing and no user namespace was asked for.",
         advice: "Add -r, or run as root.",
         find: privilege,
@@ -19,7 +19,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "unshare-seccomp",
         step: "unshare",
-        errors: &[EPERM, EACCES, ENOSYS],
+        errors: [EPERM, EACCES, ENOSYS],
         about: "A seccomp filter refuses unshare(2): a container's default profile, or RestrictNamespaces= of a \
                 systemd service.",
         advice: "Use another seccomp profile, or --cap-add SYS_ADMIN.",
@@ -28,7 +28,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "unshare-sysctl",
         step: "unshare",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "kernel.unprivileged_userns_clone is 0, so only root may make user namespaces.",
         advice: "Set it to 1, or run as root.",
         find: sysctl,
@@ -36,7 +36,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "unshare-apparmor",
         step: "unshare",
-        errors: &[EPERM, EACCES],
+        errors: [EPERM, EACCES],
         about: "AppArmor restricts user namespaces: kernel.apparmor_restrict_unprivileged_userns is 1, or the \
                 profile is unprivileged_userns.",
         advice: "Give the binary an AppArmor profile with \"userns,\", or run as root.",
@@ -54,7 +54,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "unshare-chroot",
         step: "unshare",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "In a chroot no user namespace can be made.",
         advice: "Change the root with pivot_root(2) instead.",
         find: |case| {
@@ -71,7 +71,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "unshare-unmapped",
         step: "unshare",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "Our own user or group has no ID in the user namespace that we are in.",
         advice: "Map the IDs of the outer user namespace first.",
         find: unmapped,
@@ -79,7 +79,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "unshare-refused",
         step: "unshare",
-        errors: &[EPERM, EACCES],
+        errors: [EPERM, EACCES],
         about: "None of the above can be seen, and a user namespace is refused.",
         advice: "Either / is a chroot whose root is a mount point, or a security module refuses.",
         find: |case| {
@@ -98,7 +98,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "unshare-kind",
         step: "unshare",
-        errors: &[EINVAL],
+        errors: [EINVAL],
         about: "This kernel has no namespaces of this kind.",
         advice: "The kernel must be built with the option that is named.",
         find: missing_kind,
@@ -106,7 +106,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "unshare-pid-twice",
         step: "unshare",
-        errors: &[EINVAL],
+        errors: [EINVAL],
         about: "A PID namespace was already unshared here, and has not been entered.",
         advice: "Put --fork in between.",
         find: |case| {
@@ -125,7 +125,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "unshare-pid-owner",
         step: "unshare",
-        errors: &[EINVAL],
+        errors: [EINVAL],
         about: "The PID namespace that we are in belongs to no user namespace above the new one's.",
         advice: "Enter the PID namespace's own user namespace first.",
         find: |case| {
@@ -141,7 +141,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "unshare-limit-zero",
         step: "unshare",
-        errors: &[ENOSPC, EUSERS],
+        errors: [ENOSPC, EUSERS],
         about: "user.max_KIND_namespaces is 0 in this user namespace. This is about namespaces, not disk space.",
         advice: "Raise the limit.",
         find: no_limit,
@@ -149,7 +149,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "unshare-limit",
         step: "unshare",
-        errors: &[ENOSPC, EUSERS],
+        errors: [ENOSPC, EUSERS],
         about: "user.max_KIND_namespaces is reached here or in a user namespace above, or user or PID namespaces \
                 are nested deeper than 32. This is not about disk space.",
         advice: "Raise the limit, or nest less.",
@@ -158,7 +158,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "unshare-processes",
         step: "unshare",
-        errors: &[EAGAIN],
+        errors: [EAGAIN],
         about: "A bound on the number of processes is reached: RLIMIT_NPROC, pids.max or kernel.threads-max.",
         advice: "The one that is named must be raised.",
         find: bounds,
@@ -166,7 +166,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "fork-processes",
         step: "fork",
-        errors: &[EAGAIN],
+        errors: [EAGAIN],
         about: "A bound on the number of processes is reached: RLIMIT_NPROC, the pids.max of a cgroup, or \
                 kernel.threads-max and kernel.pid_max.",
         advice: "The one that is named must be raised.",
@@ -175,7 +175,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "fork-some-bound",
         step: "fork",
-        errors: &[EAGAIN],
+        errors: [EAGAIN],
         about: "No bound on the number of processes is seen to be reached.",
         advice: "One of them is, where it cannot be seen from here: the values are listed.",
         find: |case| {
@@ -192,7 +192,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "fork-dead-init",
         step: "fork",
-        errors: &[ENOMEM],
+        errors: [ENOMEM],
         about: "The init of the PID namespace for children has ended, so nothing can be started in it any more.",
         advice: "Make a new one with -p, with --fork so that its init is known; or enter a living one.",
         find: dead_init,
@@ -200,7 +200,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "fork-time",
         step: "fork",
-        errors: &[EINVAL],
+        errors: [EINVAL],
         about: "Kernels before Linux 6.0 let no process that shares memory be started in a new time namespace.",
         advice: "Leave -T out, or use a newer kernel.",
         find: |case| {
@@ -218,7 +218,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "fork-seccomp",
         step: "fork",
-        errors: &[EPERM, EACCES, ENOSYS],
+        errors: [EPERM, EACCES, ENOSYS],
         about: "A seccomp filter refuses new processes: the kernel itself never says so.",
         advice: "Use another seccomp profile.",
         find: |case| {
