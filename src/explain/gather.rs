@@ -107,10 +107,14 @@ pub(super) fn gather(failure: &Failure) -> Facts {
             }
         }
         Stage::WrongKind { .. } => {}
+        Stage::Root(Some(path)) | Stage::Directory(Some(path)) => {
+            facts.read_process();
+            facts.place = Some(place(path));
+        }
         Stage::Become
         | Stage::Register
-        | Stage::Root
-        | Stage::Directory
+        | Stage::Root(None)
+        | Stage::Directory(None)
         | Stage::Reference
         | Stage::Cgroup
         | Stage::Label

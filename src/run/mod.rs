@@ -30,7 +30,7 @@ pub(crate) use install::install;
 pub(crate) use look::{same, show};
 pub(crate) use report::Status;
 
-use crate::failure::{Failure, Inquiry, Result, Stage};
+use crate::failure::{Entering, Failure, Inquiry, Result, Stage};
 use context::Context;
 use helper::Helper;
 use report::Pidfile;
@@ -337,9 +337,18 @@ fn say(what: &str, error: Option<sys::Error>) {
     );
 }
 
-/// What a plan would do, read-only: the order of entering as it would be, and what can be foreseen to fail.
-pub(crate) fn rehearse(plan: &Plan) -> Result<String> {
+/// What a plan would do.
+pub(crate) struct Rehearsal {
+    /// The steps, a line each; the order of entering is as it would be.
+    pub(crate) text: String,
+    /// What it would enter, opened.
+    pub(crate) entering: Vec<Entering>,
+}
+
+/// What a plan would do, read-only.
+pub(crate) fn rehearse(plan: &Plan) -> Result<Rehearsal> {
     let mut text = String::new();
+    let mut entering = Vec::new();
     let mut target: Option<Target> = None;
     let mut indent = "";
     for step in &plan.steps {
@@ -349,7 +358,9 @@ pub(crate) fn rehearse(plan: &Plan) -> Result<String> {
                 text.push_str(&format!("{step}\n"));
             }
             Step::Enter(enter) => {
-                for call in enter::rehearse(resolve::open(enter, target.take())?, enter.in_order)? {
+                let opened = resolve::open(enter, target.take())?;
+                entering.extend(opened.iter().map(enter::Opened::seen));
+                for call in enter::rehearse(opened, enter.in_order)? {
                     text.push_str(&format!("{indent}setns {call}\n"));
                 }
             }
@@ -359,5 +370,5 @@ pub(crate) fn rehearse(plan: &Plan) -> Result<String> {
             indent = "  ";
         }
     }
-    Ok(text)
+    Ok(Rehearsal { text, entering })
 }

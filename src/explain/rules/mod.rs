@@ -104,6 +104,18 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Rule> {
 
 /// The causes of a failure: those that are proved, else those that are possible.
 pub(crate) fn causes(case: &Case<'_>) -> Vec<Cause> {
+    let found = findings(case);
+    let is_proved = found.iter().any(|finding| finding.is_proved);
+    only(found, is_proved)
+}
+
+/// The causes that are proved, and so would make it fail.
+pub(crate) fn proved(case: &Case<'_>) -> Vec<Cause> {
+    only(findings(case), true)
+}
+
+/// What all rows find.
+fn findings(case: &Case<'_>) -> Vec<Finding> {
     let mut found: Vec<Finding> = Vec::new();
     for find in [
         unshare::find,
@@ -116,7 +128,11 @@ pub(crate) fn causes(case: &Case<'_>) -> Vec<Cause> {
     ] {
         find(case, &mut found);
     }
-    let is_proved = found.iter().any(|finding| finding.is_proved);
+    found
+}
+
+/// The causes that are proved, or those that are not, each once.
+fn only(found: Vec<Finding>, is_proved: bool) -> Vec<Cause> {
     let mut causes = Vec::new();
     for Finding { cause, .. } in found
         .into_iter()

@@ -140,7 +140,10 @@ rules![
         errors: [ENOENT, ENOTDIR, EACCES],
         about: "The directory does not exist, or is none.",
         advice: "Make it: mkdir -p DIR.",
-        find: directory,
+        find: |case| {
+            let place = case.facts.place.as_ref()?;
+            directory(place, &format!("mkdir -p {}", Word(&place.path)))
+        },
     },
     Rule {
         id: "mount-unknown-type",
@@ -226,6 +229,23 @@ rules![
                 "add -r, or run as root",
             )
         },
+    },
+    Rule {
+        id: "root-path",
+        step: "root",
+        errors: [ENOENT, ENOTDIR, EACCES],
+        about: "A part of the path is missing, is no directory, or may not be searched.",
+        advice: "The part is named.",
+        find: |case| directory(case.facts.place.as_ref()?, "name a directory that is there"),
+    },
+    Rule {
+        id: "directory-path",
+        step: "directory",
+        errors: [ENOENT, ENOTDIR, EACCES],
+        about: "A part of the path is missing, is no directory, or may not be searched. With -R, -w is a path in the \
+                new root directory.",
+        advice: "The part is named.",
+        find: |case| directory(case.facts.place.as_ref()?, "name a directory that is there"),
     },
     Rule {
         id: "hostname-privilege",
@@ -335,13 +355,15 @@ pub(super) fn blocked(place: &Place, hint: &str) -> Option<Finding> {
     because(cause, hint)
 }
 
-fn directory(case: &Case<'_>) -> Option<Finding> {
-    let place = case.facts.place.as_ref()?;
-    let path = Word(&place.path).to_string();
+/// The sentence for a path that leads to no directory.
+fn directory(place: &Place, hint: &str) -> Option<Finding> {
     if place.obstacle.is_none() && place.is_directory == Some(false) {
-        return because(format!("{path} is no directory"), "name a directory");
+        return because(
+            format!("{} is no directory", Word(&place.path)),
+            "name a directory",
+        );
     }
-    blocked(place, &format!("mkdir -p {path}"))
+    blocked(place, hint)
 }
 
 fn bind_missing(case: &Case<'_>) -> Option<Finding> {

@@ -364,7 +364,9 @@ fn recorded() -> Vec<Recorded> {
         case("bind-shared", bind(Kind::Mnt), EINVAL, Facts { place: Some(Place { path: "/run/ns/a b".into(), mount: Some(("/run".into(), true)), ..Place::default() }), ..root() }),
         case("bind-privilege", bind(Kind::Net), EPERM, ordinary()),
         case("bind-seccomp", bind(Kind::Net), EPERM, Facts { seccomp: Some(2), mount_probe: error(EPERM), ..root() }),
-        case("root-privilege", Stage::Root, EPERM, ordinary()),
+        case("root-privilege", Stage::Root(None), EPERM, ordinary()),
+        case("root-path", Stage::Root(Some("/a/b".into())), ENOENT, Facts { place: place("/a/b", Some(Obstacle::Missing("/a".into()))), ..root() }),
+        case("directory-path", Stage::Directory(Some("/a/b".into())), ENOTDIR, Facts { place: place("/a/b", Some(Obstacle::NoDirectory("/a".into()))), ..root() }),
         case("hostname-privilege", Stage::Hostname, EPERM, ordinary()),
 
         case("target-gone", Stage::Target(77), ENOENT, with_target(root(), gone())),
