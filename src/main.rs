@@ -108,14 +108,12 @@ fn make_links(install: &Install) -> u8 {
     } = install;
     match run::install(&names, directory.as_deref(), *symbolic, *force) {
         Ok(text) => print(OWN_NAME, &text, OWN_FAILURE),
-        Err(failure) => {
-            let mut line = failure.line;
-            if let Some(error) = failure.error {
-                line.push(": ");
-                line.push(error.text());
-            }
-            fail(OWN_NAME.as_ref(), &line, OWN_FAILURE)
-        }
+        // The error with its causes, on one line.
+        Err(error) => fail(
+            OWN_NAME.as_ref(),
+            format!("{error:#}").as_ref(),
+            OWN_FAILURE,
+        ),
     }
 }
 

@@ -364,7 +364,7 @@ fn hides_processes(mountinfo: &[u8]) -> bool {
     let point = |line: &&[u8]| line.windows(7).any(|part| part == b" /proc ");
     let lines = mountinfo.split(|&byte| byte == b'\n').filter(point);
     // The last one covers those before.
-    let options = lines.filter_map(Mount::parse).last();
+    let options = lines.filter_map(Mount::parse).next_back();
     let hides = options.is_some_and(|mount| {
         let mut options = mount.super_options.as_bytes().split(|&byte| byte == b',');
         options.any(|option| {

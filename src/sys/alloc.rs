@@ -48,6 +48,10 @@ impl Bump {
     }
 
     /// The cursor, set up at the first use: addresses are not known before the program runs.
+    #[expect(
+        clippy::mut_from_ref,
+        reason = "a heap is changed through a shared static"
+    )]
     fn cursor(&self) -> &mut Cursor {
         // SAFETY: one thread, and no caller keeps the reference across another call.
         let cursor = unsafe { &mut *self.cursor.get() };
