@@ -6,6 +6,8 @@ mod executable;
 mod facts;
 mod forecast;
 mod gather;
+#[cfg(test)]
+pub(crate) mod manual;
 mod program;
 mod rules;
 
