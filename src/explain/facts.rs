@@ -14,6 +14,8 @@ use crate::sys;
 pub(crate) struct Facts {
     /// The capabilities in force, a bit each.
     pub(crate) capabilities: Option<u64>,
+    /// Whether our files in /proc can be read at all.
+    pub(crate) sees_proc: Option<bool>,
     /// The effective user ID; the overflow one where ours is not mapped (user_namespaces(7)).
     pub(crate) uid: Option<u32>,
     /// The effective group ID, likewise.
@@ -361,6 +363,9 @@ impl Facts {
             if seen {
                 say(what.to_owned());
             }
+        }
+        if self.sees_proc == Some(false) {
+            say("no more, for /proc is not mounted here".to_owned());
         }
         all.join(", ")
     }

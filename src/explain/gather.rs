@@ -132,6 +132,7 @@ impl Facts {
         self.capabilities = sys::capabilities().ok().map(|held| held.effective);
         self.uid = Some(sys::effective_uid());
         self.gid = Some(sys::effective_gid());
+        self.sees_proc = Some(sys::stat("/proc/self".as_ref()).is_ok());
         if let Some(status) = status("/proc/self/status") {
             self.seccomp = status.seccomp;
             self.no_new_privs = status.no_new_privs;

@@ -35,7 +35,6 @@ const STEPS: &[(&str, &str, &[&str])] = &[
     ("root", "cannot change root directory to 'DIR'", UNSHARE),
     ("directory", "cannot change directory to DIR", UNSHARE),
     ("mount", "mount DIR failed", UNSHARE),
-    ("hostname", "sethostname failed", UNSHARE),
     ("setgroups", "setgroups failed", ALL),
     ("setgid", "setgid() failed", ALL),
     ("setuid", "setuid() failed", ALL),

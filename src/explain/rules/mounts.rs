@@ -24,14 +24,6 @@ rules![
         },
     },
     Rule {
-        id: "propagation-privilege",
-        step: "propagation",
-        errors: [EPERM],
-        about: "CAP_SYS_ADMIN is missing.",
-        advice: "Add -r, or run as root.",
-        find: |case| because(lacks(case, Capability::SysAdmin)?, "add -r, or run as root"),
-    },
-    Rule {
         id: "propagation-seccomp",
         step: "propagation",
         errors: [EPERM, EACCES, ENOSYS],
@@ -46,14 +38,6 @@ rules![
         about: "AppArmor restricts user namespaces.",
         advice: "Give the binary an AppArmor profile with \"userns,\", or run as root.",
         find: apparmor,
-    },
-    Rule {
-        id: "mount-privilege",
-        step: "mount",
-        errors: [EPERM],
-        about: "CAP_SYS_ADMIN is missing.",
-        advice: "Add -r, or run as root.",
-        find: |case| because(lacks(case, Capability::SysAdmin)?, "add -r, or run as root"),
     },
     Rule {
         id: "mount-seccomp",
@@ -96,23 +80,6 @@ rules![
         about: "/proc is read-only, so the kernel lets a user namespace mount only a read-only one.",
         advice: "Mount one read-only in the program: mount -t proc -o ro proc DIR.",
         find: proc_read_only,
-    },
-    Rule {
-        id: "mount-no-proc",
-        step: "mount",
-        errors: [EPERM],
-        about: "No proc is mounted, and the kernel lets a user namespace mount one only where one can be seen whole.",
-        advice: "Bind the /proc from outside into the new root.",
-        find: |case| {
-            let procs = unprivileged_procs(case)?;
-            procs.is_empty().then(|| {
-                because(
-                    "no proc can be seen in this mount namespace, and a user namespace may mount one only where \
-                     one is visible whole",
-                    "bind the /proc from outside into the root directory before",
-                )
-            })?
-        },
     },
     Rule {
         id: "mount-busy",
@@ -246,14 +213,6 @@ rules![
                 new root directory.",
         advice: "The part is named.",
         find: |case| directory(case.facts.place.as_ref()?, "name a directory that is there"),
-    },
-    Rule {
-        id: "hostname-privilege",
-        step: "hostname",
-        errors: [EPERM],
-        about: "CAP_SYS_ADMIN is missing.",
-        advice: "Add -r, or run as root.",
-        find: |case| because(lacks(case, Capability::SysAdmin)?, "add -r, or run as root"),
     },
 ];
 
