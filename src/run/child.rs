@@ -113,9 +113,7 @@ impl Run<'_> {
         if let Some(leash) = &self.leash {
             leash.put_on()?;
         }
-        if let Some(pidfile) = &mut self.pidfile {
-            pidfile.write(pid)?;
-        }
+        self.number = Some(pid);
         self.steps(rest)?;
         Err(Failure::plain(Stage::Fork, "nothing was executed"))
     }

@@ -16,6 +16,7 @@ mod look;
 mod maps;
 mod mounts;
 mod order;
+mod outside;
 mod program;
 mod report;
 mod resolve;
@@ -47,7 +48,6 @@ pub(crate) struct Run<'a> {
     inquiry: Inquiry<'a>,
     /// The caller's descriptor for reports.
     status: Option<Status>,
-    pidfile: Option<Pidfile>,
     /// The process whose contexts are taken.
     target: Option<Target>,
     /// What was opened before anything changed.
@@ -66,6 +66,8 @@ pub(crate) struct Run<'a> {
     environment: Option<OwnArgs>,
     /// Our parent's death is ours.
     leash: Option<child::Leash>,
+    /// The number of the child that becomes the program, as the one who forked sees it.
+    number: Option<i32>,
     /// What is to be blocked again when the program is executed, while everything is blocked.
     mask: Option<SignalSet>,
     /// We are PID 1 in front of the program.
@@ -89,7 +91,6 @@ pub(crate) fn run(plan: &Plan, args: &Args, inquiry: Inquiry<'_>) -> Outcome {
         report: &plan.report,
         inquiry,
         status: None,
-        pidfile: None,
         target: None,
         context: Context::default(),
         helper: None,
@@ -99,6 +100,7 @@ pub(crate) fn run(plan: &Plan, args: &Args, inquiry: Inquiry<'_>) -> Outcome {
         rerooted: false,
         environment: None,
         leash: None,
+        number: None,
         mask: None,
         inside: None,
     };
@@ -132,7 +134,9 @@ impl Run<'_> {
         for (index, step) in steps.iter().enumerate() {
             let rest = &steps[index + 1..];
             match step {
-                Step::Helper => self.start_helper(rest)?,
+                Step::Pidfile(_) | Step::Helper if self.helper.is_none() => {
+                    self.start_helper(&steps[index..])?
+                }
                 Step::Fork(fork) if self.must_fork(fork) => return self.fork(fork, rest).map(Some),
                 Step::Fork(_) => {}
                 Step::Execute(program) => return self.execute(program).map(Some),
@@ -155,7 +159,7 @@ impl Run<'_> {
         !fork.only_if_needed || self.entered.has(Kind::Pid)
     }
 
-    /// Starts the helper for what it is asked to do in these steps.
+    /// Starts the helper for what it is asked to do in these steps: once, before anything changes.
     fn start_helper(&mut self, steps: &[Step]) -> Result<()> {
         let work: Vec<Outside> = steps
             .iter()
@@ -168,7 +172,14 @@ impl Run<'_> {
             })
             .collect();
         let binds = work.iter().any(|piece| matches!(piece, Outside::Bind(_)));
-        let forks = steps.iter().any(|step| matches!(step, Step::Fork(_)));
+        let pidfile = steps.iter().find_map(|step| match step {
+            Step::Pidfile(file) => Some(Pidfile::open(file)),
+            _ => None,
+        });
+        let pidfile = pidfile.transpose()?;
+        let forks = steps
+            .iter()
+            .any(|step| matches!(step, Step::Fork(fork) if !fork.only_if_needed));
         let binds_mount = work.iter().any(|piece| match piece {
             Outside::Bind(binds) => binds.iter().any(|(kind, _)| *kind == Kind::Mnt),
             Outside::Maps(_) => false,
@@ -176,7 +187,8 @@ impl Run<'_> {
         if binds_mount {
             self.binding_from = sys::open("/proc/self/ns/mnt".as_ref(), sys::For::Reading).ok();
         }
-        self.helper = Some(Helper::start(work, binds && !forks, self.inquiry)?);
+        let orphan = (binds || pidfile.is_some()) && !forks;
+        self.helper = Some(Helper::start(work, pidfile, orphan, self.inquiry)?);
         Ok(())
     }
 
@@ -234,12 +246,8 @@ impl Run<'_> {
                 self.environment = Some(self.context.environment(environment));
                 Ok(())
             }
-            Step::Pidfile(file) => {
-                self.pidfile = Some(Pidfile::open(file)?);
-                Ok(())
-            }
             // The loop does these.
-            Step::Helper | Step::Fork(_) | Step::Execute(_) => Ok(()),
+            Step::Pidfile(_) | Step::Helper | Step::Fork(_) | Step::Execute(_) => Ok(()),
         }
     }
 
@@ -298,10 +306,13 @@ impl Run<'_> {
 
     /// This process is about to become the program.
     fn announce(&mut self) -> Result<()> {
-        if let Some(pidfile) = &mut self.pidfile {
-            pidfile.write(sys::pid())?;
+        if let Some(helper) = &self.helper {
+            helper.write_pid(self.number.unwrap_or_else(sys::pid))?;
         }
-        if let Some(status) = &self.status {
+        // Of a child its parent tells, when it has been executed.
+        if self.mask.is_none()
+            && let Some(status) = &self.status
+        {
             status.ready(sys::pid(), false);
         }
         Ok(())
@@ -318,9 +329,6 @@ impl Run<'_> {
     fn undo(&mut self) {
         if let Some(helper) = self.helper.take() {
             helper.undo();
-        }
-        if let Some(pidfile) = &mut self.pidfile {
-            pidfile.undo();
         }
     }
 }

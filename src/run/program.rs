@@ -51,10 +51,7 @@ impl Run<'_> {
             Some(own) => own.variable("PATH").map(OsStr::to_owned),
             None => sys::variable("PATH").map(OsStr::to_owned),
         };
-        // Not forked: we are about to be the program ourselves.
-        if self.mask.is_none()
-            && let Err(failure) = self.announce()
-        {
+        if let Err(failure) = self.announce() {
             return failure;
         }
         let environment = match &self.environment {

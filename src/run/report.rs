@@ -10,7 +10,7 @@ use super::child::Ended;
 use crate::failure::{Cause, Failure, Result, Stage};
 use crate::plan::Kind;
 use crate::plan::json::string;
-use crate::sys::{self, For};
+use crate::sys::{self, Disposition, For, SignalSet};
 
 /// The caller's descriptor for reports: a line of JSON for each event.
 #[derive(Debug)]
@@ -108,9 +108,19 @@ impl Status {
     }
 
     /// One write a line, so that a reader never sees half of one. Nobody may be reading any more: that is no
-    /// failure of ours.
+    /// failure of ours, and no reason to die of SIGPIPE.
     fn tell(&self, line: &str) {
-        let _ = sys::write_all(self.fd.as_fd(), line.as_bytes());
+        let mask = sys::set_blocked(SignalSet::ALL);
+        let written = sys::write_all(self.fd.as_fd(), line.as_bytes());
+        let broken = written.is_err_and(|error| error.raw() == libc::EPIPE);
+        if broken && sys::is_ignored(libc::SIGPIPE) == Ok(false) {
+            // To ignore a signal takes a pending one away; the program is to find it as our caller left it.
+            let _ = sys::set_disposition(libc::SIGPIPE, Disposition::Ignored);
+            let _ = sys::set_disposition(libc::SIGPIPE, Disposition::Default);
+        }
+        if let Ok(mask) = mask {
+            let _ = sys::set_blocked(mask);
+        }
     }
 }
 
@@ -147,20 +157,21 @@ impl Pidfile {
         })
     }
 
+    /// The file, as it was named.
+    pub(crate) fn path(&self) -> &OsStr {
+        &self.path
+    }
+
     /// Writes the PID, so that the file is there whole or not at all.
-    pub(crate) fn write(&mut self, pid: i32) -> Result<()> {
-        let failed = |error| {
-            let line = crate::failure::line(["write failed ".as_ref(), &self.path]);
-            Failure::new(Stage::Report, line, error)
-        };
+    pub(crate) fn write(&mut self, pid: i32) -> sys::Result<()> {
         let directory = self.directory.as_fd();
         let temporary = OsString::from(format!(".nskit-pid.{pid}.{}", sys::pid()));
-        let file = sys::create_at(directory, &temporary, 0o644).map_err(failed)?;
+        let file = sys::create_at(directory, &temporary, 0o644)?;
         let done = sys::write_all(file.as_fd(), format!("{pid}\n").as_bytes())
             .and_then(|()| sys::rename_at(directory, &temporary, &self.name));
         if let Err(error) = done {
             let _ = sys::remove_at(directory, &temporary);
-            return Err(failed(error));
+            return Err(error);
         }
         self.written = true;
         Ok(())

@@ -145,6 +145,24 @@ pub(crate) fn read_some(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize> 
     }
 }
 
+/// Waits until one of these can be read, or has ended (poll(2)); gives the place of the first that does.
+pub(crate) fn wait_readable<const N: usize>(fds: [BorrowedFd<'_>; N]) -> Result<usize> {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    let mut questions = fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+    loop {
+        match poll(&mut questions, PollTimeout::NONE) {
+            Err(nix::errno::Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+            Ok(_) => {
+                let ready = |question: &PollFd<'_>| question.any() == Some(true);
+                if let Some(place) = questions.iter().position(ready) {
+                    return Ok(place);
+                }
+            }
+        }
+    }
+}
+
 /// Writes `text` with one write(2), as the write-once files of /proc want it.
 ///
 /// # Errors
