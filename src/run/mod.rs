@@ -321,24 +321,35 @@ impl Run<'_> {
     }
 }
 
-/// What a plan would do, read-only: the order of entering as it would be, and what can be foreseen to fail.
+/// What a plan would do, each step a line.
+///
+/// What is opened is opened, and what is entered is entered, by this process, which does nothing else and ends:
+/// so the order is the one that was taken, and what is refused then is refused now.
 pub(crate) fn rehearse(plan: &Plan) -> Result<String> {
     let mut text = String::new();
     let mut target: Option<Target> = None;
+    let mut context = Context::default();
     let mut indent = "";
     for step in &plan.steps {
         match step {
             Step::OpenTarget { pid, inode, kind } => {
                 target = Some(Target::open(*pid, *inode, *kind)?);
-                text.push_str(&format!("{step}\n"));
             }
+            Step::Open(source) => context.open(source, target.as_mut())?,
+            Step::CheckTarget => target.as_mut().map_or(Ok(()), Target::check_alive)?,
             Step::Enter(enter) => {
-                for call in enter::rehearse(resolve::open(enter, target.take())?, enter.in_order)? {
-                    text.push_str(&format!("{indent}setns {call}\n"));
-                }
+                let opened = resolve::open(enter, target.take())?;
+                let mut tell = |what: &str, result: &sys::Result<()>| {
+                    if result.is_ok() {
+                        text.push_str(&format!("{indent}setns {what}\n"));
+                    }
+                };
+                enter::enter(opened, enter.in_order, &mut tell)?;
+                continue;
             }
-            step => text.push_str(&format!("{indent}{step}\n")),
+            _ => {}
         }
+        text.push_str(&format!("{indent}{step}\n"));
         if matches!(step, Step::Fork(_)) {
             indent = "  ";
         }
