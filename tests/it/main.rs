@@ -19,6 +19,7 @@ mod inherit;
 mod invocations;
 mod nsenter_basic;
 mod nsenter_context;
+mod nsenter_order;
 mod nskit;
 mod setns_basic;
 mod unshare_basic;
