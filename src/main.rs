@@ -25,12 +25,17 @@ use applets::common::Request;
 use applets::nskit::{Command, Install};
 use applets::{APPLETS, Answer, Applet, Refusal};
 use failure::Failure;
-use plan::Plan;
+use plan::{Plan, Wanted};
 use run::{Machine, Outcome};
+use show::{Form, Verdict};
 use sys::{Args, Stream};
 
 #[cfg(not(test))]
 entry!(start);
+
+#[cfg(not(test))]
+#[global_allocator]
+static HEAP: sys::Bump = sys::Bump::new();
 
 /// The name of this program itself, where no applet is called.
 const OWN_NAME: &str = "nskit";
@@ -121,7 +126,13 @@ fn call(applet: &'static Applet, argv: &'static [&'static CStr], args: &Args) ->
         Ok(Answer::Print(text)) => print(applet.name, &text, applet.failure_status),
         Ok(Answer::Do(Request::Run(plan))) => run(applet, &plan, args),
         Ok(Answer::Do(Request::Rehearse(plan))) => rehearse(applet, &plan),
-        Ok(Answer::Do(Request::Same { .. } | Request::Show { .. })) => 0,
+        Ok(Answer::Do(Request::Same { wanted, quiet })) => same(applet, &wanted, quiet),
+        Ok(Answer::Do(Request::Show { wanted, tree, json })) => {
+            match run::show(&wanted, Form { tree, json }) {
+                Ok(text) => print(applet.name, &text, applet.failure_status),
+                Err(failure) => report(applet, &failure, false, None),
+            }
+        }
         Err(Refusal::Usage(usage)) => {
             fail(applet.name.as_ref(), &usage.0, applet.failure_status);
             say_try(applet.name.as_ref());
@@ -148,6 +159,28 @@ fn rehearse(applet: &Applet, plan: &Plan) -> u8 {
     match run::rehearse(plan) {
         Ok(text) => print(applet.name, &text, applet.failure_status),
         Err(failure) => report(applet, &failure, plan.report.explain, None),
+    }
+}
+
+/// Compares namespaces: 0 when they are the same, 1 when they differ, our failure's status when that cannot be
+/// told.
+fn same(applet: &Applet, wanted: &[Wanted], quiet: bool) -> u8 {
+    match run::same(wanted) {
+        Ok((verdict, table)) => {
+            let status = match verdict {
+                Verdict::Same => 0,
+                Verdict::Differs => 1,
+                Verdict::Unknown => applet.failure_status,
+            };
+            if quiet {
+                return status;
+            }
+            match print(applet.name, &table, applet.failure_status) {
+                0 => status,
+                failure => failure,
+            }
+        }
+        Err(failure) => report(applet, &failure, false, None),
     }
 }
 

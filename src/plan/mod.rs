@@ -7,6 +7,7 @@ pub(crate) mod binfmt;
 pub(crate) mod clock;
 pub(crate) mod host;
 pub(crate) mod idmap;
+pub(crate) mod json;
 pub(crate) mod mountinfo;
 pub(crate) mod ns;
 pub(crate) mod number;

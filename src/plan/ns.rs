@@ -6,7 +6,7 @@ use std::fmt;
 ///
 /// Declared in the order in which files of one owner are joined: the user namespace first, since it gives the
 /// privilege for the others; the mount namespace late, since paths mean something else after it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Kind {
     /// User and group IDs, capabilities (user_namespaces(7)).
     User,

@@ -199,6 +199,9 @@ pub(crate) fn parse(text: &OsStr) -> Result<Reference, String> {
                     .transpose()?;
                 Ok(Reference::Process { pid: first, inode })
             }
+            b"netns" if rest.contains(&b'/') => {
+                Err(format!("{}: a name of ip netns has no /", Quoted(text)))
+            }
             b"netns" => Ok(Reference::Netns(needed("a name")?)),
             b"fd" => {
                 let number = number(rest, "descriptor", i32::MAX as u64)?;
@@ -240,6 +243,12 @@ pub(crate) fn parse(text: &OsStr) -> Result<Reference, String> {
         });
     }
     Err(unknown())
+}
+
+/// Reads the text of a link in /proc/PID/ns, `net:[4026531840]`: the kind and the inode (proc_pid_ns(5)).
+pub(crate) fn link(text: &[u8]) -> Option<(Kind, u64)> {
+    let at = text.iter().position(|&byte| byte == b':')?;
+    Some((Kind::from_name(&text[..at])?, bracketed(&text[at + 1..])?))
 }
 
 /// The number in `[4026531840]`.
@@ -365,6 +374,7 @@ mod tests {
             ("fd:x", "is no descriptor"),
             ("sock:1", "is no descriptor"),
             ("netns:", "a name is missing"),
+            ("netns:../x", "has no /"),
             ("net:[x]", "names no namespace"),
         ] {
             let why = wanted(text).expect_err(text);

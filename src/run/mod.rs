@@ -12,6 +12,7 @@ mod helper;
 mod host;
 mod init;
 mod install;
+mod look;
 mod maps;
 mod mounts;
 mod order;
@@ -26,6 +27,7 @@ pub(crate) use child::Ended;
 
 pub(crate) use host::Machine;
 pub(crate) use install::install;
+pub(crate) use look::{same, show};
 pub(crate) use report::Status;
 
 use crate::failure::{Failure, Result, Stage};
@@ -128,7 +130,7 @@ impl Run<'_> {
                 step => {
                     let result = self.step(step);
                     if self.report.verbose && !matches!(step, Step::Enter(_)) {
-                        self.say(
+                        say(
                             &step.to_string(),
                             result.as_ref().err().and_then(|failure| failure.error),
                         );
@@ -261,25 +263,12 @@ impl Run<'_> {
         let verbose = self.report.verbose;
         let mut tell = |what: &str, result: &sys::Result<()>| {
             if verbose {
-                let text = match result {
-                    Ok(()) => format!("setns {what}: done\n"),
-                    Err(error) => format!("setns {what}: {error}\n"),
-                };
-                let _ = sys::print(sys::Stream::Error, text.as_bytes());
+                say(&format!("setns({what})"), result.err());
             }
         };
         let entered = enter::enter(opened, enter.in_order, &mut tell)?;
         self.entered = self.entered.and(entered);
         Ok(())
-    }
-
-    /// With --verbose: a step and what came of it.
-    fn say(&self, what: &str, error: Option<sys::Error>) {
-        let outcome = error.map_or("done", sys::Error::text);
-        let _ = sys::print(
-            sys::Stream::Error,
-            format!("{what}: {outcome}\n").as_bytes(),
-        );
     }
 
     /// The program has been started, as a child of ours with this PID.
@@ -319,6 +308,18 @@ impl Run<'_> {
             pidfile.undo();
         }
     }
+}
+
+/// With --verbose: what was done, and what came of it, in the form of strace(1).
+fn say(what: &str, error: Option<sys::Error>) {
+    let outcome = match error {
+        None => "0".to_owned(),
+        Some(error) => format!("-1 {} ({error})", error.name()),
+    };
+    let _ = sys::print(
+        sys::Stream::Error,
+        format!("{what} = {outcome}\n").as_bytes(),
+    );
 }
 
 /// What a plan would do, each step a line.

@@ -9,6 +9,7 @@ use std::path::Path;
 use super::child::Ended;
 use crate::failure::{Failure, Result, Stage};
 use crate::plan::Kind;
+use crate::plan::json::string;
 use crate::sys::{self, For};
 
 /// The caller's descriptor for reports: a line of JSON for each event.
@@ -68,10 +69,10 @@ impl Status {
     pub(crate) fn failed(&self, failure: &Failure, causes: &[(String, String)]) {
         let mut line = format!(
             "{{\"error\":{{\"step\":{}",
-            quoted(failure.stage.word().as_ref())
+            string(failure.stage.word().as_ref())
         );
         if let Some(error) = failure.error {
-            let _ = write!(line, ",\"errno\":{}", quoted(error.name().as_ref()));
+            let _ = write!(line, ",\"errno\":{}", string(error.name().as_ref()));
         }
         let mut message = failure.line.clone();
         if let Some(error) = failure.error {
@@ -82,7 +83,7 @@ impl Status {
             message.push(": ");
             message.push(OsStr::from_bytes(failure.said.trim_ascii()));
         }
-        let _ = write!(line, ",\"message\":{}", quoted(&message));
+        let _ = write!(line, ",\"message\":{}", string(&message));
         for (index, name) in ["cause", "hint"].into_iter().enumerate() {
             let texts: Vec<&str> = causes
                 .iter()
@@ -96,7 +97,7 @@ impl Status {
                 .filter(|text| !text.is_empty())
                 .collect();
             if !texts.is_empty() {
-                let _ = write!(line, ",\"{name}\":{}", quoted(texts.join("; ").as_ref()));
+                let _ = write!(line, ",\"{name}\":{}", string(texts.join("; ").as_ref()));
             }
         }
         line.push_str("}}\n");
@@ -108,30 +109,6 @@ impl Status {
     fn tell(&self, line: &str) {
         let _ = sys::write_all(self.fd.as_fd(), line.as_bytes());
     }
-}
-
-/// A string as JSON has it (RFC 8259, section 7). Bytes that are no UTF-8 become U+FFFD.
-pub(crate) fn quoted(text: &OsStr) -> String {
-    let mut json = String::with_capacity(text.len() + 2);
-    json.push('"');
-    for character in text.to_string_lossy().chars() {
-        match character {
-            '"' => json.push_str("\\\""),
-            '\\' => json.push_str("\\\\"),
-            '\n' => json.push_str("\\n"),
-            '\t' => json.push_str("\\t"),
-            '\r' => json.push_str("\\r"),
-            other if other.is_control() => {
-                let mut units = [0; 2];
-                for unit in other.encode_utf16(&mut units) {
-                    let _ = write!(json, "\\u{unit:04x}");
-                }
-            }
-            other => json.push(other),
-        }
-    }
-    json.push('"');
-    json
 }
 
 /// A file for the program's PID: its directory, opened before the root directory may change, and its name.
@@ -191,17 +168,5 @@ impl Pidfile {
         if std::mem::take(&mut self.written) {
             let _ = sys::remove_at(self.directory.as_fd(), &self.name);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn strings_are_json() {
-        let odd = OsStr::from_bytes(b"a\"b\\c\nd\x01e\xffz\xc2\x85");
-        let back: String = serde_json::from_str(&quoted(odd)).unwrap();
-        assert_eq!(back, "a\"b\\c\nd\u{1}e\u{fffd}z\u{85}");
     }
 }

@@ -9,7 +9,7 @@ use super::target::Target;
 use crate::failure::{Failure, Result, Stage, line};
 use crate::plan::number::decimal;
 use crate::plan::{Enter, Kind, Kinds, Reference, Wanted, Which};
-use crate::show;
+use crate::show::{self, Found};
 use crate::sys::{self, For};
 
 /// Opens all that is to be entered.
@@ -22,7 +22,7 @@ pub(crate) fn open(enter: &Enter, mut target: Option<Target>) -> Result<Vec<Open
         to_parent(&mut opened, enter.user_parent)?;
     }
     if !enter.in_order {
-        no_contradiction(&opened)?;
+        no_contradiction(&mut opened)?;
     }
     Ok(opened)
 }
@@ -106,62 +106,95 @@ pub(crate) fn open_reference(reference: &Reference, which: Which) -> Result<Name
         Reference::Id(id) => Named::Namespace(open_by_id(reference, *id)?),
         Reference::Socket { pid, fd } => Named::Namespace(open_socket(*pid, *fd)?),
         Reference::Pidfile(path) => {
-            let text = sys::read_file(path).map_err(|error| Failure::open(path, error))?;
-            let pid = decimal(text.trim_ascii()).and_then(|pid| i32::try_from(pid).ok());
-            match pid {
-                Some(pid) if pid > 0 => Named::Process(Target::open(pid, None, first)?),
-                _ => {
-                    let text = line(["pidfile:".as_ref(), path, ": holds no PID".as_ref()]);
-                    return Err(Failure::plain(Stage::Reference, text));
-                }
-            }
+            Named::Process(open_named(reference, pid_in_file(path)?, first)?)
         }
         Reference::Cgroup(path) => {
-            Named::Process(Target::open(lowest_of_cgroup(path)?, None, first)?)
+            Named::Process(open_named(reference, lowest_of_cgroup(path)?, first)?)
         }
-        Reference::Own => Named::Process(Target::open(sys::pid(), None, first)?),
+        Reference::Own => Named::Process(Target::own()?),
         Reference::All => {
             let text = "all: names every namespace, for --same and --show only";
             return Err(Failure::plain(Stage::Reference, text));
         }
         Reference::Parent(inner) => {
-            let inner_fd = match open_reference(inner, which)? {
+            let of = match open_reference(inner, which)? {
                 Named::Namespace(fd) => fd,
-                Named::Process(mut target) => match which {
-                    Which::These(kinds) if kinds.len() == 1 => {
-                        let kind = first.unwrap_or(Kind::User);
+                Named::Process(mut target) => match (first, which) {
+                    (Some(kind), Which::These(kinds)) if kinds.len() == 1 => {
                         target.open_namespace(kind)?
                     }
                     _ => {
+                        let pid = target.pid();
                         let text = format!(
-                            "{reference}: a process has two kinds with parents; say user=parent:… or pid=parent:…"
+                            "{reference}: a process has two kinds with parents; say user=parent:… or pid=parent:…, or parent:/proc/{pid}/ns/user"
                         );
                         return Err(Failure::plain(Stage::Reference, text));
                     }
                 },
             };
-            Named::Namespace(sys::parent_of(inner_fd.as_fd()).map_err(|error| {
-                Failure::new(
-                    Stage::Reference,
-                    format!("cannot open the {reference}"),
-                    error,
-                )
+            Named::Namespace(sys::parent_of(of.as_fd()).map_err(|error| {
+                let kind = sys::type_of(of.as_fd()).ok().and_then(Kind::from_flag);
+                no_relative(reference, inner, kind, error)
             })?)
         }
         Reference::Owner(inner) => match open_reference(inner, Which::Natural)? {
             // A process belongs to the user namespace that it is in (user_namespaces(7)).
             Named::Process(mut target) => Named::Namespace(target.open_namespace(Kind::User)?),
-            Named::Namespace(fd) => {
-                Named::Namespace(sys::owner_of(fd.as_fd()).map_err(|error| {
-                    Failure::new(
-                        Stage::Reference,
-                        format!("cannot open the {reference}"),
-                        error,
-                    )
+            Named::Namespace(of) => {
+                Named::Namespace(sys::owner_of(of.as_fd()).map_err(|error| {
+                    let kind = sys::type_of(of.as_fd()).ok().and_then(Kind::from_flag);
+                    no_relative(reference, inner, kind, error)
                 })?)
             }
         },
     })
+}
+
+/// Why a namespace has no parent or owner that we could open; `of` is of this kind, or no namespace.
+fn no_relative(
+    reference: &Reference,
+    of: &Reference,
+    kind: Option<Kind>,
+    error: sys::Error,
+) -> Failure {
+    match kind {
+        None => Failure::plain(Stage::Reference, format!("{of}: is no namespace")),
+        Some(kind) if error.raw() == libc::EINVAL => {
+            let text = format!("{of}: is a {kind} namespace, which has no parent");
+            Failure::plain(Stage::Reference, text)
+        }
+        Some(_) => {
+            let text = format!("cannot open the {reference}");
+            Failure::new(Stage::Reference, text, error)
+        }
+    }
+}
+
+/// Opens a process whose number a file gave; the error says which file.
+fn open_named(reference: &Reference, pid: i32, kind: Option<Kind>) -> Result<Target> {
+    Target::open(pid, None, kind).map_err(|failure| {
+        let text = OsString::from(format!("{reference}: "));
+        let line = line([&text, &failure.line]);
+        Failure { line, ..failure }
+    })
+}
+
+/// The number on the first line of a PID file.
+fn pid_in_file(path: &OsStr) -> Result<i32> {
+    let failed = |error| Failure::open(path, error);
+    let file = sys::open(path, For::Reading).map_err(failed)?;
+    // No more than a first line can be, whatever file this is.
+    let mut room = [0; 256];
+    let length = sys::read_some(file.as_fd(), &mut room).map_err(failed)?;
+    room[..length]
+        .split(|&byte| byte == b'\n')
+        .next()
+        .and_then(|first| i32::try_from(decimal(first.trim_ascii())?).ok())
+        .filter(|&pid| pid > 0)
+        .ok_or_else(|| {
+            let text = line(["pidfile:".as_ref(), path, ": holds no PID".as_ref()]);
+            Failure::plain(Stage::Reference, text)
+        })
 }
 
 /// The kind to enter a single namespace as.
@@ -240,19 +273,19 @@ fn open_descriptor(number: i32) -> Result<Named> {
     }
 }
 
-fn open_found(reference: &Reference, found: sys::Result<Option<OwnedFd>>) -> Result<OwnedFd> {
-    match found {
-        Ok(Some(fd)) => Ok(fd),
-        Ok(None) => {
-            let text = format!("{reference}: no such namespace can be seen");
-            Err(Failure::plain(Stage::Reference, text))
+fn open_found(reference: &Reference, found: sys::Result<Found>) -> Result<OwnedFd> {
+    let text = match found {
+        Ok(Found::Here(fd)) => return Ok(fd),
+        Ok(Found::Gone) => format!("{reference}: gone while it was looked for"),
+        Ok(Found::Nowhere { unreadable: 0 }) => {
+            format!("{reference}: no such namespace can be seen")
         }
-        Err(error) => Err(Failure::new(
-            Stage::Reference,
-            format!("{reference}"),
-            error,
-        )),
-    }
+        Ok(Found::Nowhere { unreadable }) => format!(
+            "{reference}: no such namespace can be seen, and {unreadable} processes could not be looked at"
+        ),
+        Err(error) => return Err(Failure::open("/proc", error)),
+    };
+    Err(Failure::plain(Stage::Reference, text))
 }
 
 /// By the kernel's number: at once where the kernel opens by it, else by looking at all that can be seen.
@@ -269,46 +302,52 @@ fn open_socket(pid: i32, number: i32) -> Result<OwnedFd> {
 
 /// The network namespace of a socket of a process, which need not be the one that the process is in.
 fn network_of(target: &Target, number: i32) -> Result<OwnedFd> {
-    let socket = match target.pidfd() {
-        Some(pidfd) => sys::pidfd_getfd(pidfd, number),
-        None => Err(sys::Error::from_raw(libc::ENOSYS)),
+    let pid = target.pid();
+    let failed = |error| {
+        let text = format!("cannot open the network namespace of socket {number} of process {pid}");
+        Failure::new(Stage::Reference, text, error)
     };
-    socket
-        .and_then(|socket| sys::network_of_socket(socket.as_fd()))
-        .map_err(|error| {
-            let pid = target.pid();
-            let text =
-                format!("cannot open the network namespace of socket {number} of process {pid}");
-            Failure::new(Stage::Reference, text, error)
-        })
+    let Some(pidfd) = target.pidfd() else {
+        return Err(failed(sys::Error::from_raw(libc::ENOSYS)));
+    };
+    let socket = sys::pidfd_getfd(pidfd, number).map_err(failed)?;
+    // What is asked below may mean something else to a device.
+    if !sys::is_socket(socket.as_fd()) {
+        let text = format!("descriptor {number} of process {pid} is no socket");
+        return Err(Failure::plain(Stage::Reference, text));
+    }
+    sys::network_of_socket(socket.as_fd()).map_err(failed)
 }
 
-/// The living process with the lowest number in a cgroup (cgroups(7), cgroup.procs).
+/// The living process with the lowest number in a cgroup (cgroups(7), cgroup.procs): of a directory, or of a
+/// path as /proc/PID/cgroup shows it, from the root of the unified hierarchy.
 fn lowest_of_cgroup(path: &OsStr) -> Result<i32> {
+    let bytes = path.as_bytes();
     let mut directory = OsString::new();
-    if path.as_bytes().starts_with(b"/sys/fs/cgroup") || sys::stat(&procs(path)).is_ok() {
+    if bytes.starts_with(b"/") && sys::stat(&procs(path)).is_ok() {
         directory.push(path);
     } else {
-        let below = path
-            .as_bytes()
-            .strip_prefix(b"/")
-            .unwrap_or(path.as_bytes());
         let unified = sys::stat("/sys/fs/cgroup/unified".as_ref()).is_ok();
         directory.push(if unified {
             "/sys/fs/cgroup/unified/"
         } else {
             "/sys/fs/cgroup/"
         });
-        directory.push(OsStr::from_bytes(below));
+        directory.push(OsStr::from_bytes(bytes.strip_prefix(b"/").unwrap_or(bytes)));
     }
     let file = procs(&directory);
     let text = sys::read_file(&file).map_err(|error| Failure::open(&file, error))?;
     text.split(|&byte| byte == b'\n')
         .filter_map(|number| i32::try_from(decimal(number)?).ok())
+        // 0 is a process that our PID namespace has no number for.
         .filter(|&pid| pid > 0)
         .min()
         .ok_or_else(|| {
-            let text = line(["cgroup:".as_ref(), path, ": has no process".as_ref()]);
+            let text = line([
+                "cgroup:".as_ref(),
+                path,
+                ": has no process that can be seen".as_ref(),
+            ]);
             Failure::plain(Stage::Reference, text)
         })
 }
@@ -364,8 +403,8 @@ fn to_parent(opened: &mut Vec<Opened>, levels: u32) -> Result<()> {
 }
 
 /// Refuses two different namespaces of one kind: which of them is meant, nobody can know.
-fn no_contradiction(opened: &[Opened]) -> Result<()> {
-    let count = |kind: Kind| {
+fn no_contradiction(opened: &mut [Opened]) -> Result<()> {
+    let count = |opened: &[Opened], kind: Kind| {
         opened
             .iter()
             .filter(|one| match one {
@@ -375,16 +414,17 @@ fn no_contradiction(opened: &[Opened]) -> Result<()> {
             .count()
     };
     for kind in Kind::ALL {
-        if count(kind) < 2 {
+        if count(opened, kind) < 2 {
             continue;
         }
         let mut first = None;
-        for one in opened {
+        for one in &mut *opened {
             let found = match one {
                 Opened::File(file) if file.kind == kind => identity(file.fd.as_fd()),
                 Opened::Process { target, kinds, .. } if kinds.has(kind) => {
-                    let path = format!("/proc/{}/ns/{kind}", target.pid());
-                    sys::stat(path.as_ref()).map(|stat| (stat.st_dev, stat.st_ino))
+                    let file = format!("ns/{kind}");
+                    sys::stat_at(target.directory()?, file.as_ref())
+                        .map(|stat| (stat.st_dev, stat.st_ino))
                 }
                 _ => continue,
             };

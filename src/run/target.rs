@@ -65,6 +65,19 @@ impl Target {
         })
     }
 
+    /// This process. Its directory is that of /proc/self: where /proc is of another PID namespace, our number
+    /// there is another, and our own number somebody else's.
+    ///
+    /// # Errors
+    /// When there is no /proc.
+    pub(crate) fn own() -> Result<Target> {
+        let mut target = Target::open(sys::pid(), None, None)?;
+        let directory = sys::open("/proc/self".as_ref(), For::Directory)
+            .map_err(|error| Failure::open("/proc/self", error))?;
+        target.directory = Some(directory);
+        Ok(target)
+    }
+
     /// A process whose pidfd somebody else opened.
     ///
     /// # Errors

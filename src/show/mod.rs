@@ -1,53 +1,108 @@
-//! The namespaces that can be seen on this machine.
+//! The namespaces that can be seen on this machine: shown, compared, found.
+//!
+//! What is seen ([`seen`]) is pure data, and so is how it is shown; [`scan`] and [`facts`] fill it in.
 
-use std::ffi::OsString;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+mod facts;
+mod find;
+mod grid;
+mod json;
+mod limits;
+mod same;
+mod scan;
+mod seen;
+mod table;
+mod tree;
 
-use crate::plan::Kind;
-use crate::plan::mountinfo::Mount;
-use crate::sys::{self, For};
+use std::os::fd::{AsFd, OwnedFd};
 
-/// Opens the namespace of this kind and inode: of a process, or of a mounted nsfs file.
-pub(crate) fn find_by_inode(kind: Kind, inode: u64) -> sys::Result<Option<OwnedFd>> {
-    find(&[kind], &|fd| {
-        sys::stat_fd(fd).is_ok_and(|stat| stat.st_ino == inode)
-    })
+use crate::plan::{Kind, Kinds};
+use crate::sys;
+use scan::Scan;
+use seen::{Choice, chosen};
+use tree::Lines;
+
+pub(crate) use find::{Found, find_by_id, find_by_inode};
+pub(crate) use same::{Known, Side, Verdict, compare, table as same_table};
+
+/// What is to be shown.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// Every namespace of these kinds.
+    All(Kinds),
+    /// This one.
+    One(OwnedFd),
 }
 
-/// Opens the namespace with this number of the kernel's.
-pub(crate) fn find_by_id(id: u64) -> sys::Result<Option<OwnedFd>> {
-    find(&Kind::ALL, &|fd| sys::namespace_id(fd) == Ok(id))
+/// How it is to be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Form {
+    /// As trees, not as a table.
+    pub(crate) tree: bool,
+    /// For other programs.
+    pub(crate) json: bool,
 }
 
-fn find(kinds: &[Kind], is_it: &dyn Fn(BorrowedFd<'_>) -> bool) -> sys::Result<Option<OwnedFd>> {
-    let proc = sys::open("/proc".as_ref(), For::Directory)?;
-    let pids = sys::list(proc.as_fd())?;
-    for pid in pids
-        .iter()
-        .filter(|name| name.as_encoded_bytes().iter().all(u8::is_ascii_digit))
-    {
-        for kind in kinds {
-            let mut path = pid.clone();
-            path.push(format!("/ns/{kind}"));
-            // Processes end while they are looked at.
-            if let Ok(fd) = sys::open_at(proc.as_fd(), &path, For::Reading)
-                && is_it(fd.as_fd())
-            {
-                return Ok(Some(fd));
+/// The text that shows the namespaces asked for.
+///
+/// # Errors
+/// When /proc cannot be read.
+pub(crate) fn show(asked: &[Asked], form: Form) -> sys::Result<String> {
+    let mut scan = Scan::new()?;
+    scan.ask_all();
+    let mut choices = Vec::with_capacity(asked.len());
+    for one in asked {
+        match one {
+            Asked::All(kinds) => choices.push(Choice::Kinds(*kinds)),
+            Asked::One(fd) => choices.extend(scan.add(fd.as_fd()).map(Choice::One)),
+        }
+    }
+    scan.seen.spread_owners();
+    let seen = &scan.seen;
+    let chosen = chosen(seen, &choices);
+    let limits = limits::limits(|kind| seen.in_use(kind));
+    let command = |pid| scan.command(pid);
+    let text = match (form.tree, form.json) {
+        (false, true) => json::table(seen, &chosen, &limits),
+        (true, true) => json::tree(seen, &tree::trees(seen, &chosen), &limits, &command),
+        (tree, false) => {
+            let mut text = if tree {
+                let lines = Lines::of_locale(|name| sys::variable(name)?.to_str());
+                tree::draw(seen, &tree::trees(seen, &chosen), lines, &command)
+            } else {
+                table::table(seen, &chosen, &command)
+            };
+            text.push_str(&table::limits(&limits, &chosen));
+            text.push_str(&table::unreadable(seen.unreadable));
+            match sys::output_columns() {
+                Some(columns) => grid::cut(&text, columns),
+                None => text,
             }
         }
-    }
-    let mounts = sys::read_file("/proc/self/mountinfo".as_ref())?;
-    for mount in Mount::parse_all(&mounts).filter(|mount| mount.namespace().is_some()) {
-        let point: OsString = mount.point.into();
-        if let Ok(fd) = sys::open(&point, For::Reading)
-            && kinds
-                .iter()
-                .any(|kind| sys::type_of(fd.as_fd()) == Ok(kind.flag()))
-            && is_it(fd.as_fd())
-        {
-            return Ok(Some(fd));
-        }
-    }
-    Ok(None)
+    };
+    Ok(text)
+}
+
+/// All namespaces that can be seen, of each kind that the kernel has, for comparison.
+///
+/// # Errors
+/// When /proc cannot be read.
+pub(crate) fn all() -> sys::Result<Vec<(Kind, Known)>> {
+    let mut scan = Scan::new()?;
+    scan.ask_all();
+    let unknown = match scan.seen.unreadable {
+        0 => None,
+        count => Some(format!("{count} processes could not be looked at")),
+    };
+    Ok(scan::kinds()
+        .iter()
+        .map(|kind| {
+            let seen = scan.seen.all().iter();
+            let these = seen
+                .filter(|namespace| namespace.kind == kind)
+                .map(|namespace| (scan.device, namespace.inode))
+                .collect();
+            let unknown = unknown.clone();
+            (kind, Known { these, unknown })
+        })
+        .collect())
 }

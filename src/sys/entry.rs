@@ -3,7 +3,9 @@
 //! std's own start-up is left out on purpose. It ignores SIGPIPE and opens /dev/null on closed
 //! standard descriptors, both of which the program would inherit, and it costs six system calls.
 
-use std::ffi::{CStr, c_char, c_int};
+#[cfg(not(test))]
+use std::ffi::c_int;
+use std::ffi::{CStr, c_char};
 
 /// The words of argv, which live as long as the process.
 pub(crate) struct Args {
@@ -16,6 +18,7 @@ impl Args {
     ///
     /// # Safety
     /// `argv` must point to `argc` strings and a null pointer that are never freed or changed.
+    #[cfg(not(test))]
     pub(crate) unsafe fn from_main(argc: c_int, argv: *const *const c_char) -> Args {
         let count = usize::try_from(argc).unwrap_or(0);
         let words: Vec<&'static CStr> = (0..count)

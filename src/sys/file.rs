@@ -64,6 +64,27 @@ fn openat(dir: RawFd, path: &OsStr, purpose: For) -> Result<OwnedFd> {
     super::owned(fd)
 }
 
+/// Opens for reading what `fd` names, close-on-exec (open(2), `O_PATH`; proc_pid_fd(5)).
+pub(crate) fn reopen(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
+    let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    open(path.as_ref(), For::Reading)
+}
+
+/// Opens `path` for naming only, below `root` as if that were the root directory, and only through what the
+/// kernel has in its cache (openat2(2), `RESOLVE_IN_ROOT`, `RESOLVE_CACHED`): so no symbolic link leads out,
+/// and no file system is asked that may not answer. A mount point is always in the cache.
+///
+/// # Errors
+/// `EAGAIN` when something on the way is not in the cache. `ENOSYS` before Linux 5.6, `EINVAL` before 5.12.
+pub(crate) fn open_cached(root: BorrowedFd<'_>, path: &OsStr) -> Result<OwnedFd> {
+    use nix::fcntl::{OpenHow, ResolveFlag, openat2};
+    /// `RESOLVE_CACHED` of `linux/openat2.h`.
+    const CACHED: u64 = 0x20;
+    let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::from_bits_retain(CACHED);
+    let how = OpenHow::new().flags(For::Path.flags()).resolve(resolve);
+    Ok(openat2(root, path, how)?)
+}
+
 /// Makes a new file below `dir`; an existing one is an error (open(2), `O_EXCL`).
 pub(crate) fn create_at(dir: BorrowedFd<'_>, path: &OsStr, mode: u32) -> Result<OwnedFd> {
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
@@ -220,6 +241,18 @@ pub(crate) fn stat_fd(fd: BorrowedFd<'_>) -> Result<FileStat> {
     Ok(nix::sys::stat::fstat(fd)?)
 }
 
+/// What the descriptor refers to, as far as the kernel knows without asking a file system that may not answer
+/// (statx(2), `AT_STATX_DONT_SYNC`). Device, inode and type are right.
+pub(crate) fn stat_cached(fd: BorrowedFd<'_>) -> Result<FileStat> {
+    let flags = AtFlags::AT_EMPTY_PATH | AtFlags::from_bits_retain(libc::AT_STATX_DONT_SYNC);
+    Ok(nix::sys::stat::fstatat(fd, "", flags)?)
+}
+
+/// Whether the descriptor is a socket.
+pub(crate) fn is_socket(fd: BorrowedFd<'_>) -> bool {
+    stat_cached(fd).is_ok_and(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFSOCK)
+}
+
 /// What the path refers to (stat(2)).
 pub(crate) fn stat(path: &OsStr) -> Result<FileStat> {
     Ok(nix::sys::stat::stat(path)?)
@@ -261,12 +294,24 @@ pub(crate) fn access(path: &OsStr, mode: i32) -> Result<()> {
 }
 
 /// The names in a directory, without `.` and `..` (getdents64(2)).
+pub(crate) fn list(dir: BorrowedFd<'_>) -> Result<Vec<OsString>> {
+    let mut names = Vec::new();
+    each_name(dir, &mut [0; 32 * 1024], |name| {
+        names.push(OsString::from_vec(name.to_bytes().to_vec()));
+    })?;
+    Ok(names)
+}
+
+/// Calls `each` with the names in a directory, without `.` and `..`; `room` is for the kernel to write into,
+/// and holds a name of 255 bytes at least.
 ///
 /// The kernel's call is used as it is: std's and libc's readers allocate a stream a directory, which
 /// shows where every process of a machine is looked at.
-pub(crate) fn list(dir: BorrowedFd<'_>) -> Result<Vec<OsString>> {
-    let mut names = Vec::new();
-    let mut room = [0_u8; 32 * 1024];
+pub(crate) fn each_name(
+    dir: BorrowedFd<'_>,
+    room: &mut [u8],
+    mut each: impl FnMut(&CStr),
+) -> Result<()> {
     loop {
         // SAFETY: the kernel writes at most `room.len()` bytes into it.
         let length = check(unsafe {
@@ -278,7 +323,7 @@ pub(crate) fn list(dir: BorrowedFd<'_>) -> Result<Vec<OsString>> {
             )
         })?;
         if length == 0 {
-            return Ok(names);
+            return Ok(());
         }
         let mut entries = &room[..usize::try_from(length).unwrap_or(0)];
         // struct linux_dirent64 (getdents(2)): ino 8, off 8, reclen 2, type 1, then the name and a NUL.
@@ -288,11 +333,29 @@ pub(crate) fn list(dir: BorrowedFd<'_>) -> Result<Vec<OsString>> {
                 break;
             };
             if !matches!(name.to_bytes(), b"." | b"..") {
-                names.push(OsString::from_vec(name.to_bytes().to_vec()));
+                each(name);
             }
             entries = &entries[size..];
         }
     }
+}
+
+/// The text of a symbolic link below `dir`, in `room`, and cut to it (readlinkat(2)).
+pub(crate) fn read_link_into<'a>(
+    dir: BorrowedFd<'_>,
+    path: &CStr,
+    room: &'a mut [u8],
+) -> Result<&'a [u8]> {
+    // SAFETY: the path is a C string, and the kernel writes at most `room.len()` bytes into it.
+    let length = check(unsafe {
+        libc::readlinkat(
+            dir.as_raw_fd(),
+            path.as_ptr(),
+            room.as_mut_ptr().cast(),
+            room.len(),
+        )
+    } as libc::c_long)?;
+    Ok(&room[..usize::try_from(length).unwrap_or(0)])
 }
 
 /// Makes the directory behind `fd` the working directory (fchdir(2)).

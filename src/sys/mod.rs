@@ -5,6 +5,7 @@
 
 #![allow(unsafe_code)]
 
+mod alloc;
 mod caps;
 mod entry;
 mod errno;
@@ -20,6 +21,9 @@ mod process;
 mod processor;
 mod signal;
 
+// Tests have threads, so they use std's.
+#[cfg(not(test))]
+pub(crate) use alloc::*;
 pub(crate) use caps::*;
 pub(crate) use entry::*;
 pub(crate) use errno::*;

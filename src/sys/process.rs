@@ -54,22 +54,10 @@ pub(crate) fn vfork(body: impl FnMut(i32) -> u8) -> Result<i32> {
     let mut start = Start { body, pid: 0 };
     let begin = entry(&start);
 
-    // SAFETY: a new mapping, which no other memory of ours is part of.
-    let stack = unsafe {
-        libc::mmap(
-            std::ptr::null_mut(),
-            STACK_SIZE,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK | libc::MAP_NORESERVE,
-            -1,
-            0,
-        )
-    };
-    if stack == libc::MAP_FAILED {
-        return Err(Error::last());
-    }
-    // SAFETY: one past the end of the mapping; stacks grow down on every machine that Rust's Linux has.
-    let top = unsafe { stack.cast::<u8>().add(STACK_SIZE) };
+    // Of the heap, which costs no call; uninitialised, so that no page is touched that is not used.
+    let mut stack = Vec::<u128>::with_capacity(STACK_SIZE / size_of::<u128>());
+    // Stacks grow down on every machine that Rust's Linux has.
+    let top = stack.spare_capacity_mut().as_mut_ptr_range().end;
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PARENT_SETTID | libc::SIGCHLD;
     let start = &raw mut start;
     // SAFETY: `start` is a local of ours, valid and aligned.
@@ -77,14 +65,12 @@ pub(crate) fn vfork(body: impl FnMut(i32) -> u8) -> Result<i32> {
     // SAFETY: the child runs on its own stack, and we stand still while it uses our memory; `begin` has
     // the type that clone(3) wants, and `start` lives until it returns here.
     let pid = unsafe { libc::clone(begin, top.cast(), flags, start.cast(), pid) };
-    let result = if pid == -1 {
-        Err(Error::last())
-    } else {
-        Ok(pid)
-    };
-    // SAFETY: the child has executed a program or ended, so nobody uses this mapping any more.
-    unsafe { libc::munmap(stack, STACK_SIZE) };
-    result
+    if pid == -1 {
+        return Err(Error::last());
+    }
+    // The child has executed a program or ended, so its stack may go.
+    drop(stack);
+    Ok(pid)
 }
 
 /// Which side of [`fork`] we are on.

@@ -1,0 +1,147 @@
+//! What `--same` and `--show` ask: references opened, and handed to the room that knows what there is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use super::enter::identity;
+use super::host::Machine;
+use super::resolve::{Named, open_reference};
+use super::target::Target;
+use crate::failure::{Failure, Result, Stage};
+use crate::plan::{Host, Kind, Kinds, Reference, Wanted, Which};
+use crate::show::{self, Asked, Form, Known, Side, Verdict};
+use crate::sys;
+
+/// Whether the namespaces are the same, and the table that says so.
+///
+/// # Errors
+/// A reference that cannot be opened, or references that have no kind in common.
+pub(crate) fn same(wanted: &[Wanted]) -> Result<(Verdict, String)> {
+    let sides: Vec<Side> = wanted.iter().map(side).collect::<Result<_>>()?;
+    let rows = show::compare(&sides).ok_or_else(|| {
+        let text = "--same: there is no kind of namespace that all of these name";
+        Failure::plain(Stage::Reference, text)
+    })?;
+    let verdict = rows.iter().map(|&(_, verdict)| verdict).max();
+    let table = show::same_table(&sides, &rows);
+    Ok((verdict.unwrap_or(Verdict::Unknown), table))
+}
+
+/// The text that shows the namespaces.
+///
+/// # Errors
+/// A reference that cannot be opened, or /proc cannot be read.
+pub(crate) fn show(wanted: &[Wanted], form: Form) -> Result<String> {
+    let mut asked = Vec::with_capacity(wanted.len());
+    for wanted in wanted {
+        if wanted.reference == Reference::All {
+            asked.push(Asked::All(kinds_of_process(wanted.which)));
+            continue;
+        }
+        match open_reference(&wanted.reference, wanted.which)? {
+            Named::Namespace(fd) => {
+                kind_of(fd.as_fd(), wanted)?;
+                asked.push(Asked::One(fd));
+            }
+            Named::Process(mut target) => {
+                let opened = namespaces(&mut target, kinds_of_process(wanted.which))?;
+                asked.extend(opened.into_iter().map(Asked::One));
+            }
+        }
+    }
+    show::show(&asked, form).map_err(|error| Failure::open("/proc", error))
+}
+
+/// The kinds that are wanted of a process, or of all.
+fn kinds_of_process(which: Which) -> Kinds {
+    match which {
+        Which::These(kinds) => kinds,
+        Which::AllBut(kinds) => Kinds::ALL.less(kinds),
+        Which::Natural => Kinds::ALL,
+    }
+}
+
+/// The kind of a single namespace, which must be among those wanted.
+fn kind_of(fd: BorrowedFd<'_>, wanted: &Wanted) -> Result<Kind> {
+    let reference = &wanted.reference;
+    let found = sys::type_of(fd).ok().and_then(Kind::from_flag);
+    let text = match (found, wanted.which) {
+        (None, _) => format!("{reference}: is no namespace"),
+        (Some(kind), Which::These(kinds)) if !kinds.has(kind) => {
+            format!("{reference}: is a {kind} namespace, not {kinds}")
+        }
+        (Some(kind), _) => return Ok(kind),
+    };
+    Err(Failure::plain(Stage::Reference, text))
+}
+
+/// Opens the namespaces of a process.
+fn namespaces(target: &mut Target, kinds: Kinds) -> Result<Vec<OwnedFd>> {
+    let existing = Machine.kinds();
+    let opened = kinds
+        .iter()
+        .filter(|&kind| existing.has(kind))
+        .map(|kind| target.open_namespace(kind))
+        .collect::<Result<_>>()?;
+    target.check_alive()?;
+    Ok(opened)
+}
+
+/// What a reference names, for comparison.
+fn side(wanted: &Wanted) -> Result<Side> {
+    let of = match wanted.reference {
+        Reference::All => every(kinds_of_process(wanted.which))?,
+        _ => match open_reference(&wanted.reference, wanted.which)? {
+            Named::Process(target) => known(target, kinds_of_process(wanted.which))?,
+            Named::Namespace(fd) => {
+                let kind = kind_of(fd.as_fd(), wanted)?;
+                let these = identity(fd.as_fd()).map_err(|error| {
+                    Failure::new(Stage::Reference, wanted.reference.to_string(), error)
+                })?;
+                let known = Known {
+                    these: BTreeSet::from([these]),
+                    unknown: None,
+                };
+                BTreeMap::from([(kind, known)])
+            }
+        },
+    };
+    Ok(Side {
+        name: wanted.reference.to_string(),
+        of,
+    })
+}
+
+fn every(kinds: Kinds) -> Result<BTreeMap<Kind, Known>> {
+    let all = show::all().map_err(|error| Failure::open("/proc", error))?;
+    Ok(all
+        .into_iter()
+        .filter(|&(kind, _)| kinds.has(kind))
+        .collect())
+}
+
+/// The namespaces of a process. One that may not be looked at is unknown; a kind that the kernel lacks is none.
+fn known(mut target: Target, kinds: Kinds) -> Result<BTreeMap<Kind, Known>> {
+    let existing = Machine.kinds();
+    let pid = target.pid();
+    let mut known = BTreeMap::new();
+    for kind in kinds.iter().filter(|&kind| existing.has(kind)) {
+        let file = format!("ns/{kind}");
+        let directory = target
+            .directory()
+            .map_err(|error| Failure::open(format!("/proc/{pid}"), error))?;
+        let found = match sys::stat_at(directory, file.as_ref()) {
+            Ok(stat) => Known {
+                these: BTreeSet::from([(stat.st_dev, stat.st_ino)]),
+                unknown: None,
+            },
+            Err(error) => Known {
+                these: BTreeSet::new(),
+                unknown: Some(format!("cannot open /proc/{pid}/{file}: {error}")),
+            },
+        };
+        known.insert(kind, found);
+    }
+    target.check_alive()?;
+    Ok(known)
+}

@@ -1,0 +1,82 @@
+//! What the kernel tells of each namespace: its number, its owner, its parent (ioctl_nsfs(2)).
+//!
+//! The hard thing: owners and parents may be namespaces that nothing else shows, which then have to be asked in
+//! their turn, while the only descriptor that ever leads to them is at hand.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use super::scan::{Scan, identify};
+use super::seen::{Name, Relation, is_initial};
+use crate::plan::Kind;
+use crate::sys;
+
+impl Scan {
+    /// Asks about every namespace that was seen, and about those above it.
+    pub(super) fn ask_all(&mut self) {
+        let mut place = 0;
+        // What is added on the way has been asked about when it was.
+        let seen = self.seen.all().len();
+        while place < seen {
+            let name = self.seen.all()[place].name();
+            if let Some(fd) = self.open(name) {
+                self.ask(name, fd.as_fd());
+            }
+            place += 1;
+        }
+        self.seen.spread_owners();
+    }
+
+    /// Adds a namespace that is open, if it was not seen, and asks about it. None when it is no namespace.
+    pub(super) fn add(&mut self, fd: BorrowedFd<'_>) -> Option<Name> {
+        let name = identify(fd)?;
+        if self.seen.get(name).is_none() {
+            self.seen.entry(name);
+            self.ask(name, fd);
+        }
+        Some(name)
+    }
+
+    fn ask(&mut self, name: Name, fd: BorrowedFd<'_>) {
+        let (kind, _) = name;
+        let id = id(kind, fd);
+        let (owner, parent, uid) = match kind {
+            Kind::User => {
+                let parent = self.relation(name, sys::parent_of(fd));
+                (parent, parent, sys::owner_uid(fd).ok())
+            }
+            Kind::Pid => (
+                self.relation(name, sys::owner_of(fd)),
+                self.relation(name, sys::parent_of(fd)),
+                None,
+            ),
+            _ => (self.relation(name, sys::owner_of(fd)), Relation::None, None),
+        };
+        let namespace = self.seen.entry(name);
+        namespace.id = id;
+        namespace.owner = owner;
+        namespace.parent = parent;
+        namespace.owner_uid = uid;
+    }
+
+    /// What the kernel's answer about another namespace means.
+    fn relation(&mut self, (kind, inode): Name, answer: sys::Result<OwnedFd>) -> Relation {
+        match answer {
+            Ok(fd) => match self.add(fd.as_fd()) {
+                Some((_, inode)) => Relation::Is(inode),
+                None => Relation::Hidden,
+            },
+            // EPERM says both "there is none" and "it lies above yours". The owner of an initial PID namespace
+            // is told, so what it does not tell of it is the parent.
+            Err(_) if is_initial(inode) && matches!(kind, Kind::User | Kind::Pid) => Relation::None,
+            Err(_) => Relation::Hidden,
+        }
+    }
+}
+
+/// The kernel's number: of mount namespaces since Linux 6.11, of all since 6.19 and some kernels before.
+pub(super) fn id(kind: Kind, fd: BorrowedFd<'_>) -> Option<u64> {
+    match sys::namespace_id(fd) {
+        Err(_) if kind == Kind::Mnt => sys::mount_namespace_id(fd).ok(),
+        id => id.ok(),
+    }
+}
