@@ -422,9 +422,7 @@ fn no_contradiction(opened: &mut [Opened]) -> Result<()> {
             let found = match one {
                 Opened::File(file) if file.kind == kind => identity(file.fd.as_fd()),
                 Opened::Process { target, kinds, .. } if kinds.has(kind) => {
-                    let file = format!("ns/{kind}");
-                    sys::stat_at(target.directory()?, file.as_ref())
-                        .map(|stat| (stat.st_dev, stat.st_ino))
+                    Ok(target.namespace_identity(kind)?)
                 }
                 _ => continue,
             };
