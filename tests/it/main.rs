@@ -20,6 +20,7 @@ mod invocations;
 mod nsenter_basic;
 mod nsenter_context;
 mod nsenter_order;
+mod nsenter_target;
 mod nskit;
 mod setns_basic;
 mod unshare_basic;
