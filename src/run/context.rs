@@ -218,7 +218,7 @@ impl Followed {
             status: Status::parse(&target.read_file("status")?).ok_or_else(|| bad("status"))?,
             uids,
             gids,
-            directory: target.open_file(".", For::Directory)?,
+            directory: target.directory_copy()?,
             found: OnceCell::new(),
         })
     }

@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use crate::failure::{Failure, Result, Stage};
 use crate::plan::Kind;
+use crate::plan::procfs::Status;
 use crate::sys::{self, For};
 
 /// A process whose contexts are taken.
@@ -110,6 +111,13 @@ impl Target {
         Ok(directory.as_fd())
     }
 
+    /// The same for somebody else, who may look into it after the namespaces have changed.
+    pub(crate) fn directory_copy(&mut self) -> Result<OwnedFd> {
+        self.directory()
+            .and_then(|directory| sys::open_at(directory, ".".as_ref(), For::Directory))
+            .map_err(|error| Failure::open(format!("/proc/{}", self.pid), error))
+    }
+
     /// Opens a file below /proc/PID.
     pub(crate) fn open_file(&mut self, name: &str, purpose: For) -> Result<OwnedFd> {
         self.directory()
@@ -139,18 +147,16 @@ impl Target {
     }
 
     /// Makes sure that the process has not ended: so what was opened in /proc/PID before was its own, not that
-    /// of another process which got the number since.
+    /// of another process which got the number since; and not what is left of a zombie.
     pub(crate) fn check_alive(&mut self) -> Result<()> {
-        let ended = match &self.pidfd {
-            Some(pidfd) => sys::has_ended(pidfd.as_fd()).unwrap_or(true),
+        let ended = match (&self.pidfd, &self.directory) {
+            (Some(pidfd), _) => sys::has_ended(pidfd.as_fd()).unwrap_or(true),
             // The directory stays that of the process it was opened for.
-            None => {
-                self.directory.is_some()
-                    && self
-                        .directory
-                        .as_ref()
-                        .is_some_and(|dir| sys::read_file_at(dir.as_fd(), "stat".as_ref()).is_err())
-            }
+            (None, Some(directory)) => sys::read_file_at(directory.as_fd(), "status".as_ref())
+                .ok()
+                .and_then(|text| Status::parse(&text))
+                .is_none_or(|status| matches!(status.state, b'Z' | b'X')),
+            (None, None) => false,
         };
         if ended {
             let text = format!("process {} ended while it was looked at", self.pid);
