@@ -19,6 +19,8 @@ mod inherit;
 mod invocations;
 mod nsenter_basic;
 mod nsenter_context;
+mod nsenter_environment;
+mod nsenter_old_kernels;
 mod nsenter_order;
 mod nsenter_target;
 mod nskit;

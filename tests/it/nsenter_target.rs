@@ -22,11 +22,7 @@ const MIXES: &str = "mixes two processes, or takes an empty environment";
 #[test]
 fn a_target_whose_number_gets_another_owner() {
     needs!(root(), command("python3"), user_namespaces(), ours(MIXES));
-    taken_away(
-        "another",
-        "new",
-        "-U -n -u -e -r -w -S follow",
-    );
+    taken_away("another", "new", "-U -n -u -e -r -w -S follow");
     taken_away("another", "new", "-U --user-parent -e");
 }
 
