@@ -19,6 +19,7 @@ mod inherit;
 mod invocations;
 mod nsenter_basic;
 mod nsenter_context;
+mod nsenter_credentials;
 mod nsenter_environment;
 mod nsenter_old_kernels;
 mod nsenter_order;
