@@ -29,15 +29,34 @@ pub(crate) struct Context {
     labels: Vec<(Label, Vec<u8>)>,
 }
 
-/// A process's users and groups.
+/// A process's users and groups, those that exist in the user namespace they are for.
 #[derive(Debug)]
 pub(crate) struct Credentials {
-    /// Its effective user.
-    pub(crate) uid: u32,
-    /// Its effective group.
-    pub(crate) gid: u32,
-    /// Its supplementary groups, those that exist in the user namespace they are for.
+    pid: i32,
+    uid: Option<u32>,
+    gid: Option<u32>,
+    /// Its supplementary groups.
     pub(crate) groups: Vec<u32>,
+}
+
+impl Credentials {
+    /// Its effective user.
+    pub(crate) fn uid(&self) -> Result<u32> {
+        self.uid.ok_or_else(|| self.no_number("user"))
+    }
+
+    /// Its effective group.
+    pub(crate) fn gid(&self) -> Result<u32> {
+        self.gid.ok_or_else(|| self.no_number("group"))
+    }
+
+    fn no_number(&self, what: &str) -> Failure {
+        let pid = self.pid;
+        let text = format!(
+            "follow: the {what} of process {pid} is not mapped in the user namespace that was entered"
+        );
+        Failure::plain(Stage::Reference, text)
+    }
 }
 
 impl Context {
@@ -238,38 +257,20 @@ impl Followed {
         } else {
             before
         };
-        let exists = |map: &IdMap, before: u32, now: u32| {
-            !entered || now != OVERFLOW_ID || map.inside_of(before) == Some(now)
-        };
-        let known = |map: &IdMap, before: u32, now: u32, what: &str| {
-            if exists(map, before, now) {
-                return Ok(now);
-            }
-            let text = format!(
-                "follow: the {what} of process {pid} is not mapped in the user namespace that was entered"
-            );
-            Err(Failure::plain(Stage::Reference, text))
+        let known = |map: &IdMap, before: u32, now: u32| {
+            let exists = !entered || now != OVERFLOW_ID || map.inside_of(before) == Some(now);
+            exists.then_some(now)
         };
         Ok(Credentials {
-            uid: known(
-                &self.uids,
-                before.effective_uid(),
-                now.effective_uid(),
-                "user",
-            )?,
-            gid: known(
-                &self.gids,
-                before.effective_gid(),
-                now.effective_gid(),
-                "group",
-            )?,
+            pid,
+            uid: known(&self.uids, before.effective_uid(), now.effective_uid()),
+            gid: known(&self.gids, before.effective_gid(), now.effective_gid()),
             // The kernel keeps them in an order that does not depend on the reader.
             groups: before
                 .groups
                 .iter()
                 .zip(&now.groups)
-                .filter(|(before, now)| exists(&self.gids, **before, **now))
-                .map(|(_, now)| *now)
+                .filter_map(|(before, now)| known(&self.gids, *before, *now))
                 .collect(),
         })
     }

@@ -36,7 +36,7 @@ use helper::Helper;
 use report::Pidfile;
 use target::Target;
 
-use crate::plan::{Fork, Kind, Kinds, Outside, Plan, Report, Step};
+use crate::plan::{Fork, Kind, Kinds, Outside, Plan, Report, Step, When};
 use crate::sys::{self, Args, Disposition, OwnArgs, SignalSet};
 
 /// A plan that is being done.
@@ -219,8 +219,13 @@ impl Run<'_> {
             Step::Uid(uid) => {
                 credentials::set_uid(*uid, &self.context, self.entered.has(Kind::User))
             }
-            Step::HoldCapabilities => credentials::hold_capabilities(),
-            Step::KeepCapabilities => credentials::keep_capabilities(),
+            Step::HoldCapabilities(when) | Step::KeepCapabilities(when)
+                if *when == When::UserEntered && !self.entered.has(Kind::User) =>
+            {
+                Ok(())
+            }
+            Step::HoldCapabilities(_) => credentials::hold_capabilities(),
+            Step::KeepCapabilities(_) => credentials::keep_capabilities(),
             Step::Environment(environment) => {
                 self.environment = Some(self.context.environment(environment));
                 Ok(())
