@@ -83,7 +83,8 @@ impl Run<'_> {
         let mut failure = None;
         let child = sys::vfork(|pid| match self.in_child(pid, rest) {
             Ok(never) => match never {},
-            Err(why) => {
+            Err(mut why) => {
+                (self.inquiry)(&mut why);
                 failure = Some(why);
                 1
             }
@@ -112,9 +113,7 @@ impl Run<'_> {
         if let Some(leash) = &self.leash {
             leash.put_on()?;
         }
-        if let Some(pidfile) = &mut self.pidfile {
-            pidfile.write(pid)?;
-        }
+        self.number = Some(pid);
         self.steps(rest)?;
         Err(Failure::plain(Stage::Fork, "nothing was executed"))
     }

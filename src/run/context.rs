@@ -300,13 +300,11 @@ fn open_cgroups(target: &mut Target) -> Result<Vec<(OsString, OwnedFd)>> {
         .collect()
 }
 
-/// Opens cgroup.procs of a cgroup where it can be reached: a mount may lie hidden under another.
+/// Opens cgroup.procs of a cgroup where it can be reached.
 fn open_cgroup(mounts: &[Mount], cgroup: &Cgroup, pid: i32) -> Result<(OsString, OwnedFd)> {
     let mut why = None;
-    for mount in mounts.iter().rev() {
-        let Some(mut path) = directory_in(mount, cgroup) else {
-            continue;
-        };
+    for directory in cgroup.directories(mounts) {
+        let mut path = directory.into_os_string();
         path.push("/cgroup.procs");
         match sys::open(&path, For::Writing) {
             Ok(file) => return Ok((path, file)),
@@ -332,45 +330,6 @@ fn open_cgroup(mounts: &[Mount], cgroup: &Cgroup, pid: i32) -> Result<(OsString,
         ]);
         Failure::plain(Stage::Cgroup, text)
     }))
-}
-
-/// Where a cgroup is found in a mount; nowhere when the mount is of another hierarchy, or of another part of it.
-fn directory_in(mount: &Mount, cgroup: &Cgroup) -> Option<OsString> {
-    let of_this = if cgroup.is_unified() {
-        mount.fs_type == "cgroup2"
-    } else {
-        mount.fs_type == "cgroup" && {
-            let options: Vec<&[u8]> = mount
-                .super_options
-                .as_bytes()
-                .split(|&byte| byte == b',')
-                .collect();
-            cgroup
-                .each_controller()
-                .all(|controller| options.contains(&controller.as_bytes()))
-        }
-    };
-    if !of_this {
-        return None;
-    }
-    // The mount may show only a part of the hierarchy, from its root on (proc_pid_mountinfo(5)).
-    let path = cgroup.path.as_bytes();
-    let root = mount.root.as_bytes();
-    let below = if root == b"/" {
-        path
-    } else {
-        path.strip_prefix(root)?
-    };
-    if !below.is_empty() && !below.starts_with(b"/") {
-        return None;
-    }
-    // From a cgroup namespace, what lies outside is `/..` (cgroup_namespaces(7)), which no mount of ours shows.
-    if below.split(|&byte| byte == b'/').any(|name| name == b"..") {
-        return None;
-    }
-    let mut directory = mount.point.clone().into_os_string();
-    directory.push(OsStr::from_bytes(below));
-    Some(directory)
 }
 
 /// Reads a security attribute of the target (proc_pid_attr(5)).

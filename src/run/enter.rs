@@ -84,9 +84,10 @@ fn enter_file(file: &NsFd, pid: Option<i32>, tell: Tell<'_>) -> Result<Kinds> {
     let result = sys::setns(file.fd.as_fd(), file.kind.flag());
     tell(file.kind.name(), &result);
     let kinds = Kinds::NONE.with(file.kind);
-    result
-        .map(|()| kinds)
-        .map_err(|error| refused(kinds, pid, error))
+    result.map(|()| kinds).map_err(|error| Failure {
+        subject: file.fd.try_clone().ok(),
+        ..refused(kinds, pid, error)
+    })
 }
 
 /// The classic line for namespaces that could not be entered.
@@ -360,7 +361,10 @@ fn enter_mixture(opened: Vec<Opened>, tell: Tell<'_>) -> Result<Kinds> {
                     0 => tell(Kind::User.name(), &result),
                     _ => tell(&format!("user, {level} above the one wanted"), &result),
                 }
-                result.map_err(|error| refused(kinds, None, error))?;
+                result.map_err(|error| Failure {
+                    subject: fd.try_clone().ok(),
+                    ..refused(kinds, None, error)
+                })?;
                 entered = entered.and(kinds);
             }
         }

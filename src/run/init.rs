@@ -2,12 +2,14 @@
 //!
 //! Three processes: the caller's child waits outside, PID 1 inside starts the program, reaps orphans and passes
 //! signals on. A socket between the two outer ones carries the program's PID, as the kernel translates it for
-//! the one outside (unix(7), `SCM_CREDENTIALS`), and whether the program was started.
+//! the one outside (unix(7), `SCM_CREDENTIALS`), whether the program was started, and the signal that it died of,
+//! which PID 1 cannot die of itself.
 
 use std::os::fd::{AsFd, OwnedFd};
 
 use super::Run;
 use super::child::{Ended, watch};
+use super::helper::Helper;
 use crate::failure::{Failure, Result, Stage};
 use crate::plan::{Fork, Init, Step};
 use crate::sys::{self, Change, Forked, SignalSet};
@@ -18,6 +20,8 @@ const HERE: u8 = b'p';
 const GO: u8 = b'g';
 /// From PID 1: the program runs.
 const RUNS: u8 = b'r';
+/// From PID 1: the signal with the number that follows killed the program.
+const KILLED: u8 = b'k';
 
 /// PID 1's side.
 #[derive(Debug)]
@@ -37,9 +41,8 @@ impl Run<'_> {
             Ok(Forked::Parent(pid)) => pid,
             Ok(Forked::Child) => {
                 drop(outside);
-                // Helper and PID file are the parent's affair; a failure is told from here.
-                self.helper = None;
-                self.pidfile = None;
+                // A failure is told from here.
+                self.helper = self.helper.take().map(Helper::shared);
                 self.inside = Some(Inside {
                     init,
                     socket: inside,
@@ -79,7 +82,10 @@ impl Run<'_> {
                 return Err(failure);
             }
         }
-        let ended = watch(pid, fork, before)?;
+        let ended = match (watch(pid, fork, before)?, killed_by(&outside)) {
+            (Ended::Exited(_), Some(signal)) => Ended::Killed(signal),
+            (ended, _) => ended,
+        };
         self.ended(ended);
         Ok(ended)
     }
@@ -90,8 +96,8 @@ impl Run<'_> {
         let Some(program) = sys::receive_sender(socket.as_fd()).map_err(failed)? else {
             return Ok(None);
         };
-        if let Some(pidfile) = &mut self.pidfile {
-            pidfile.write(program)?;
+        if let Some(helper) = &self.helper {
+            helper.write_pid(program)?;
         }
         let _ = sys::write_once(socket.as_fd(), &[GO]);
         let mut answer = [0];
@@ -106,6 +112,8 @@ impl Run<'_> {
         execute: impl Fn(&mut Self) -> Failure,
     ) -> Result<Ended> {
         let failed = |error| Failure::new(Stage::Fork, "fork failed", error);
+        // All is bound; the one outside ends it, or has it undo that.
+        self.helper = None;
         let mut failure = None;
         let program = sys::vfork(|_| {
             let mut answer = [0];
@@ -116,7 +124,9 @@ impl Run<'_> {
                     // A group of its own, so that signals can be passed on to it alone.
                     let _ = sys::lead_process_group();
                 }
-                failure = Some(execute(self));
+                let mut why = execute(self);
+                (self.inquiry)(&mut why);
+                failure = Some(why);
             }
             1
         })
@@ -125,13 +135,26 @@ impl Run<'_> {
             let _ = sys::wait(program);
             return Err(failure);
         }
-        let told = sys::write_once(inside.socket.as_fd(), &[RUNS]);
-        drop(inside.socket);
-        if told.is_err() {
+        if sys::write_once(inside.socket.as_fd(), &[RUNS]).is_err() {
             // Nobody waits outside any more.
             return Ok(Ended::Exited(1));
         }
-        reap_all(program, inside.init)
+        let ended = reap_all(program, inside.init)?;
+        if let Ended::Killed(signal) = ended
+            && let Ok(signal) = u8::try_from(signal)
+        {
+            let _ = sys::write_once(inside.socket.as_fd(), &[KILLED, signal]);
+        }
+        Ok(ended)
+    }
+}
+
+/// What PID 1, which has ended, said of the program's death.
+fn killed_by(socket: &OwnedFd) -> Option<i32> {
+    let mut said = [0; 2];
+    match sys::read_some(socket.as_fd(), &mut said) {
+        Ok(2) if said[0] == KILLED => Some(said[1].into()),
+        _ => None,
     }
 }
 

@@ -277,12 +277,10 @@ fn open_found(reference: &Reference, found: sys::Result<Found>) -> Result<OwnedF
     let text = match found {
         Ok(Found::Here(fd)) => return Ok(fd),
         Ok(Found::Gone) => format!("{reference}: gone while it was looked for"),
-        Ok(Found::Nowhere { unreadable: 0 }) => {
-            format!("{reference}: no such namespace can be seen")
+        Ok(Found::Nowhere(None)) => format!("{reference}: no such namespace can be seen"),
+        Ok(Found::Nowhere(Some(why))) => {
+            format!("{reference}: no such namespace can be seen, but {why}")
         }
-        Ok(Found::Nowhere { unreadable }) => format!(
-            "{reference}: no such namespace can be seen, and {unreadable} processes could not be looked at"
-        ),
         Err(error) => return Err(Failure::open("/proc", error)),
     };
     Err(Failure::plain(Stage::Reference, text))
