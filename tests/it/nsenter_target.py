@@ -6,6 +6,7 @@ process gets its number. Whatever nsenter makes of that, it must not mix the two
 first, or all in the second, or not run, with one line that says why. Prints what was wrong.
 
 usage: nsenter_target.py zombie|gone|another old|new NSENTER WORD...
+One WORD must be -e, since the environment says which process it is of.
 """
 
 import ctypes
@@ -16,6 +17,7 @@ import signal
 import struct
 import subprocess
 import sys
+import time
 
 FATE, KERNEL, *WORDS = sys.argv[1:]
 PROGRAM = ["sh", "-c", "echo $WHO; readlink /proc/self/ns/net /proc/self/ns/user"]
@@ -49,8 +51,8 @@ class Target:
         unshare = "exec unshare -Ur unshare -Urnu cat"
         self.process = subprocess.Popen(["env", "WHO=" + who, "sh", "-c", unshare], stdin=subprocess.PIPE)
         self.pid = self.process.pid
-        while open(f"/proc/{self.pid}/comm").read() != "cat\n":
-            pass
+        while "(cat) S" not in open(f"/proc/{self.pid}/stat").read():
+            time.sleep(0.0005)
         user = os.open(f"/proc/{self.pid}/ns/user", os.O_RDONLY)
         parent = fcntl.ioctl(user, NS_GET_PARENT)
         users = [os.readlink(f"/proc/{self.pid}/ns/user"), f"user:[{os.fstat(parent).st_ino}]"]
