@@ -23,6 +23,7 @@ mod nsenter_credentials;
 mod nsenter_environment;
 mod nsenter_old_kernels;
 mod nsenter_order;
+mod nsenter_places;
 mod nsenter_target;
 mod nskit;
 mod setns_basic;
