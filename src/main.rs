@@ -26,7 +26,7 @@ use applets::nskit::{Command, Install};
 use applets::{APPLETS, Answer, Applet, Refusal};
 use failure::Failure;
 use plan::{Plan, Report, Wanted};
-use run::{Machine, Outcome, Rehearsal};
+use run::{Machine, Outcome};
 use show::{Form, Verdict};
 use sys::{Args, Stream};
 
@@ -155,11 +155,8 @@ fn run(applet: &Applet, plan: &Plan, args: &Args) -> u8 {
 }
 
 fn rehearse(applet: &Applet, plan: &Plan) -> u8 {
-    match run::rehearse(plan) {
-        Ok(Rehearsal { mut text, entering }) => {
-            text.push_str(&explain::foresee(plan, &entering));
-            print(applet.name, &text, applet.failure_status)
-        }
+    match run::rehearse(plan, &|entering| explain::foresee(plan, entering)) {
+        Ok(text) => print(applet.name, &text, applet.failure_status),
         Err(failure) => report(applet, failure, &plan.report, None),
     }
 }
