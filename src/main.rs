@@ -24,7 +24,7 @@ use std::os::unix::ffi::OsStrExt;
 use applets::common::Request;
 use applets::nskit::{Command, Install};
 use applets::{APPLETS, Answer, Applet, Refusal};
-use failure::Failure;
+use failure::{Failure, Stage};
 use plan::{Plan, Report, Wanted};
 use run::{Machine, Outcome};
 use show::{Form, Verdict};
@@ -136,8 +136,10 @@ fn call(applet: &'static Applet, argv: &'static [&'static CStr], args: &Args) ->
             say_try(applet.name.as_ref());
             applet.failure_status
         }
-        Err(Refusal::Trouble(trouble)) => {
-            fail(applet.name.as_ref(), &trouble.0, applet.failure_status)
+        Err(Refusal::Trouble(trouble, status_fd)) => {
+            let failure = Failure::plain(Stage::CommandLine, trouble.0);
+            let status = status_fd.and_then(|number| run::Status::adopt(number).ok());
+            report(applet, &failure, &Report::default(), status.as_ref())
         }
     }
 }

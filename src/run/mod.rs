@@ -312,7 +312,7 @@ impl Run<'_> {
     /// This process is about to become the program.
     fn announce(&mut self) -> Result<()> {
         if let Some(helper) = &self.helper {
-            helper.write_pid(self.number.unwrap_or_else(sys::pid))?;
+            helper.start_program(self.number.unwrap_or_else(sys::pid))?;
         }
         // Of a child its parent tells, when it has been executed.
         if self.mask.is_none()
