@@ -71,10 +71,10 @@ pub(crate) enum Stage {
     Propagation,
     /// Binding a namespace on a file.
     Bind { kind: Kind, file: OsString },
-    /// Changing the root directory.
-    Root,
-    /// Changing the working directory.
-    Directory,
+    /// Changing the root directory, to this one or to what was opened.
+    Root(Option<OsString>),
+    /// Changing the working directory, likewise.
+    Directory(Option<OsString>),
     /// Opening the target process.
     Target(i32),
     /// Opening something of the target, or a file.
@@ -109,6 +109,19 @@ pub(crate) enum Stage {
     Wait,
 }
 
+/// Something that a plan enters, as causes need to know it.
+#[derive(Debug)]
+pub(crate) struct Entering {
+    /// Of which kinds.
+    pub(crate) kinds: Kinds,
+    /// Of this process.
+    pub(crate) pid: Option<i32>,
+    /// By this file.
+    pub(crate) file: Option<OwnedFd>,
+    /// What is ours already is left out.
+    pub(crate) leaves_ours: bool,
+}
+
 /// A program that was to be executed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Executed {
@@ -139,8 +152,8 @@ impl Stage {
             Stage::Register => "binfmt",
             Stage::Propagation => "propagation",
             Stage::Bind { .. } => "bind",
-            Stage::Root => "root",
-            Stage::Directory => "directory",
+            Stage::Root(_) => "root",
+            Stage::Directory(_) => "directory",
             Stage::Target(_) => "target",
             Stage::Open(_) => "open",
             Stage::Reference => "reference",

@@ -32,13 +32,13 @@ pub(crate) use install::install;
 pub(crate) use look::{same, show};
 pub(crate) use report::Status;
 
-use crate::failure::{Failure, Inquiry, Result, Stage};
+use crate::failure::{Entering, Failure, Inquiry, Result, Stage};
 use context::Context;
 use helper::Helper;
 use report::Pidfile;
 use target::Target;
 
-use crate::plan::{Fork, Kind, Kinds, Outside, Plan, Report, Step};
+use crate::plan::{Fork, Kind, Kinds, Outside, Plan, Report, Step, When};
 use crate::sys::{self, Args, Disposition, OwnArgs, SignalSet};
 
 /// A plan that is being done.
@@ -241,8 +241,13 @@ impl Run<'_> {
             Step::Uid(uid) => {
                 credentials::set_uid(*uid, &self.context, self.entered.has(Kind::User))
             }
-            Step::HoldCapabilities => credentials::hold_capabilities(),
-            Step::KeepCapabilities => credentials::keep_capabilities(),
+            Step::HoldCapabilities(when) | Step::KeepCapabilities(when)
+                if *when == When::UserEntered && !self.entered.has(Kind::User) =>
+            {
+                Ok(())
+            }
+            Step::HoldCapabilities(_) => credentials::hold_capabilities(),
+            Step::KeepCapabilities(_) => credentials::keep_capabilities(),
             Step::Environment(environment) => {
                 self.environment = Some(self.context.environment(environment));
                 Ok(())
@@ -346,27 +351,53 @@ fn say(what: &str, error: Option<sys::Error>) {
     );
 }
 
-/// What a plan would do, read-only: the order of entering as it would be, and what can be foreseen to fail.
-pub(crate) fn rehearse(plan: &Plan) -> Result<String> {
-    let mut text = String::new();
+/// What a plan would do, each step a line, and then what `foresee` says to what it would enter.
+///
+/// What is opened is opened, and what is entered is entered, by this process, which does nothing else and ends:
+/// so the order is the one that was taken. It is foreseen before anything is entered.
+pub(crate) fn rehearse(plan: &Plan, foresee: &dyn Fn(&[Entering]) -> String) -> Result<String> {
     let mut target: Option<Target> = None;
-    let mut indent = "";
+    let mut context = Context::default();
+    let mut opened = Vec::new();
     for step in &plan.steps {
         match step {
             Step::OpenTarget { pid, inode, kind } => {
                 target = Some(Target::open(*pid, *inode, *kind)?);
-                text.push_str(&format!("{step}\n"));
             }
-            Step::Enter(enter) => {
-                for call in enter::rehearse(resolve::open(enter, target.take())?, enter.in_order)? {
-                    text.push_str(&format!("{indent}setns {call}\n"));
-                }
-            }
-            step => text.push_str(&format!("{indent}{step}\n")),
+            Step::Open(source) => context.open(source, target.as_mut())?,
+            Step::CheckTarget => target.as_mut().map_or(Ok(()), Target::check_alive)?,
+            Step::Enter(enter) => opened.push(resolve::open(enter, target.take())?),
+            _ => {}
         }
+    }
+    let seen: Vec<Entering> = opened.iter().flatten().map(enter::Opened::seen).collect();
+    let foreseen = foresee(&seen);
+
+    let mut opened = opened.into_iter();
+    let mut text = String::new();
+    let mut indent = "";
+    let mut refused = None;
+    for step in &plan.steps {
+        if let Step::Enter(enter) = step
+            && let Some(opened) = opened.next()
+        {
+            let mut tell = |what: &str, result: &sys::Result<()>| {
+                if result.is_ok() {
+                    text.push_str(&format!("{indent}setns {what}\n"));
+                }
+            };
+            match enter::enter(opened, enter.in_order, &mut tell) {
+                Ok(_) => continue,
+                Err(failure) => refused = Some(failure),
+            }
+        }
+        text.push_str(&format!("{indent}{step}\n"));
         if matches!(step, Step::Fork(_)) {
             indent = "  ";
         }
     }
-    Ok(text)
+    match refused {
+        Some(failure) if foreseen.is_empty() => Err(failure),
+        _ => Ok(text + &foreseen),
+    }
 }
