@@ -40,6 +40,8 @@ pub(crate) type Inquiry<'a> = &'a dyn Fn(&mut Failure);
 /// What was being done when it failed, with the facts that only the place of failure knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Stage {
+    /// Understanding the options' values.
+    CommandLine,
     /// Changing IDs for `--owner`.
     Become,
     /// unshare(2).
@@ -139,6 +141,7 @@ impl Stage {
     /// A word for it, for machines.
     pub(crate) const fn word(&self) -> &'static str {
         match self {
+            Stage::CommandLine => "command-line",
             Stage::Become => "owner",
             Stage::Unshare(_) => "unshare",
             Stage::Fork => "fork",

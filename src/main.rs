@@ -24,9 +24,9 @@ use std::os::unix::ffi::OsStrExt;
 use applets::common::Request;
 use applets::nskit::{Command, Install};
 use applets::{APPLETS, Answer, Applet, Refusal};
-use failure::Failure;
+use failure::{Failure, Stage};
 use plan::{Plan, Report, Wanted};
-use run::{Machine, Outcome, Rehearsal};
+use run::{Machine, Outcome};
 use show::{Form, Verdict};
 use sys::{Args, Stream};
 
@@ -136,8 +136,10 @@ fn call(applet: &'static Applet, argv: &'static [&'static CStr], args: &Args) ->
             say_try(applet.name.as_ref());
             applet.failure_status
         }
-        Err(Refusal::Trouble(trouble)) => {
-            fail(applet.name.as_ref(), &trouble.0, applet.failure_status)
+        Err(Refusal::Trouble(trouble, status_fd)) => {
+            let failure = Failure::plain(Stage::CommandLine, trouble.0);
+            let status = status_fd.and_then(|number| run::Status::adopt(number).ok());
+            report(applet, failure, &Report::default(), status.as_ref())
         }
     }
 }
@@ -155,11 +157,8 @@ fn run(applet: &Applet, plan: &Plan, args: &Args) -> u8 {
 }
 
 fn rehearse(applet: &Applet, plan: &Plan) -> u8 {
-    match run::rehearse(plan) {
-        Ok(Rehearsal { mut text, entering }) => {
-            text.push_str(&explain::foresee(plan, &entering));
-            print(applet.name, &text, applet.failure_status)
-        }
+    match run::rehearse(plan, &|entering| explain::foresee(plan, entering)) {
+        Ok(text) => print(applet.name, &text, applet.failure_status),
         Err(failure) => report(applet, failure, &plan.report, None),
     }
 }

@@ -213,8 +213,8 @@ impl<'a> Ahead<'a> {
             | Step::Groups(_)
             | Step::Gid(_)
             | Step::Uid(_)
-            | Step::HoldCapabilities
-            | Step::KeepCapabilities
+            | Step::HoldCapabilities(_)
+            | Step::KeepCapabilities(_)
             | Step::Pidfile(_) => {}
         }
     }

@@ -31,6 +31,8 @@ pub(super) fn gather(failure: &Failure) -> Facts {
     let errno = failure.error.map_or(0, sys::Error::raw);
     let refused = matches!(errno, libc::EPERM | libc::EACCES | libc::ENOSYS);
     match &failure.stage {
+        // The line says it all: nothing of the machine was asked.
+        Stage::CommandLine => {}
         Stage::Unshare(kinds) => {
             facts.read_process();
             facts.read_unshare(*kinds, errno);

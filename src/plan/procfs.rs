@@ -4,7 +4,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::mountinfo::Mount;
 use super::number::decimal;
@@ -128,7 +128,12 @@ impl Cgroup {
 
     /// Where it is found in these mounts; none when its hierarchy, or that part of it, is not mounted.
     pub(crate) fn directory(&self, mounts: &[Mount]) -> Option<PathBuf> {
-        mounts.iter().rev().find_map(|mount| {
+        self.directories(mounts).next()
+    }
+
+    /// Every place where it is found in these mounts, the latest mount first, since one may lie hidden below another.
+    pub(crate) fn directories(&self, mounts: &[Mount]) -> impl Iterator<Item = PathBuf> {
+        mounts.iter().rev().filter_map(|mount| {
             let is_mounted = if self.is_unified() {
                 mount.fs_type == "cgroup2"
             } else {
@@ -147,6 +152,10 @@ impl Cgroup {
             }
             // The mount may show only a part of the hierarchy, from its root on (proc_pid_mountinfo(5)).
             let below = Path::new(&self.path).strip_prefix(&mount.root).ok()?;
+            // What lies outside our cgroup namespace is `/..` (cgroup_namespaces(7)), which no mount has inside it.
+            if below.components().any(|name| name == Component::ParentDir) {
+                return None;
+            }
             Some(if below.as_os_str().is_empty() {
                 mount.point.clone()
             } else {

@@ -37,7 +37,7 @@ use helper::Helper;
 use report::Pidfile;
 use target::Target;
 
-use crate::plan::{Fork, Kind, Kinds, Outside, Plan, Report, Step};
+use crate::plan::{Fork, Kind, Kinds, Outside, Plan, Report, Step, When};
 use crate::sys::{self, Args, Disposition, OwnArgs, SignalSet};
 
 /// A plan that is being done.
@@ -240,8 +240,13 @@ impl Run<'_> {
             Step::Uid(uid) => {
                 credentials::set_uid(*uid, &self.context, self.entered.has(Kind::User))
             }
-            Step::HoldCapabilities => credentials::hold_capabilities(),
-            Step::KeepCapabilities => credentials::keep_capabilities(),
+            Step::HoldCapabilities(when) | Step::KeepCapabilities(when)
+                if *when == When::UserEntered && !self.entered.has(Kind::User) =>
+            {
+                Ok(())
+            }
+            Step::HoldCapabilities(_) => credentials::hold_capabilities(),
+            Step::KeepCapabilities(_) => credentials::keep_capabilities(),
             Step::Environment(environment) => {
                 self.environment = Some(self.context.environment(environment));
                 Ok(())
@@ -307,7 +312,7 @@ impl Run<'_> {
     /// This process is about to become the program.
     fn announce(&mut self) -> Result<()> {
         if let Some(helper) = &self.helper {
-            helper.write_pid(self.number.unwrap_or_else(sys::pid))?;
+            helper.start_program(self.number.unwrap_or_else(sys::pid))?;
         }
         // Of a child its parent tells, when it has been executed.
         if self.mask.is_none()
@@ -345,38 +350,53 @@ fn say(what: &str, error: Option<sys::Error>) {
     );
 }
 
-/// What a plan would do.
-pub(crate) struct Rehearsal {
-    /// The steps, a line each; the order of entering is as it would be.
-    pub(crate) text: String,
-    /// What it would enter, opened.
-    pub(crate) entering: Vec<Entering>,
-}
-
-/// What a plan would do, read-only.
-pub(crate) fn rehearse(plan: &Plan) -> Result<Rehearsal> {
-    let mut text = String::new();
-    let mut entering = Vec::new();
+/// What a plan would do, each step a line, and then what `foresee` says to what it would enter.
+///
+/// What is opened is opened, and what is entered is entered, by this process, which does nothing else and ends:
+/// so the order is the one that was taken. It is foreseen before anything is entered.
+pub(crate) fn rehearse(plan: &Plan, foresee: &dyn Fn(&[Entering]) -> String) -> Result<String> {
     let mut target: Option<Target> = None;
-    let mut indent = "";
+    let mut context = Context::default();
+    let mut opened = Vec::new();
     for step in &plan.steps {
         match step {
             Step::OpenTarget { pid, inode, kind } => {
                 target = Some(Target::open(*pid, *inode, *kind)?);
-                text.push_str(&format!("{step}\n"));
             }
-            Step::Enter(enter) => {
-                let opened = resolve::open(enter, target.take())?;
-                entering.extend(opened.iter().map(enter::Opened::seen));
-                for call in enter::rehearse(opened, enter.in_order)? {
-                    text.push_str(&format!("{indent}setns {call}\n"));
-                }
-            }
-            step => text.push_str(&format!("{indent}{step}\n")),
+            Step::Open(source) => context.open(source, target.as_mut())?,
+            Step::CheckTarget => target.as_mut().map_or(Ok(()), Target::check_alive)?,
+            Step::Enter(enter) => opened.push(resolve::open(enter, target.take())?),
+            _ => {}
         }
+    }
+    let seen: Vec<Entering> = opened.iter().flatten().map(enter::Opened::seen).collect();
+    let foreseen = foresee(&seen);
+
+    let mut opened = opened.into_iter();
+    let mut text = String::new();
+    let mut indent = "";
+    let mut refused = None;
+    for step in &plan.steps {
+        if let Step::Enter(enter) = step
+            && let Some(opened) = opened.next()
+        {
+            let mut tell = |what: &str, result: &sys::Result<()>| {
+                if result.is_ok() {
+                    text.push_str(&format!("{indent}setns {what}\n"));
+                }
+            };
+            match enter::enter(opened, enter.in_order, &mut tell) {
+                Ok(_) => continue,
+                Err(failure) => refused = Some(failure),
+            }
+        }
+        text.push_str(&format!("{indent}{step}\n"));
         if matches!(step, Step::Fork(_)) {
             indent = "  ";
         }
     }
-    Ok(Rehearsal { text, entering })
+    match refused {
+        Some(failure) if foreseen.is_empty() => Err(failure),
+        _ => Ok(text + &foreseen),
+    }
 }
