@@ -175,7 +175,7 @@ impl<'a> Ahead<'a> {
                 self.forked = true;
             }
             Step::OpenTarget { pid, .. } => self.pid = Some(*pid),
-            Step::Open(source) => self.open(step, source),
+            Step::Open(source) => self.open(source),
             Step::Enter(_) => self.enter(),
             Step::Propagation(_) => {
                 let as_inside = self.as_inside();
@@ -285,23 +285,16 @@ impl<'a> Ahead<'a> {
         }
     }
 
-    fn open(&mut self, step: &Step, source: &Source) {
-        let of_target = |name: &str| {
-            let pid = self.pid?;
-            Some(OsString::from(format!("/proc/{pid}/{name}")))
+    /// What is opened before anything changes: a rehearsal opens it too, so that it is known to be there.
+    fn open(&mut self, source: &Source) {
+        let root = match source {
+            Source::Root(Some(path)) => Some(path.clone()),
+            Source::Root(None) => self.pid.map(|pid| format!("/proc/{pid}/root").into()),
+            _ => return,
         };
-        let path = match source {
-            Source::Root(Some(path)) | Source::Directory(Some(path)) => Some(path.clone()),
-            Source::Root(None) => of_target("root"),
-            Source::Directory(None) => of_target("cwd"),
-            Source::Environment => of_target("environ"),
-            _ => None,
-        };
-        let Some(path) = path else { return };
-        if matches!(source, Source::Root(_)) {
-            self.root = sys::open(&path, For::Directory).map_or(Root::Unknown, Root::Open);
-        }
-        self.path(step, Stage::Open(path));
+        self.root = root
+            .and_then(|root| sys::open(&root, For::Directory).ok())
+            .map_or(Root::Unknown, Root::Open);
     }
 
     /// Something that fails where a path leads nowhere.
