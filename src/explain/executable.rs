@@ -45,6 +45,9 @@ pub(super) fn look_up(executed: &Executed, root: Option<&OwnedFd>) -> Program {
     let view = View(root);
     let file = executed.file.as_os_str();
     let mut program = Program::default();
+    if file.is_empty() {
+        return program;
+    }
     let found = if file.as_bytes().contains(&b'/') {
         program.obstacle = obstacle(file, &|path| view.mode(path));
         view.mode(file).ok().map(|_| file.to_owned())

@@ -16,6 +16,8 @@ pub(crate) struct Facts {
     pub(crate) capabilities: Option<u64>,
     /// Whether our files in /proc can be read at all.
     pub(crate) sees_proc: Option<bool>,
+    /// Whether nothing in /proc can be written, whoever we are.
+    pub(crate) proc_is_read_only: Option<bool>,
     /// The effective user ID; the overflow one where ours is not mapped (user_namespaces(7)).
     pub(crate) uid: Option<u32>,
     /// The effective group ID, likewise.
@@ -111,6 +113,8 @@ pub(crate) struct Helper {
 pub(crate) struct SubRanges {
     /// Our name, or our number.
     pub(crate) owner: String,
+    /// Whether we have an account; unknown where others than /etc/passwd are asked too.
+    pub(crate) has_account: Option<bool>,
     /// First ID and count of each.
     pub(crate) ranges: Vec<(u32, u32)>,
     /// Other sources than the file are asked (nsswitch.conf(5), subid).

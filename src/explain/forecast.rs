@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 
-use super::facts::{Facts, Namespace, Relation};
+use super::facts::{Capability, Facts, Namespace, Relation};
 use super::rules::{self, Case};
 use super::{executable, gather};
 use crate::failure::{Entering, Executed, Failure, Stage};
@@ -29,6 +29,7 @@ pub(crate) fn foresee(plan: &Plan, entering: &[Entering]) -> String {
         entered: Kinds::NONE,
         forked: false,
         maps: [None, None],
+        into: None,
         groups_denied: false,
         owner: None,
         root: Root::Ours,
@@ -59,6 +60,8 @@ struct Ahead<'a> {
     forked: bool,
     /// The new user namespace's maps of users and of groups.
     maps: [Option<&'a IdMap>; 2],
+    /// A process of the user namespace that would be entered.
+    into: Option<i32>,
     /// setgroups is denied in the new user namespace.
     groups_denied: bool,
     /// The user and group that we would have become for good.
@@ -172,7 +175,7 @@ impl<'a> Ahead<'a> {
                 self.forked = true;
             }
             Step::OpenTarget { pid, .. } => self.pid = Some(*pid),
-            Step::Open(source) => self.open(step, source),
+            Step::Open(source) => self.open(source),
             Step::Enter(_) => self.enter(),
             Step::Propagation(_) => {
                 let as_inside = self.as_inside();
@@ -192,6 +195,7 @@ impl<'a> Ahead<'a> {
             Step::Groups(GroupList::These(_) | GroupList::Dropped) => {
                 self.credential(step, Stage::Groups, libc::EPERM);
             }
+            Step::Groups(GroupList::DroppedIfUserEntered) => self.drop_groups(step),
             Step::Gid(NewId::These(gid)) => self.id(step, Stage::Gid(*gid)),
             Step::Uid(NewId::These(uid)) => self.id(step, Stage::Uid(*uid)),
             Step::Environment(environment) => self.environment = Some(environment),
@@ -281,23 +285,16 @@ impl<'a> Ahead<'a> {
         }
     }
 
-    fn open(&mut self, step: &Step, source: &Source) {
-        let of_target = |name: &str| {
-            let pid = self.pid?;
-            Some(OsString::from(format!("/proc/{pid}/{name}")))
+    /// What is opened before anything changes: a rehearsal opens it too, so that it is known to be there.
+    fn open(&mut self, source: &Source) {
+        let root = match source {
+            Source::Root(Some(path)) => Some(path.clone()),
+            Source::Root(None) => self.pid.map(|pid| format!("/proc/{pid}/root").into()),
+            _ => return,
         };
-        let path = match source {
-            Source::Root(Some(path)) | Source::Directory(Some(path)) => Some(path.clone()),
-            Source::Root(None) => of_target("root"),
-            Source::Directory(None) => of_target("cwd"),
-            Source::Environment => of_target("environ"),
-            _ => None,
-        };
-        let Some(path) = path else { return };
-        if matches!(source, Source::Root(_)) {
-            self.root = sys::open(&path, For::Directory).map_or(Root::Unknown, Root::Open);
-        }
-        self.path(step, Stage::Open(path));
+        self.root = root
+            .and_then(|root| sys::open(&root, For::Directory).ok())
+            .map_or(Root::Unknown, Root::Open);
     }
 
     /// Something that fails where a path leads nowhere.
@@ -343,7 +340,16 @@ impl<'a> Ahead<'a> {
                 }
             }
         }
-        self.entered = all;
+        self.entered = if enters_user {
+            all
+        } else {
+            all.without(Kind::User)
+        };
+        self.into = self
+            .entering
+            .iter()
+            .filter(|one| enters_user && one.kinds.has(Kind::User))
+            .find_map(|one| one.pid);
         if all.has(Kind::Mnt) {
             let mut of_mounts = self.entering.iter().filter(|one| one.kinds.has(Kind::Mnt));
             let path = of_mounts
@@ -383,6 +389,9 @@ impl<'a> Ahead<'a> {
                 } else {
                     Kinds::NONE
                 });
+            } else {
+                // What covers parts of a proc is locked only in a new user namespace (mount_namespaces(7)).
+                facts.procs = None;
             }
         });
     }
@@ -404,6 +413,24 @@ impl<'a> Ahead<'a> {
         }
         let as_inside = self.as_inside();
         self.tell(step, stage, errno, as_inside)
+    }
+
+    /// The groups of a target's user namespace, where they could not be dropped before it is entered.
+    fn drop_groups(&mut self, step: &Step) {
+        let Some(pid) = self.into else { return };
+        let early = gather::gather(&Failure::plain(Stage::Groups, OsString::new()));
+        if early.has(Capability::Setgid) == Some(true) && early.setgroups != Some(Setgroups::Deny) {
+            return;
+        }
+        let read = |file: &str| sys::read_file(format!("/proc/{pid}/{file}").as_ref()).ok();
+        let setgroups = read("setgroups")
+            .and_then(|text| Setgroups::parse(OsStr::from_bytes(text.trim_ascii())).ok());
+        let gid_map = read("gid_map").and_then(|text| IdMap::parse(&text));
+        self.tell(step, Stage::Groups, libc::EPERM, |facts| {
+            facts.capabilities = Some(u64::MAX);
+            facts.setgroups = setgroups;
+            facts.gid_map = gid_map;
+        });
     }
 
     fn id(&mut self, step: &Step, stage: Stage) {

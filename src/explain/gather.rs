@@ -54,6 +54,7 @@ pub(super) fn gather(failure: &Failure) -> Facts {
             facts.read_maps();
             facts.read_apparmor();
             facts.kernel = kernel();
+            facts.proc_is_read_only = proc_is_read_only();
         }
         Stage::MapProgram { ids, .. } => {
             facts.read_process();
@@ -63,6 +64,7 @@ pub(super) fn gather(failure: &Failure) -> Facts {
         Stage::Clock { clock, .. } => {
             facts.read_process();
             facts.offsets = offsets(*clock);
+            facts.proc_is_read_only = proc_is_read_only();
         }
         Stage::Propagation => {
             facts.read_process();
@@ -229,6 +231,12 @@ fn number(path: &str) -> Option<u64> {
 
 fn status(path: &str) -> Option<Status> {
     Status::parse(&sys::read_file(path.as_ref()).ok()?)
+}
+
+/// Whether files that set a namespace up cannot be written.
+fn proc_is_read_only() -> Option<bool> {
+    let mount = sys::forbidden_on("/proc/self/uid_map".as_ref()).ok()?;
+    Some(mount.writing)
 }
 
 /// The kinds that this kernel has.

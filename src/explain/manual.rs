@@ -5,7 +5,7 @@ use crate::sys::Error;
 
 /// The steps, in the order of doing, with the classic line of each and the applets where they occur.
 const STEPS: &[(&str, &str, &[&str])] = &[
-    ("owner", "setgid() failed, with --owner", UNSHARE),
+    ("owner", "setgroups failed, with --owner", UNSHARE),
     ("unshare", "unshare failed", UNSHARE),
     (
         "setgroups-file",

@@ -69,6 +69,8 @@ pub(crate) struct Forbidden {
     pub(crate) execution: bool,
     /// Set-user-ID bits and file capabilities on it count for nothing.
     pub(crate) set_id: bool,
+    /// Nothing on it is written.
+    pub(crate) writing: bool,
 }
 
 /// What the mount forbids that the path lies on.
@@ -78,6 +80,7 @@ pub(crate) fn forbidden_on(path: &OsStr) -> Result<Forbidden> {
     Ok(Forbidden {
         execution: flags.contains(FsFlags::ST_NOEXEC),
         set_id: flags.contains(FsFlags::ST_NOSUID),
+        writing: flags.contains(FsFlags::ST_RDONLY),
     })
 }
 

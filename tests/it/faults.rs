@@ -41,13 +41,13 @@ fn nobody() -> u32 {
 }
 
 /// A process that has ended and was not waited for, with its parent.
-struct Zombie {
-    pid: i32,
+pub(crate) struct Zombie {
+    pub(crate) pid: i32,
     _parent: Holder,
 }
 
 impl Zombie {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         // The shell starts a child, then becomes a program that never waits.
         let tool = Tool::program("sh").args(["-c", "sleep 0.1 & exec \"$@\"", "sh"]);
         let parent = Holder::of(tool, "");

@@ -14,6 +14,7 @@ mod harness;
 mod argv;
 mod count;
 mod exit;
+mod explain;
 mod faults;
 mod inherit;
 mod invocations;

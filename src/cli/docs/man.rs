@@ -148,7 +148,7 @@ fn man_pages_have_the_declared_options_and_the_known_causes() {
 fn the_introduction_to_the_causes_is_kept() {
     let page = ".TH X 1\n.SH DIAGNOSTICS\nKept.\n.SS Old\nOld.\n.SH NEXT\nx\n";
     let made = with_diagnostics(page, "unshare");
-    assert!(made.starts_with(".TH X 1\n.SH DIAGNOSTICS\nKept.\n.SS \"setgid() failed"));
+    assert!(made.starts_with(".TH X 1\n.SH DIAGNOSTICS\nKept.\n.SS \"setgroups failed"));
     assert!(made.ends_with("\n.SH NEXT\nx\n") && !made.contains("Old"));
     assert_eq!(with_diagnostics(&made, "unshare"), made);
 }

@@ -43,16 +43,23 @@ pub(super) fn sub_ranges(ids: Ids, uid: u32) -> Option<SubRanges> {
         Err(_) => return None,
     };
     let switch = super::text("/etc/nsswitch.conf").unwrap_or_default();
-    let sources = switch.lines().find_map(|line| line.strip_prefix("subid:"));
+    let only_files = |database: &str| {
+        let mut lines = switch.lines();
+        let sources = lines.find_map(|line| line.strip_prefix(database)?.strip_prefix(':'));
+        // None of these has people who are not in the files.
+        let is_local = |source: &str| matches!(source, "files" | "compat" | "systemd");
+        sources.is_none_or(|sources| sources.split_whitespace().all(is_local))
+    };
     Some(SubRanges {
         owner: names.first().map_or_else(
             || uid.to_string(),
             |name| name.to_string_lossy().into_owned(),
         ),
+        has_account: (!names.is_empty() || only_files("passwd")).then_some(!names.is_empty()),
         ranges: SubIds::find_all(&text, &bytes, uid)
             .map(|ids| (ids.first(), ids.count()))
             .collect(),
-        elsewhere: sources.is_some_and(|sources| sources.trim() != "files"),
+        elsewhere: !only_files("subid"),
     })
 }
 

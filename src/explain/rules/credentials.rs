@@ -1,8 +1,8 @@
 //! Why users, groups and clocks could not be set.
 
-use libc::{EACCES, EINVAL, EPERM, ERANGE};
+use libc::{EACCES, EINVAL, EPERM, ERANGE, EROFS};
 
-use super::maps::inner;
+use super::maps::{inner, read_only};
 use super::{Case, Finding, because, lacks};
 use crate::explain::facts::{Capability, holds};
 use crate::failure::Stage;
@@ -30,6 +30,14 @@ rules![
                 "add -r, so that it is a user namespace of your own",
             )
         },
+    },
+    Rule {
+        id: "setgroups-file-read-only",
+        step: "setgroups-file",
+        errors: [EROFS],
+        about: "/proc is read-only, as in containers.",
+        advice: "Mount it for writing, or let the container do so.",
+        find: read_only,
     },
     Rule {
         id: "clock-range",
@@ -61,6 +69,14 @@ rules![
             let lacks = lacks(case, Capability::SysTime)?;
             because(lacks, "add -r, or run with CAP_SYS_TIME")
         },
+    },
+    Rule {
+        id: "clock-read-only",
+        step: "clock",
+        errors: [EROFS],
+        about: "/proc is read-only, as in containers.",
+        advice: "Mount it for writing, or let the container do so.",
+        find: read_only,
     },
     Rule {
         id: "setgroups-denied",

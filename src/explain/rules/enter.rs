@@ -64,7 +64,7 @@ rules![
         errors: [ENOENT, libc::ENOTDIR, EACCES],
         about: "A part of the path is missing, is no directory, or may not be searched.",
         advice: "The part is named.",
-        find: |case| blocked(case.facts.place.as_ref()?, "correct the path"),
+        find: |case| blocked(case, case.facts.place.as_ref()?, "correct the path"),
     },
     Rule {
         id: "open-traced",

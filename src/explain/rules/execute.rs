@@ -47,7 +47,7 @@ rules![
         find: |case| {
             let (executed, program) = (executed(case)?, program(case)?);
             (program.found.is_none() && executed.elsewhere && executed.own_environment)
-                .then(|| elsewhere(executed, program))?
+                .then(|| elsewhere(case))?
         },
     },
     Rule {
@@ -126,7 +126,7 @@ rules![
         advice: "The directory is named.",
         find: |case| {
             let place = as_place(case)?;
-            blocked(&place, "chmod +x it, or run as its owner")
+            blocked(case, &place, "chmod +x it, or run as its owner")
         },
     },
     Rule {
@@ -263,7 +263,8 @@ fn needs(case: &Case<'_>) -> Option<Finding> {
     because(cause, hint)
 }
 
-fn elsewhere(executed: &Executed, program: &Program) -> Option<Finding> {
+fn elsewhere(case: &Case<'_>) -> Option<Finding> {
+    let (executed, program) = (executed(case)?, program(case)?);
     let file = Word(&executed.file);
     if executed.is_shell {
         return because(
@@ -274,11 +275,7 @@ fn elsewhere(executed: &Executed, program: &Program) -> Option<Finding> {
         );
     }
     if program.searched.is_empty() {
-        return not_there(
-            program,
-            executed,
-            "name a program that is in this root directory",
-        );
+        return not_there(case, "name a program that is in this root directory");
     }
     because(
         format!(
@@ -297,13 +294,8 @@ fn list(directories: &[OsString]) -> String {
     Word(directories.join(":").as_ref()).to_string()
 }
 
-fn not_there(program: &Program, executed: &Executed, hint: &str) -> Option<Finding> {
-    let place = Place {
-        path: executed.file.clone(),
-        obstacle: program.obstacle.clone(),
-        ..Place::default()
-    };
-    blocked(&place, hint)
+fn not_there(case: &Case<'_>, hint: &str) -> Option<Finding> {
+    blocked(case, &as_place(case)?, hint)
 }
 
 fn not_found(case: &Case<'_>) -> Option<Finding> {
@@ -315,7 +307,7 @@ fn not_found(case: &Case<'_>) -> Option<Finding> {
         return because("the program's name is empty", "name a program");
     }
     if program.searched.is_empty() {
-        return not_there(program, executed, "correct the path");
+        return not_there(case, "correct the path");
     }
     because(
         format!(

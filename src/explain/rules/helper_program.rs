@@ -71,6 +71,27 @@ rules![
         },
     },
     Rule {
+        id: "helper-account",
+        step: "map",
+        errors: [],
+        about: "Our user has no account, and newuidmap and newgidmap serve only who has one.",
+        advice: "Make one: useradd.",
+        find: |case| {
+            let (ids, _) = helper_map(case)?;
+            let subids = case.facts.subids.as_ref()?;
+            (!subids.has_account?).then(|| {
+                because(
+                    format!(
+                        "user {} is not in /etc/passwd, and {} serves only who has an account",
+                        subids.owner,
+                        ids.helper()
+                    ),
+                    "let root make an account: useradd",
+                )
+            })?
+        },
+    },
+    Rule {
         id: "helper-ranges",
         step: "map",
         errors: [],

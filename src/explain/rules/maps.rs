@@ -1,6 +1,6 @@
 //! Why IDs could not be mapped by writing the map.
 
-use libc::{EACCES, EINVAL, EPERM};
+use libc::{EACCES, EINVAL, EPERM, EROFS};
 
 use super::{Case, Finding, apparmor, because, lacks, perhaps};
 use crate::explain::facts::{Capability, holds};
@@ -79,6 +79,14 @@ rules![
                 "either a security module or another sandbox takes it away: look into the kernel's log",
             )
         },
+    },
+    Rule {
+        id: "map-read-only",
+        step: "map",
+        errors: [EROFS],
+        about: "/proc is read-only, as in containers.",
+        advice: "Mount it for writing, or let the container do so.",
+        find: read_only,
     },
     Rule {
         id: "map-form",
@@ -173,7 +181,8 @@ fn unmapped(case: &Case<'_>) -> Option<Finding> {
             .into_iter()
             .chain(after)
             .filter(|id| (extent.outside()..=last).contains(id))
-            .find(|id| !holds(own, *id))
+            .filter(|id| !holds(own, *id))
+            .min()
     })?;
     because(
         format!(
@@ -183,6 +192,17 @@ fn unmapped(case: &Case<'_>) -> Option<Finding> {
         ),
         "map IDs that exist there: --map-users=all takes all of them",
     )
+}
+
+/// The sentence that what sets a namespace up cannot be written.
+pub(super) fn read_only(case: &Case<'_>) -> Option<Finding> {
+    case.facts.proc_is_read_only?.then(|| {
+        because(
+            "/proc is mounted read-only here, so what sets a new namespace up cannot be written",
+            "mount -o remount,rw /proc from where that is allowed; --security-opt unmask=ALL (podman), \
+             --security-opt systempaths=unconfined (docker)",
+        )
+    })?
 }
 
 /// The IDs on the inner side of a map, as people write ranges.

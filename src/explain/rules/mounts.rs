@@ -109,7 +109,7 @@ rules![
         advice: "Make it: mkdir -p DIR.",
         find: |case| {
             let place = case.facts.place.as_ref()?;
-            directory(place, &format!("mkdir -p {}", Word(&place.path)))
+            directory(case, place, &format!("mkdir -p {}", Word(&place.path)))
         },
     },
     Rule {
@@ -151,7 +151,7 @@ rules![
                     format!("touch {path}/NAME, and name that"),
                 );
             }
-            blocked(place, "name a file in a directory")
+            blocked(case, place, "name a file in a directory")
         },
     },
     Rule {
@@ -203,7 +203,11 @@ rules![
         errors: [ENOENT, ENOTDIR, EACCES],
         about: "A part of the path is missing, is no directory, or may not be searched.",
         advice: "The part is named.",
-        find: |case| directory(case.facts.place.as_ref()?, "name a directory that is there"),
+        find: |case| directory(
+            case,
+            case.facts.place.as_ref()?,
+            "name a directory that is there"
+        ),
     },
     Rule {
         id: "directory-path",
@@ -212,7 +216,11 @@ rules![
         about: "A part of the path is missing, is no directory, or may not be searched. With -R, -w is a path in the \
                 new root directory.",
         advice: "The part is named.",
-        find: |case| directory(case.facts.place.as_ref()?, "name a directory that is there"),
+        find: |case| directory(
+            case,
+            case.facts.place.as_ref()?,
+            "name a directory that is there"
+        ),
     },
 ];
 
@@ -255,7 +263,9 @@ fn proc_owner(case: &Case<'_>) -> Option<Finding> {
 
 fn proc_masked(case: &Case<'_>) -> Option<Finding> {
     let procs = unprivileged_procs(case)?;
-    let first = procs.first()?;
+    // Of several, one that is not hidden under another.
+    let is_on_top = |proc: &&Proc| !proc.covered.contains(&proc.point);
+    let first = procs.iter().find(is_on_top).or(procs.first())?;
     // One that can be seen whole is enough for the kernel.
     if procs.iter().any(|proc| proc.covered.is_empty()) {
         return None;
@@ -298,8 +308,17 @@ fn proc_read_only(case: &Case<'_>) -> Option<Finding> {
 }
 
 /// The sentence for a path that leads no further.
-pub(super) fn blocked(place: &Place, hint: &str) -> Option<Finding> {
-    let cause = match place.obstacle.as_ref()? {
+pub(super) fn blocked(case: &Case<'_>, place: &Place, hint: &str) -> Option<Finding> {
+    let obstacle = place.obstacle.as_ref()?;
+    let errno = match obstacle {
+        Obstacle::Missing(_) | Obstacle::Dangling(..) => ENOENT,
+        Obstacle::NoDirectory(_) => ENOTDIR,
+        Obstacle::Closed(_) => EACCES,
+    };
+    if errno != case.errno {
+        return None;
+    }
+    let cause = match obstacle {
         Obstacle::Missing(part) => format!("there is no {}", Word(part)),
         Obstacle::Dangling(part, text) => {
             format!(
@@ -315,20 +334,20 @@ pub(super) fn blocked(place: &Place, hint: &str) -> Option<Finding> {
 }
 
 /// The sentence for a path that leads to no directory.
-fn directory(place: &Place, hint: &str) -> Option<Finding> {
-    if place.obstacle.is_none() && place.is_directory == Some(false) {
+fn directory(case: &Case<'_>, place: &Place, hint: &str) -> Option<Finding> {
+    if case.errno == ENOTDIR && place.obstacle.is_none() && place.is_directory == Some(false) {
         return because(
             format!("{} is no directory", Word(&place.path)),
             "name a directory",
         );
     }
-    blocked(place, hint)
+    blocked(case, place, hint)
 }
 
 fn bind_missing(case: &Case<'_>) -> Option<Finding> {
     let place = case.facts.place.as_ref()?;
     let path = Word(&place.path).to_string();
-    blocked(place, &format!("touch {path}"))
+    blocked(case, place, &format!("touch {path}"))
 }
 
 fn bind_shared(case: &Case<'_>) -> Option<Finding> {

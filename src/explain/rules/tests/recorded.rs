@@ -253,6 +253,7 @@ fn helper() -> Helper {
 fn subids(ranges: &[(u32, u32)]) -> Option<SubRanges> {
     Some(SubRanges {
         owner: "ann".into(),
+        has_account: Some(true),
         ranges: ranges.to_vec(),
         elsewhere: false,
     })
@@ -268,7 +269,7 @@ fn proc(covered: &[&str], read_only: bool) -> Proc {
 
 #[rustfmt::skip]
 pub(super) fn recorded() -> Vec<Recorded> {
-    use libc::{E2BIG, EACCES, EAGAIN, EBUSY, EINVAL, ELOOP, ENODEV, ENOENT, ENOMEM, ENOSPC, ENOSYS, ENOTDIR, EPERM, ERANGE, ESRCH, ETXTBSY, EUSERS};
+    use libc::{E2BIG, EACCES, EAGAIN, EBUSY, EINVAL, ELOOP, ENODEV, ENOENT, ENOMEM, ENOSPC, ENOSYS, ENOTDIR, EPERM, ERANGE, EROFS, ESRCH, ETXTBSY, EUSERS};
     let case = |id, stage, errno, facts| Recorded { id, stage, errno, facts };
     let user_net = || unshare(&[Kind::User, Kind::Net]);
     let user = || unshare(&[Kind::User]);
@@ -317,6 +318,10 @@ pub(super) fn recorded() -> Vec<Recorded> {
         case("map-form", outer_map("0 1000 5\n10 1004 1\n"), EINVAL, root()),
         case("map-form", outer_map(&(0..6).map(|n| format!("{n} {} 1\n", n * 2)).collect::<String>()), EINVAL, Facts { kernel: Some((4, 9)), ..root() }),
         case("map-form", outer_map(&(0..341).map(|n| format!("{n} {} 1\n", n * 2)).collect::<String>()), EINVAL, root()),
+        case("map-read-only", own_map(Ids::Uid, "0 1000 1\n"), EROFS, Facts { proc_is_read_only: Some(true), ..inside() }),
+        case("setgroups-file-read-only", Stage::Setgroups, EROFS, Facts { proc_is_read_only: Some(true), ..inside() }),
+        case("clock-read-only", Stage::Clock { clock: Clock::Boottime, seconds: 1 }, EROFS, Facts { proc_is_read_only: Some(true), ..inside() }),
+        case("helper-account", newuidmap(), 0, Facts { helper: Some(helper()), subids: Some(SubRanges { owner: "4711".into(), has_account: Some(false), ranges: vec![(100_000, 65536)], elsewhere: false }), ..ordinary() }),
         case("helper-missing", newuidmap(), ENOENT, Facts { helper: Some(Helper::default()), ..ordinary() }),
         case("helper-powerless", newuidmap(), 0, Facts { helper: Some(Helper { set_user_id: Some(false), ..helper() }), ..ordinary() }),
         case("helper-nosuid", newuidmap(), 0, Facts { helper: Some(Helper { nosuid: Some(true), ..helper() }), ..ordinary() }),
