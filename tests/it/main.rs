@@ -18,6 +18,7 @@ mod faults;
 mod inherit;
 mod invocations;
 mod nsenter_basic;
+mod nsenter_cgroup;
 mod nsenter_context;
 mod nsenter_credentials;
 mod nsenter_environment;
