@@ -40,6 +40,8 @@ pub(crate) type Inquiry<'a> = &'a dyn Fn(&mut Failure);
 /// What was being done when it failed, with the facts that only the place of failure knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Stage {
+    /// Understanding the options' values.
+    CommandLine,
     /// Changing IDs for `--owner`.
     Become,
     /// unshare(2).
@@ -69,10 +71,10 @@ pub(crate) enum Stage {
     Propagation,
     /// Binding a namespace on a file.
     Bind { kind: Kind, file: OsString },
-    /// Changing the root directory.
-    Root,
-    /// Changing the working directory.
-    Directory,
+    /// Changing the root directory, to this one or to what was opened.
+    Root(Option<OsString>),
+    /// Changing the working directory, likewise.
+    Directory(Option<OsString>),
     /// Opening the target process.
     Target(i32),
     /// Opening something of the target, or a file.
@@ -107,6 +109,19 @@ pub(crate) enum Stage {
     Wait,
 }
 
+/// Something that a plan enters, as causes need to know it.
+#[derive(Debug)]
+pub(crate) struct Entering {
+    /// Of which kinds.
+    pub(crate) kinds: Kinds,
+    /// Of this process.
+    pub(crate) pid: Option<i32>,
+    /// By this file.
+    pub(crate) file: Option<OwnedFd>,
+    /// What is ours already is left out.
+    pub(crate) leaves_ours: bool,
+}
+
 /// A program that was to be executed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Executed {
@@ -126,6 +141,7 @@ impl Stage {
     /// A word for it, for machines.
     pub(crate) const fn word(&self) -> &'static str {
         match self {
+            Stage::CommandLine => "command-line",
             Stage::Become => "owner",
             Stage::Unshare(_) => "unshare",
             Stage::Fork => "fork",
@@ -136,8 +152,8 @@ impl Stage {
             Stage::Register => "binfmt",
             Stage::Propagation => "propagation",
             Stage::Bind { .. } => "bind",
-            Stage::Root => "root",
-            Stage::Directory => "directory",
+            Stage::Root(_) => "root",
+            Stage::Directory(_) => "directory",
             Stage::Target(_) => "target",
             Stage::Open(_) => "open",
             Stage::Reference => "reference",

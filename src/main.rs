@@ -24,7 +24,7 @@ use std::os::unix::ffi::OsStrExt;
 use applets::common::Request;
 use applets::nskit::{Command, Install};
 use applets::{APPLETS, Answer, Applet, Refusal};
-use failure::Failure;
+use failure::{Failure, Stage};
 use plan::{Plan, Report, Wanted};
 use run::{Machine, Outcome};
 use show::{Form, Verdict};
@@ -128,7 +128,7 @@ fn call(applet: &'static Applet, argv: &'static [&'static CStr], args: &Args) ->
         Ok(Answer::Do(Request::Show { wanted, tree, json })) => {
             match run::show(&wanted, Form { tree, json }) {
                 Ok(text) => print(applet.name, &text, applet.failure_status),
-                Err(failure) => report(applet, &failure, &Report::default(), None),
+                Err(failure) => report(applet, failure, &Report::default(), None),
             }
         }
         Err(Refusal::Usage(usage)) => {
@@ -136,8 +136,10 @@ fn call(applet: &'static Applet, argv: &'static [&'static CStr], args: &Args) ->
             say_try(applet.name.as_ref());
             applet.failure_status
         }
-        Err(Refusal::Trouble(trouble)) => {
-            fail(applet.name.as_ref(), &trouble.0, applet.failure_status)
+        Err(Refusal::Trouble(trouble, status_fd)) => {
+            let failure = Failure::plain(Stage::CommandLine, trouble.0);
+            let status = status_fd.and_then(|number| run::Status::adopt(number).ok());
+            report(applet, &failure, &Report::default(), status.as_ref())
         }
     }
 }
@@ -150,17 +152,14 @@ fn run(applet: &Applet, plan: &Plan, args: &Args) -> u8 {
     let Outcome { result, status } = run::run(plan, args, &inquiry);
     match result {
         Ok(ended) => ended.follow(),
-        Err(failure) => report(applet, &failure, &plan.report, status.as_ref()),
+        Err(failure) => report(applet, failure, &plan.report, status.as_ref()),
     }
 }
 
 fn rehearse(applet: &Applet, plan: &Plan) -> u8 {
-    match run::rehearse(plan) {
+    match run::rehearse(plan, &|entering| explain::foresee(plan, entering)) {
         Ok(text) => print(applet.name, &text, applet.failure_status),
-        Err(mut failure) => {
-            explain::inquire(&mut failure, &plan.report);
-            report(applet, &failure, &plan.report, None)
-        }
+        Err(failure) => report(applet, failure, &plan.report, None),
     }
 }
 
@@ -182,12 +181,13 @@ fn same(applet: &Applet, wanted: &[Wanted], quiet: bool) -> u8 {
                 failure => failure,
             }
         }
-        Err(failure) => report(applet, &failure, &Report::default(), None),
+        Err(failure) => report(applet, failure, &Report::default(), None),
     }
 }
 
 /// Says what failed, and where it is wanted why.
-fn report(applet: &Applet, failure: &Failure, how: &Report, status: Option<&run::Status>) -> u8 {
+fn report(applet: &Applet, mut failure: Failure, how: &Report, status: Option<&run::Status>) -> u8 {
+    explain::inquire(&mut failure, how);
     if !failure.said.is_empty() {
         let _ = sys::print(Stream::Error, &failure.said);
     }
@@ -202,10 +202,10 @@ fn report(applet: &Applet, failure: &Failure, how: &Report, status: Option<&run:
         failure.status.unwrap_or(applet.failure_status),
     );
     if explain::is_aloud(how) {
-        let _ = sys::print(Stream::Error, explain::lines(failure).as_bytes());
+        let _ = sys::print(Stream::Error, explain::lines(&failure).as_bytes());
     }
     if let Some(status) = status {
-        status.failed(failure);
+        status.failed(&failure);
     }
     code
 }

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
-use super::facts::{Need, Program};
+use super::facts::{Need, Program, Role};
 use super::gather::obstacle;
 use super::program::Format;
 use crate::failure::Executed;
@@ -121,23 +121,25 @@ fn needs(view: &View<'_>, file: &OsStr, format: Option<Format>) -> Vec<Need> {
     let mut by = file.to_owned();
     let mut format = format;
     while needs.len() < DEPTH {
-        let (path, is_interpreter) = match format {
-            Some(Format::Script(path)) => (path, true),
+        let (path, role) = match format {
+            Some(Format::Script(path)) => (path, Role::Interpreter),
             Some(Format::Elf {
                 loader: Some(path), ..
-            }) => (path, false),
+            }) => (path, Role::Loader),
+            // What an interpreter is, execve(2) does not leave to a shell.
+            Some(Format::Other) if needs.is_empty() => (b"/bin/sh".to_vec(), Role::Shell),
             _ => break,
         };
         let path = OsString::from_vec(path);
         let need = Need {
             by,
-            is_interpreter,
+            role,
             exists: view.mode(&path).is_ok(),
             may_execute: may_execute(view, &path),
             path: path.clone(),
         };
         // A loader is an ELF file that needs nothing.
-        let is_last = !need.exists || !is_interpreter;
+        let is_last = !need.exists || role == Role::Loader;
         needs.push(need);
         if is_last {
             break;

@@ -14,6 +14,8 @@ use crate::sys;
 pub(crate) struct Facts {
     /// The capabilities in force, a bit each.
     pub(crate) capabilities: Option<u64>,
+    /// Whether our files in /proc can be read at all.
+    pub(crate) sees_proc: Option<bool>,
     /// The effective user ID; the overflow one where ours is not mapped (user_namespaces(7)).
     pub(crate) uid: Option<u32>,
     /// The effective group ID, likewise.
@@ -255,14 +257,25 @@ pub(crate) struct Program {
 pub(crate) struct Need {
     /// Which file needs it.
     pub(crate) by: OsString,
-    /// By its `#!` line; else it is the loader of an ELF file.
-    pub(crate) is_interpreter: bool,
+    /// As what.
+    pub(crate) role: Role,
     /// Its path.
     pub(crate) path: OsString,
     /// Whether it is there.
     pub(crate) exists: bool,
     /// Whether we may execute it.
     pub(crate) may_execute: bool,
+}
+
+/// What a program needs another file for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Its `#!` line names it.
+    Interpreter,
+    /// Its ELF header names it.
+    Loader,
+    /// It is no program that the kernel knows, so execvp(3) gives it to /bin/sh.
+    Shell,
 }
 
 impl Facts {
@@ -350,6 +363,9 @@ impl Facts {
             if seen {
                 say(what.to_owned());
             }
+        }
+        if self.sees_proc == Some(false) {
+            say("no more, for /proc is not mounted here".to_owned());
         }
         all.join(", ")
     }

@@ -15,7 +15,7 @@ use crate::plan::clock::{Offsets, offset_range};
 use crate::plan::number::decimal;
 use crate::plan::procfs::Status;
 use crate::plan::value::Setgroups;
-use crate::plan::{Clock, IdMap, Kind, Kinds};
+use crate::plan::{Clock, IdMap, Ids, Kind, Kinds};
 use crate::sys::{self, For};
 use bounds::{limits, memory, processes};
 use files::{mounts, place, procs, root_is_mount};
@@ -31,6 +31,8 @@ pub(super) fn gather(failure: &Failure) -> Facts {
     let errno = failure.error.map_or(0, sys::Error::raw);
     let refused = matches!(errno, libc::EPERM | libc::EACCES | libc::ENOSYS);
     match &failure.stage {
+        // The line says it all: nothing of the machine was asked.
+        Stage::CommandLine => {}
         Stage::Unshare(kinds) => {
             facts.read_process();
             facts.read_unshare(*kinds, errno);
@@ -38,7 +40,7 @@ pub(super) fn gather(failure: &Failure) -> Facts {
         Stage::Fork | Stage::Wait => {
             facts.read_process();
             match errno {
-                libc::EAGAIN => facts.processes = processes(),
+                libc::EAGAIN => facts.read_bounds(),
                 libc::ENOMEM | libc::EINVAL => {
                     facts.unentered = unentered();
                     facts.memory = memory();
@@ -102,14 +104,19 @@ pub(super) fn gather(failure: &Failure) -> Facts {
         Stage::Execute(executed) => {
             facts.program = Some(super::executable::look_up(executed, None));
             if errno == libc::EAGAIN {
-                facts.processes = processes();
+                facts.read_process();
+                facts.read_bounds();
             }
         }
         Stage::WrongKind { .. } => {}
+        Stage::Root(Some(path)) | Stage::Directory(Some(path)) => {
+            facts.read_process();
+            facts.place = Some(place(path));
+        }
         Stage::Become
         | Stage::Register
-        | Stage::Root
-        | Stage::Directory
+        | Stage::Root(None)
+        | Stage::Directory(None)
         | Stage::Reference
         | Stage::Cgroup
         | Stage::Label
@@ -127,6 +134,7 @@ impl Facts {
         self.capabilities = sys::capabilities().ok().map(|held| held.effective);
         self.uid = Some(sys::effective_uid());
         self.gid = Some(sys::effective_gid());
+        self.sees_proc = Some(sys::stat("/proc/self".as_ref()).is_ok());
         if let Some(status) = status("/proc/self/status") {
             self.seccomp = status.seccomp;
             self.no_new_privs = status.no_new_privs;
@@ -142,7 +150,7 @@ impl Facts {
                 self.unentered = unentered();
             }
             libc::ENOSPC => self.limits = limits(kinds),
-            libc::EAGAIN => self.processes = processes(),
+            libc::EAGAIN => self.read_bounds(),
             _ => {
                 self.read_maps();
                 self.read_apparmor();
@@ -159,6 +167,16 @@ impl Facts {
         self.gid_map = map("/proc/self/gid_map");
         self.setgroups =
             text("/proc/self/setgroups").and_then(|text| Setgroups::parse(text.as_ref()).ok());
+    }
+
+    /// What bounds the number of processes.
+    fn read_bounds(&mut self) {
+        self.read_maps();
+        self.processes = processes();
+        if self.is_mapped(Ids::Uid) == Some(false) {
+            // Then all users without an ID here look alike.
+            self.processes.ours = None;
+        }
     }
 
     /// What AppArmor does to user namespaces.

@@ -4,14 +4,18 @@
 
 mod executable;
 mod facts;
+mod forecast;
 mod gather;
+#[cfg(test)]
+pub(crate) mod manual;
 mod program;
 mod rules;
 
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, Failure, Stage};
 use crate::plan::Report;
 use crate::sys;
 use facts::Facts;
+pub(crate) use forecast::foresee;
 use rules::Case;
 
 /// Finds out why, if anybody wants to know, and keeps it in the failure. Does nothing a second time.
@@ -32,8 +36,12 @@ pub(crate) fn is_aloud(report: &Report) -> bool {
 
 /// The lines under the classic one.
 pub(crate) fn lines(failure: &Failure) -> String {
+    lines_of(failure.causes.as_deref().unwrap_or_default())
+}
+
+fn lines_of(causes: &[Cause]) -> String {
     let mut text = String::new();
-    for Cause { cause, hint } in failure.causes.as_deref().unwrap_or_default() {
+    for Cause { cause, hint } in causes {
         text.push_str(&format!("  cause: {cause}\n"));
         if !hint.is_empty() {
             text.push_str(&format!("  hint: {hint}\n"));
@@ -52,8 +60,7 @@ fn causes(failure: &Failure, facts: &Facts) -> Vec<Cause> {
     let causes = rules::causes(&case);
     let looked_at = facts.looked_at();
     // A failure without an errno is a sentence of ours, which says it all.
-    let is_said = failure.error.is_none()
-        && !matches!(failure.stage, crate::failure::Stage::MapProgram { .. });
+    let is_said = failure.error.is_none() && !matches!(failure.stage, Stage::MapProgram { .. });
     if !causes.is_empty() || is_said || looked_at.is_empty() {
         return causes;
     }

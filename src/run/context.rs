@@ -100,12 +100,13 @@ impl Context {
         };
         sys::change_directory_fd(root.as_fd()).map_err(|error| {
             Failure::new(
-                Stage::Root,
+                Stage::Root(None),
                 "change directory by root file descriptor failed",
                 error,
             )
         })?;
-        sys::chroot(".".as_ref()).map_err(|error| Failure::new(Stage::Root, "chroot failed", error))
+        sys::chroot(".".as_ref())
+            .map_err(|error| Failure::new(Stage::Root(None), "chroot failed", error))
     }
 
     /// Makes the directory opened the working directory.
@@ -115,7 +116,7 @@ impl Context {
         };
         sys::change_directory_fd(directory.as_fd()).map_err(|error| {
             let text = "change directory by working directory file descriptor failed";
-            Failure::new(Stage::Directory, text, error)
+            Failure::new(Stage::Directory(None), text, error)
         })
     }
 

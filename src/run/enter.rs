@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::order::{Call, Owner, order};
 use super::target::Target;
-use crate::failure::{Failure, Result, Stage};
+use crate::failure::{Entering, Failure, Result, Stage};
 use crate::plan::{Kind, Kinds};
 use crate::sys;
 
@@ -42,6 +42,30 @@ pub(crate) enum Opened {
     },
     /// One namespace.
     File(NsFd),
+}
+
+impl Opened {
+    /// As causes need to know it.
+    pub(crate) fn seen(&self) -> Entering {
+        match self {
+            Opened::Process {
+                target,
+                kinds,
+                leave,
+            } => Entering {
+                kinds: *kinds,
+                pid: Some(target.pid()),
+                file: None,
+                leaves_ours: *leave == Leave::OursOfAll,
+            },
+            Opened::File(file) => Entering {
+                kinds: Kinds::NONE.with(file.kind),
+                pid: None,
+                file: file.fd.try_clone().ok(),
+                leaves_ours: false,
+            },
+        }
+    }
 }
 
 /// Which of a process's namespaces need not be entered, when they cannot be.

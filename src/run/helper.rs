@@ -12,12 +12,13 @@ use super::outside::{Caller, serve};
 use super::report::Pidfile;
 use crate::failure::{Cause, Failure, Inquiry, Result, Stage, line};
 use crate::plan::{Outside, Via};
-use crate::sys::{self, Change, For, Forked};
+use crate::sys::{self, Change, For, Forked, SignalSet};
 
 /// Do the next piece of work.
 pub(super) const GO: u8 = b'g';
-/// Write the PID that follows to the PID file.
-pub(super) const PID: u8 = b'p';
+/// The program is about to start, with the PID that follows: write that to the PID file, if there is to be one, and
+/// then answer. From here on all stays, unless it is undone.
+pub(super) const START: u8 = b's';
 /// Undo what was bound and written.
 pub(super) const UNDO: u8 = b'u';
 
@@ -62,6 +63,8 @@ impl Helper {
                     pid: caller,
                     directory: me,
                     socket: theirs,
+                    // What ends our caller must not end us before all is undone.
+                    mask: sys::set_blocked(SignalSet::ALL).unwrap_or_default(),
                 };
                 serve(&work, pidfile, &caller, inquiry);
                 sys::exit_now(0)
@@ -99,13 +102,13 @@ impl Helper {
         }
     }
 
-    /// Has it write the PID file, if there is to be one.
-    pub(crate) fn write_pid(&self, pid: i32) -> Result<()> {
-        let Some(file) = &self.pidfile else {
-            return Ok(());
-        };
-        let mut order = vec![PID];
+    /// Tells it that the program is about to start, with this PID, which it writes to the PID file.
+    pub(crate) fn start_program(&self, pid: i32) -> Result<()> {
+        let mut order = vec![START];
         order.extend(pid.to_ne_bytes());
+        let Some(file) = &self.pidfile else {
+            return sys::send(self.socket.as_fd(), &order).map_err(gone);
+        };
         match self.ask(&order)? {
             Some(Answer::Done) => Ok(()),
             Some(Answer::Failed(Failed {
@@ -121,7 +124,7 @@ impl Helper {
     }
 
     fn ask(&self, order: &[u8]) -> Result<Option<Answer>> {
-        sys::write_once(self.socket.as_fd(), order).map_err(gone)?;
+        sys::send(self.socket.as_fd(), order).map_err(gone)?;
         let mut answer = vec![0; MESSAGE];
         let length = sys::read_some(self.socket.as_fd(), &mut answer).map_err(gone)?;
         Ok(decode(&answer[..length]))
@@ -145,14 +148,14 @@ impl Helper {
 
     /// Has it undo what it has made; ends it.
     pub(crate) fn undo(self) {
-        if sys::write_once(self.socket.as_fd(), &[UNDO]).is_ok() {
+        if sys::send(self.socket.as_fd(), &[UNDO]).is_ok() {
             // The answer comes when it is undone; without one there is nothing left to undo it.
             let _ = sys::read_some(self.socket.as_fd(), &mut [0]);
         }
         self.end();
     }
 
-    /// Ends it; what it has made stays.
+    /// Ends it; what it has made stays if the program was about to start.
     pub(crate) fn end(self) {
         drop(self.socket);
         if let Some(pid) = self.pid {

@@ -97,9 +97,9 @@ impl Run<'_> {
             return Ok(None);
         };
         if let Some(helper) = &self.helper {
-            helper.write_pid(program)?;
+            helper.start_program(program)?;
         }
-        let _ = sys::write_once(socket.as_fd(), &[GO]);
+        let _ = sys::send(socket.as_fd(), &[GO]);
         let mut answer = [0];
         let answered = sys::read_some(socket.as_fd(), &mut answer).map_err(failed)?;
         Ok((answered == 1 && answer[0] == RUNS).then_some(program))
@@ -117,7 +117,7 @@ impl Run<'_> {
         let mut failure = None;
         let program = sys::vfork(|_| {
             let mut answer = [0];
-            let met = sys::write_once(inside.socket.as_fd(), &[HERE])
+            let met = sys::send(inside.socket.as_fd(), &[HERE])
                 .and_then(|()| sys::read_some(inside.socket.as_fd(), &mut answer));
             if met == Ok(1) {
                 if inside.init == Init::Group {
@@ -135,7 +135,7 @@ impl Run<'_> {
             let _ = sys::wait(program);
             return Err(failure);
         }
-        if sys::write_once(inside.socket.as_fd(), &[RUNS]).is_err() {
+        if sys::send(inside.socket.as_fd(), &[RUNS]).is_err() {
             // Nobody waits outside any more.
             return Ok(Ended::Exited(1));
         }
@@ -143,7 +143,7 @@ impl Run<'_> {
         if let Ended::Killed(signal) = ended
             && let Ok(signal) = u8::try_from(signal)
         {
-            let _ = sys::write_once(inside.socket.as_fd(), &[KILLED, signal]);
+            let _ = sys::send(inside.socket.as_fd(), &[KILLED, signal]);
         }
         Ok(ended)
     }

@@ -31,7 +31,7 @@ pub(crate) use install::install;
 pub(crate) use look::{same, show};
 pub(crate) use report::Status;
 
-use crate::failure::{Failure, Inquiry, Result, Stage};
+use crate::failure::{Entering, Failure, Inquiry, Result, Stage};
 use context::Context;
 use helper::Helper;
 use report::Pidfile;
@@ -312,7 +312,7 @@ impl Run<'_> {
     /// This process is about to become the program.
     fn announce(&mut self) -> Result<()> {
         if let Some(helper) = &self.helper {
-            helper.write_pid(self.number.unwrap_or_else(sys::pid))?;
+            helper.start_program(self.number.unwrap_or_else(sys::pid))?;
         }
         // Of a child its parent tells, when it has been executed.
         if self.mask.is_none()
@@ -350,15 +350,14 @@ fn say(what: &str, error: Option<sys::Error>) {
     );
 }
 
-/// What a plan would do, each step a line.
+/// What a plan would do, each step a line, and then what `foresee` says to what it would enter.
 ///
 /// What is opened is opened, and what is entered is entered, by this process, which does nothing else and ends:
-/// so the order is the one that was taken, and what is refused then is refused now.
-pub(crate) fn rehearse(plan: &Plan) -> Result<String> {
-    let mut text = String::new();
+/// so the order is the one that was taken. It is foreseen before anything is entered.
+pub(crate) fn rehearse(plan: &Plan, foresee: &dyn Fn(&[Entering]) -> String) -> Result<String> {
     let mut target: Option<Target> = None;
     let mut context = Context::default();
-    let mut indent = "";
+    let mut opened = Vec::new();
     for step in &plan.steps {
         match step {
             Step::OpenTarget { pid, inode, kind } => {
@@ -366,22 +365,38 @@ pub(crate) fn rehearse(plan: &Plan) -> Result<String> {
             }
             Step::Open(source) => context.open(source, target.as_mut())?,
             Step::CheckTarget => target.as_mut().map_or(Ok(()), Target::check_alive)?,
-            Step::Enter(enter) => {
-                let opened = resolve::open(enter, target.take())?;
-                let mut tell = |what: &str, result: &sys::Result<()>| {
-                    if result.is_ok() {
-                        text.push_str(&format!("{indent}setns {what}\n"));
-                    }
-                };
-                enter::enter(opened, enter.in_order, &mut tell)?;
-                continue;
-            }
+            Step::Enter(enter) => opened.push(resolve::open(enter, target.take())?),
             _ => {}
+        }
+    }
+    let seen: Vec<Entering> = opened.iter().flatten().map(enter::Opened::seen).collect();
+    let foreseen = foresee(&seen);
+
+    let mut opened = opened.into_iter();
+    let mut text = String::new();
+    let mut indent = "";
+    let mut refused = None;
+    for step in &plan.steps {
+        if let Step::Enter(enter) = step
+            && let Some(opened) = opened.next()
+        {
+            let mut tell = |what: &str, result: &sys::Result<()>| {
+                if result.is_ok() {
+                    text.push_str(&format!("{indent}setns {what}\n"));
+                }
+            };
+            match enter::enter(opened, enter.in_order, &mut tell) {
+                Ok(_) => continue,
+                Err(failure) => refused = Some(failure),
+            }
         }
         text.push_str(&format!("{indent}{step}\n"));
         if matches!(step, Step::Fork(_)) {
             indent = "  ";
         }
     }
-    Ok(text)
+    match refused {
+        Some(failure) if foreseen.is_empty() => Err(failure),
+        _ => Ok(text + &foreseen),
+    }
 }

@@ -78,13 +78,25 @@ pub(crate) fn register(dir: &OsStr, entry: &OsStr) -> Result<()> {
 
 /// Makes `dir` the root directory, and `/` the working directory.
 pub(crate) fn root(dir: &OsStr) -> Result<()> {
-    sys::chroot(dir).map_err(|error| Failure::new(Stage::Root, cannot_change_root(dir), error))?;
+    sys::chroot(dir).map_err(|error| {
+        Failure::new(
+            Stage::Root(Some(dir.to_owned())),
+            cannot_change_root(dir),
+            error,
+        )
+    })?;
     directory("/".as_ref())
 }
 
 /// Makes `dir` the root of our mount namespace, and leaves nothing of the old one.
 pub(crate) fn pivot_root(dir: &OsStr) -> Result<()> {
-    let failed = |error| Failure::new(Stage::Root, cannot_change_root(dir), error);
+    let failed = |error| {
+        Failure::new(
+            Stage::Root(Some(dir.to_owned())),
+            cannot_change_root(dir),
+            error,
+        )
+    };
     // The new root must be a mount point (pivot_root(2)).
     match sys::cover_with_itself(dir) {
         Ok(root) => sys::change_directory_fd(root.as_fd()).map_err(failed)?,
@@ -105,7 +117,7 @@ pub(crate) fn pivot_root(dir: &OsStr) -> Result<()> {
 pub(crate) fn directory(dir: &OsStr) -> Result<()> {
     sys::change_directory(dir).map_err(|error| {
         Failure::new(
-            Stage::Directory,
+            Stage::Directory(Some(dir.to_owned())),
             line(["cannot change directory to ".as_ref(), dir]),
             error,
         )

@@ -6,11 +6,11 @@
 use std::ffi::{CString, OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use super::helper::{Answer, Failed, MESSAGE, Outcome, PID, UNDO, encode, failure};
+use super::helper::{Answer, Failed, MESSAGE, Outcome, START, UNDO, encode, failure};
 use super::report::Pidfile;
 use crate::failure::Inquiry;
 use crate::plan::{IdMap, Ids, Kind, Outside, Via};
-use crate::sys::{self, ArgList, Change, Environment, For, OwnArgs};
+use crate::sys::{self, ArgList, Change, Environment, For, OwnArgs, SignalSet};
 
 /// The process that the helper works for.
 pub(super) struct Caller {
@@ -19,6 +19,8 @@ pub(super) struct Caller {
     pub(super) directory: OwnedFd,
     /// Our end of the line to it.
     pub(super) socket: OwnedFd,
+    /// The signals that it has blocked.
+    pub(super) mask: SignalSet,
 }
 
 /// The helper's life.
@@ -32,15 +34,20 @@ pub(super) fn serve(
     let mut bound: Vec<&OsStr> = Vec::new();
     let mut next = work.iter();
     let mut order = [0; 5];
-    // At the end of the socket the caller has become the program, or has seen to its start: all of it stays.
+    let mut starts = false;
     while let Ok(1..) = sys::read_some(socket, &mut order) {
         let done = match (order, &mut pidfile) {
             ([UNDO, ..], _) => {
                 undo(&mut bound, pidfile);
-                let _ = sys::write_once(socket, &[UNDO]);
+                let _ = sys::send(socket, &[UNDO]);
                 return;
             }
-            ([PID, pid @ ..], Some(file)) => {
+            ([START, ..], None) => {
+                starts = true;
+                continue;
+            }
+            ([START, pid @ ..], Some(file)) => {
+                starts = true;
                 let written = file.write(i32::from_ne_bytes(pid));
                 written.map_err(|error| failed(0, error))
             }
@@ -56,14 +63,16 @@ pub(super) fn serve(
             }
         };
         let ok = done.is_ok();
-        let answered = sys::write_once(
-            socket,
-            &encode(&done.map_or_else(Answer::Failed, |()| Answer::Done)),
-        );
+        let answer = encode(&done.map_or_else(Answer::Failed, |()| Answer::Done));
+        let answered = sys::send(socket, &answer);
         // Who did not wait for the answer has started nothing.
         if !ok || answered.is_err() {
             return undo(&mut bound, pidfile);
         }
+    }
+    // The caller has become the program, or has seen to its start; or has died before.
+    if !starts {
+        undo(&mut bound, pidfile);
     }
 }
 
@@ -138,7 +147,7 @@ fn write_maps(maps: &[(Ids, IdMap, Via)], caller: &Caller) -> std::result::Resul
                 file.and_then(|file| sys::write_once(file.as_fd(), &map.text()))
                     .map_err(|error| Outcome::Errno(error.raw()))
             }
-            Via::Program => start_program(*ids, map, caller.pid)
+            Via::Program => start_program(*ids, map, caller)
                 .map(|(pid, output)| running.push(Running { part, pid, output })),
         };
         if let Err(error) = started {
@@ -208,11 +217,15 @@ fn listen(output: BorrowedFd<'_>, caller: &Caller) -> Option<Vec<u8>> {
 }
 
 /// Starts newuidmap or newgidmap for the caller; gives its PID and what it says on standard error.
-fn start_program(ids: Ids, map: &IdMap, pid: i32) -> std::result::Result<(i32, OwnedFd), Outcome> {
+fn start_program(
+    ids: Ids,
+    map: &IdMap,
+    caller: &Caller,
+) -> std::result::Result<(i32, OwnedFd), Outcome> {
     let errno = |error: sys::Error| Outcome::Errno(error.raw());
     let word = |text: String| CString::new(text).map_err(|_| Outcome::Errno(libc::EINVAL));
     let program = word(ids.helper().to_owned())?;
-    let mut words = vec![program.clone(), word(pid.to_string())?];
+    let mut words = vec![program.clone(), word(caller.pid.to_string())?];
     for extent in map.extents() {
         for number in [extent.inside(), extent.outside(), extent.count()] {
             words.push(word(number.to_string())?);
@@ -226,6 +239,7 @@ fn start_program(ids: Ids, map: &IdMap, pid: i32) -> std::result::Result<(i32, O
             refused = Some(error);
             return 1;
         }
+        let _ = sys::set_blocked(caller.mask);
         let path = sys::variable("PATH");
         refused = Some(sys::execute(
             &program,

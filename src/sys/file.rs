@@ -449,6 +449,14 @@ pub(crate) fn socket_pair() -> Result<(OwnedFd, OwnedFd)> {
     Ok((super::owned(first.into())?, super::owned(second.into())?))
 }
 
+/// Sends a message over a socket. That nobody is there any more is an error, and no SIGPIPE (send(2),
+/// `MSG_NOSIGNAL`).
+pub(crate) fn send(socket: BorrowedFd<'_>, message: &[u8]) -> Result<()> {
+    use nix::sys::socket::MsgFlags;
+    nix::sys::socket::send(socket.as_raw_fd(), message, MsgFlags::MSG_NOSIGNAL)?;
+    Ok(())
+}
+
 /// Makes a standard stream refer to what `fd` does (dup2(2)); a program that is executed gets it.
 pub(crate) fn become_stream(stream: Stream, fd: BorrowedFd<'_>) -> Result<()> {
     let number = stream.number();

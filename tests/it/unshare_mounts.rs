@@ -51,6 +51,22 @@ fn what_was_private_stays_so_when_unchanged() {
     assert!(ran.lines().iter().all(|line| line.ends_with(" -")), "{ran}");
 }
 
+#[test]
+fn a_propagation_without_a_mount_namespace_changes_nothing() {
+    needs!(root());
+    let fields = || Tool::shell(FIELDS).run().ok().text();
+    let before = fields();
+    for propagation in ["slave", "shared", "private", "unchanged"] {
+        Tool::unshare()
+            .args(["--propagation", propagation])
+            .sh(FIELDS)
+            .run()
+            .ok()
+            .out(&format!("{before}\n"));
+    }
+    assert_eq!(fields(), before);
+}
+
 /// The mounts of this type that the program sees: where, and how.
 fn mounts_of(kind: &str) -> String {
     format!(r#"awk '/ - {kind} / {{ print($5, $6) }}' /proc/self/mountinfo"#)

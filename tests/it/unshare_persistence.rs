@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use nix::sys::signal::Signal;
+
 use crate::harness::*;
 
 /// The option's word, the kind, and the letter.
@@ -325,6 +327,43 @@ fn a_failure_undoes_the_binds() {
 }
 
 #[test]
+fn who_is_killed_half_way_leaves_no_bind() {
+    needs!(root(), command("strace"), ours("leaves them behind"));
+    for fork in ["", "--fork", "--init", "-pf --kill-child"] {
+        for signal in [Signal::SIGKILL, Signal::SIGINT] {
+            let files = Files::new();
+            let (trace, ran) = (files.at("trace"), files.at("ran"));
+            // The last of the binds is made, and held up.
+            let started = Tool::program("strace")
+                .args(["-f", "-o", &trace])
+                .arg("--inject=mount:delay_exit=400000:when=2")
+                .arg("unshare")
+                .line(fork)
+                .args(["uts", "net"].map(|word| format!("--{word}={}", files.at(word))))
+                .args(["touch", &ran])
+                .start();
+            eventually("both are bound", || {
+                (files.bound() == ["uts", "net"]).then_some(())
+            });
+            let parent = children(started.pid())[0];
+            kill(parent, signal);
+            let child_lives = fork == "--fork" || fork == "--init" || signal == Signal::SIGINT;
+            started.wait();
+            // Whose parent is killed goes on, unless it was to be killed too.
+            if !Path::new(&ran).exists() {
+                assert_eq!(files.bound(), [""; 0], "{fork} {signal}");
+            } else {
+                assert!(
+                    child_lives && !fork.is_empty(),
+                    "{fork} {signal}: the program ran"
+                );
+                assert_eq!(files.bound(), ["uts", "net"], "{fork} {signal}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_bind_that_fails_stops_the_program() {
     needs!(root());
     let files = Files::new();
@@ -364,6 +403,21 @@ fn a_mount_namespace_on_a_shared_mount() {
             assert_eq!(ran.lines(), ["1", "0"], "{ran}");
             ran.err_has(&format!("on {dir}/file failed: Invalid argument"));
         }
+    }
+}
+
+#[test]
+fn why_a_mount_namespace_cannot_be_bound_on_a_shared_mount() {
+    needs!(root(), ours("does not say why"));
+    let place = Place::new();
+    let dir = place.path().display();
+    for fork in ["", "-f", "--init"] {
+        let script = format!(
+            "mount -t tmpfs none {dir} && mount --make-shared {dir} && : >{dir}/file || exit 99
+             unshare --explain {fork} --mount={dir}/file echo it ran"
+        );
+        let ran = Tool::fixture().arg("-m").sh(&script).run().exits(1).out("");
+        ran.err_has(&format!("\n  cause: the mount {dir} is shared"));
     }
 }
 

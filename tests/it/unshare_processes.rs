@@ -479,6 +479,71 @@ fn the_terminal_stops_a_program_in_a_pid_namespace() {
 }
 
 #[test]
+fn what_the_terminal_sends_comes_once() {
+    needs!(
+        command("bash"),
+        command("perl"),
+        option("unshare", "--forward-signals")
+    );
+    // It goes to the whole foreground group: to us, and to the program.
+    let count = r#"$| = 1; $SIG{INT} = sub { print "<int>" }; print "<ready>"; sleep 1 for 1 .. 2; print "<over>\n""#;
+    for options in [
+        "--forward-signals",
+        "--forward-signals -U",
+        "--init --forward-signals",
+    ] {
+        if options.contains("--init") && (theirs() || !is_root()) {
+            continue;
+        }
+        let place = Place::new();
+        let script = place.script("count", &format!("#!/usr/bin/env perl\n{count}\n"));
+        let mut terminal = Terminal::shell();
+        terminal.types(&format!("unshare {options} {script}"));
+        terminal.expect("<ready>");
+        terminal.control('c');
+        let said = terminal.expect("<over>");
+        assert_eq!(said.matches("<int>").count(), 1, "{options}: {said:?}");
+        terminal.expect("[0]ready> ");
+    }
+}
+
+#[test]
+fn every_spelling_of_a_signal() {
+    for name in [
+        "KILL",
+        "SIGKILL",
+        "sigkill",
+        "kill",
+        "SigTerm",
+        "RTMIN+3",
+        "SIGRTMIN+3",
+        "RTMAX-3",
+        "CLD",
+        "POLL",
+    ] {
+        Tool::unshare()
+            .arg(format!("--kill-child={name}"))
+            .line("echo it ran")
+            .run()
+            .ok()
+            .out("it ran\n");
+    }
+}
+
+#[test]
+fn more_spellings_of_a_signal() {
+    needs!(ours("knows signals by some names only"));
+    for name in ["9", "1", "64", "RTMIN", "RTMAX", "sigrtmin", "IOT"] {
+        Tool::unshare()
+            .arg(format!("--kill-child={name}"))
+            .line("echo it ran")
+            .run()
+            .ok()
+            .out("it ran\n");
+    }
+}
+
+#[test]
 fn advice_on_a_terminal() {
     needs!(root(), command("bash"), ours("gives no advice"));
     let mut terminal = Terminal::shell();

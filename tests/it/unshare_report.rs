@@ -107,6 +107,131 @@ fn reports_of_a_death() {
 }
 
 #[test]
+fn reports_of_failures() {
+    needs!(status_fd(), root(), user_namespaces());
+    for (words, step, errno, message, code) in [
+        (
+            "nosuchprogram",
+            "exec",
+            Some("ENOENT"),
+            "failed to execute nosuchprogram: No such file or directory",
+            127,
+        ),
+        (
+            "-f /proc",
+            "exec",
+            Some("EACCES"),
+            "failed to execute /proc: Permission denied",
+            126,
+        ),
+        (
+            "--init nosuchprogram",
+            "exec",
+            Some("ENOENT"),
+            "failed to execute nosuchprogram: No such file or directory",
+            127,
+        ),
+        (
+            "-f -w /nonexistent true",
+            "directory",
+            Some("ENOENT"),
+            "cannot change directory to /nonexistent: No such file or directory",
+            1,
+        ),
+        (
+            "--init -R /nonexistent true",
+            "root",
+            Some("ENOENT"),
+            "cannot change root directory to '/nonexistent': No such file or directory",
+            1,
+        ),
+        (
+            "-U -S 5 true",
+            "setuid",
+            Some("EINVAL"),
+            "setuid() failed: Invalid argument",
+            1,
+        ),
+        (
+            "--mount-proc=/nonexistent true",
+            "mount",
+            Some("ENOENT"),
+            "mount /nonexistent failed: No such file or directory",
+            1,
+        ),
+        (
+            "--pidfile=/nonexistent/pid true",
+            "open",
+            Some("ENOENT"),
+            "cannot open /nonexistent/pid: No such file or directory",
+            1,
+        ),
+        (
+            "--map-users=0:0:0 true",
+            "command-line",
+            None,
+            "--map-users: range 0:0:0 has a count of 0",
+            1,
+        ),
+        (
+            "--pivot-root true",
+            "command-line",
+            None,
+            "--pivot-root needs --root: the directory to pivot to",
+            1,
+        ),
+    ] {
+        let tool = Tool::unshare().arg("--status-fd=3").line(words);
+        let (reports, _, ended) = reports(tool);
+        // Without a fork the program's process is there and set up before it can be known to fail.
+        let before = usize::from(words == "nosuchprogram");
+        assert_eq!(
+            (reports.len(), ended),
+            (before + 1, code),
+            "{words}: {reports:?}"
+        );
+        let error = &reports[before]["error"];
+        assert_eq!(error["step"], step, "{words}: {error}");
+        assert_eq!(error["errno"].as_str(), errno, "{words}: {error}");
+        assert_eq!(error["message"], message, "{words}: {error}");
+        // Why, where that is known; what was looked at where it is not.
+        assert_eq!(
+            error["cause"].is_string(),
+            errno.is_some(),
+            "{words}: {error}"
+        );
+    }
+}
+
+#[test]
+fn reports_of_what_a_helper_program_says() {
+    needs!(status_fd(), Subordinate::there());
+    let user = Subordinate::user();
+    let (first, count) = user.uids;
+    let words = format!(
+        "--status-fd=3 --map-users=0:{first}:{} echo it ran",
+        count + 1
+    );
+    let script = format!(
+        "exec setpriv --reuid {} --regid {} --clear-groups unshare {words} 3>&1",
+        user.uid, user.gid
+    );
+    let ran = Tool::shell(&script).run().exits(1);
+    let report: Value = serde_json::from_str(&ran.text()).expect("one line of JSON");
+    let error = &report["error"];
+    assert_eq!(error["step"], "map");
+    let message = error["message"].as_str().expect("text");
+    assert!(
+        message.starts_with("newuidmap failed: exit status 1: newuidmap: uid range"),
+        "{message}"
+    );
+    assert!(
+        error["cause"].is_string() && error["hint"].is_string(),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_reader_sees_reports_as_they_happen_and_their_end() {
     needs!(status_fd());
     let place = Place::new();

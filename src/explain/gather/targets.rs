@@ -47,7 +47,7 @@ pub(super) fn target(pid: i32, kind: Option<Kind>) -> Target {
     Target {
         pid,
         kind,
-        proc_is_there: Some(sys::lstat("/proc/self".as_ref()).is_ok()),
+        proc_is_there: Some(sys::stat("/proc/self".as_ref()).is_ok()),
         hidden: proc.as_ref().map(hides),
         exists,
         state: status.as_ref().map(|status| status.state),

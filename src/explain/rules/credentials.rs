@@ -3,28 +3,26 @@
 use libc::{EACCES, EINVAL, EPERM, ERANGE};
 
 use super::maps::inner;
-use super::{Case, Rule, because, lacks};
+use super::{Case, Finding, because, lacks};
 use crate::explain::facts::{Capability, holds};
-use crate::failure::{Cause, Stage};
+use crate::failure::Stage;
 use crate::plan::value::Setgroups;
 
-pub(super) const RULES: &[Rule] = &[
+rules![
     Rule {
         id: "setgroups-file-order",
         step: "setgroups-file",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "setgroups cannot be allowed where it was denied, nor denied once gid_map is written.",
         advice: "Say --setgroups together with the option that makes the user namespace.",
-        is_certain: true,
         find: setgroups_file,
     },
     Rule {
         id: "setgroups-file-privilege",
         step: "setgroups-file",
-        errors: &[EACCES, EPERM],
+        errors: [EACCES, EPERM],
         about: "CAP_SYS_ADMIN is missing in this user namespace.",
         advice: "Add -U.",
-        is_certain: true,
         find: |case| {
             let lacks = lacks(case, Capability::SysAdmin)?;
             because(
@@ -36,10 +34,9 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "clock-range",
         step: "clock",
-        errors: &[ERANGE],
+        errors: [ERANGE],
         about: "The clock would be negative, or too large.",
         advice: "The range that is accepted is named.",
-        is_certain: true,
         find: |case| {
             let Stage::Clock { clock, seconds } = case.stage else {
                 return None;
@@ -57,10 +54,9 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "clock-privilege",
         step: "clock",
-        errors: &[EPERM, EACCES],
+        errors: [EPERM, EACCES],
         about: "CAP_SYS_TIME is missing.",
         advice: "Add -r, or run with it.",
-        is_certain: true,
         find: |case| {
             let lacks = lacks(case, Capability::SysTime)?;
             because(lacks, "add -r, or run with CAP_SYS_TIME")
@@ -69,10 +65,9 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "setgroups-denied",
         step: "setgroups",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "setgroups is denied in the user namespace.",
         advice: "Add --preserve-credentials (nsenter, setns), or leave --setgid and --groups out.",
-        is_certain: true,
         find: |case| {
             (case.facts.setgroups == Some(Setgroups::Deny)).then(|| {
                 because(
@@ -85,10 +80,9 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "setgroups-no-map",
         step: "setgroups",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "gid_map is not written, so groups cannot be set.",
         advice: "Map groups.",
-        is_certain: true,
         find: |case| {
             case.facts.gid_map.as_ref()?.extents().is_empty().then(|| {
                 because(
@@ -101,19 +95,17 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "setgroups-privilege",
         step: "setgroups",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "CAP_SETGID is missing.",
         advice: "Run as root, or enter a user namespace where we have it.",
-        is_certain: true,
         find: |case| because(lacks(case, Capability::Setgid)?, "run as root, or add -U"),
     },
     Rule {
         id: "setgroups-unmapped",
         step: "setgroups",
-        errors: &[EINVAL],
+        errors: [EINVAL],
         about: "A group is not mapped inside.",
         advice: "The groups that are mapped are named.",
-        is_certain: true,
         find: |case| {
             let map = case.facts.gid_map.as_ref()?;
             because(
@@ -125,46 +117,41 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "setgid-unmapped",
         step: "setgid",
-        errors: &[EINVAL],
+        errors: [EINVAL],
         about: "The group is not mapped inside.",
         advice: "The groups that are mapped are named.",
-        is_certain: true,
         find: unmapped_inside,
     },
     Rule {
         id: "setuid-unmapped",
         step: "setuid",
-        errors: &[EINVAL],
+        errors: [EINVAL],
         about: "The user is not mapped inside.",
         advice: "The users that are mapped are named.",
-        is_certain: true,
         find: unmapped_inside,
     },
     Rule {
         id: "setgid-privilege",
         step: "setgid",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "CAP_SETGID is missing.",
         advice: "Run as root, or in a user namespace of your own (-r).",
-        is_certain: true,
         find: |case| because(lacks(case, Capability::Setgid)?, "run as root, or add -r"),
     },
     Rule {
         id: "setuid-privilege",
         step: "setuid",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "CAP_SETUID is missing.",
         advice: "Run as root, or in a user namespace of your own (-r).",
-        is_certain: true,
         find: |case| because(lacks(case, Capability::Setuid)?, "run as root, or add -r"),
     },
     Rule {
         id: "owner-privilege",
         step: "owner",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "Only who has CAP_SETUID and CAP_SETGID can make somebody else the owner.",
         advice: "Run as root.",
-        is_certain: true,
         find: |case| {
             let lacks =
                 lacks(case, Capability::Setgid).or_else(|| lacks(case, Capability::Setuid))?;
@@ -173,7 +160,7 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-fn setgroups_file(case: &Case<'_>) -> Option<Cause> {
+fn setgroups_file(case: &Case<'_>) -> Option<Finding> {
     let hint = "say --setgroups together with the option that makes the user namespace (-U, -r)";
     if case.facts.setgroups == Some(Setgroups::Deny) {
         return because(
@@ -190,7 +177,7 @@ fn setgroups_file(case: &Case<'_>) -> Option<Cause> {
     })?
 }
 
-fn unmapped_inside(case: &Case<'_>) -> Option<Cause> {
+fn unmapped_inside(case: &Case<'_>) -> Option<Finding> {
     let (id, what, file, map) = match case.stage {
         Stage::Uid(uid) => (*uid, "user", "uid_map", case.facts.uid_map.as_ref()?),
         Stage::Gid(gid) => (*gid, "group", "gid_map", case.facts.gid_map.as_ref()?),

@@ -4,55 +4,50 @@ use libc::{EACCES, EINVAL, ENOENT, ENOSYS, EPERM, ESRCH};
 
 use super::mounts::blocked;
 use super::unshare::config_option;
-use super::{Case, Rule, because, filtered, lacks};
+use super::{Case, Finding, because, filtered, lacks, perhaps};
 use crate::explain::facts::{Capability, Namespace, Relation, Target};
-use crate::failure::{Cause, Stage};
+use crate::failure::Stage;
 use crate::plan::Kind;
 
-pub(super) const RULES: &[Rule] = &[
+rules![
     Rule {
         id: "target-gone",
         step: "target",
-        errors: &[ENOENT, ESRCH],
+        errors: [ENOENT, ESRCH],
         about: "There is no such process in the PID namespace that we are in.",
         advice: "Look the PID up here: ps -e. In a container PIDs are others than outside.",
-        is_certain: true,
         find: gone,
     },
     Rule {
         id: "target-zombie",
         step: "target",
-        errors: &[ENOENT, ESRCH],
+        errors: [ENOENT, ESRCH],
         about: "The process has ended and waits for its parent (a zombie).",
         advice: "It has no namespaces any more; take another process.",
-        is_certain: true,
         find: zombie,
     },
     Rule {
         id: "open-gone",
         step: "open",
-        errors: &[ENOENT, ESRCH],
+        errors: [ENOENT, ESRCH],
         about: "There is no such process in the PID namespace that we are in.",
         advice: "Look the PID up here: ps -e. In a container PIDs are others than outside.",
-        is_certain: true,
         find: gone,
     },
     Rule {
         id: "open-zombie",
         step: "open",
-        errors: &[ENOENT, ESRCH],
+        errors: [ENOENT, ESRCH],
         about: "The process has ended and waits for its parent (a zombie).",
         advice: "It has no namespaces any more; take another process.",
-        is_certain: true,
         find: zombie,
     },
     Rule {
         id: "open-kind",
         step: "open",
-        errors: &[ENOENT],
+        errors: [ENOENT],
         about: "This kernel has no namespaces of this kind.",
         advice: "The kernel must be built with the option that is named.",
-        is_certain: true,
         find: |case| {
             let kind = target(case)?.kind?;
             (!case.facts.kinds?.has(kind)).then(|| {
@@ -66,56 +61,50 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "open-path",
         step: "open",
-        errors: &[ENOENT, libc::ENOTDIR, EACCES],
+        errors: [ENOENT, libc::ENOTDIR, EACCES],
         about: "A part of the path is missing, is no directory, or may not be searched.",
         advice: "The part is named.",
-        is_certain: true,
         find: |case| blocked(case.facts.place.as_ref()?, "correct the path"),
     },
     Rule {
         id: "open-traced",
         step: "open",
-        errors: &[EACCES, EPERM],
+        errors: [EACCES, EPERM],
         about: "We may not look into the process: it runs as another user, or is not dumpable.",
         advice: "Run as root; or as the same user, with -U.",
-        is_certain: true,
         find: other_user,
     },
     Rule {
         id: "open-refused",
         step: "open",
-        errors: &[EACCES, EPERM],
+        errors: [EACCES, EPERM],
         about: "We may not look into the process, and neither its user nor ours says why.",
         advice: "Either it is in a user namespace that is not below ours, or it has capabilities that we lack, or a \
                 security module refuses.",
-        is_certain: false,
         find: not_traced,
     },
     Rule {
         id: "setns-seccomp",
         step: "setns",
-        errors: &[EPERM, EACCES, ENOSYS],
+        errors: [EPERM, EACCES, ENOSYS],
         about: "A seccomp filter refuses setns(2).",
         advice: "Use another seccomp profile, or --cap-add SYS_ADMIN.",
-        is_certain: true,
         find: |case| filtered(case, "setns(2)", case.facts.setns_probe, libc::EBADF),
     },
     Rule {
         id: "setns-privilege",
         step: "setns",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "CAP_SYS_ADMIN is missing in our own user namespace, which every kind but the user namespace takes.",
         advice: "Add -U, to enter the user namespace that owns it too; or run as root.",
-        is_certain: true,
         find: privilege,
     },
     Rule {
         id: "setns-chroot-privilege",
         step: "setns",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "CAP_SYS_CHROOT is missing, which a mount namespace takes.",
         advice: "Run with it (container: --cap-add SYS_CHROOT).",
-        is_certain: true,
         find: |case| {
             entered(case)?.iter().find(|one| one.asked == Kind::Mnt)?;
             // With the user namespace come all capabilities.
@@ -132,28 +121,25 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "setns-owner",
         step: "setns",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "We have no CAP_SYS_ADMIN in the user namespace that owns it: another user made it.",
         advice: "Run as the user who made it, or as root.",
-        is_certain: true,
         find: owned_by_other,
     },
     Rule {
         id: "setns-outside",
         step: "setns",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "It belongs to a user namespace that is neither ours nor below ours: an ancestor, or a foreign one.",
         advice: "This is impossible by design; start from outside.",
-        is_certain: true,
         find: outside,
     },
     Rule {
         id: "setns-traced",
         step: "setns",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "We may not look into the process: it runs as another user, or is not dumpable.",
         advice: "Run as root; or as the same user, with -U.",
-        is_certain: true,
         find: |case| {
             // The kernel asks for no more than that of who can open its files.
             entered(case)?.iter().find(|one| one.closed.is_some())?;
@@ -163,11 +149,10 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "setns-refused",
         step: "setns",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "We may not look into the process, and neither its user nor ours says why.",
         advice: "Either it is in a user namespace that is not below ours, or it has capabilities that we lack, or a \
                 security module refuses.",
-        is_certain: false,
         find: |case| {
             entered(case)?.iter().find(|one| one.closed.is_some())?;
             not_traced(case)
@@ -176,10 +161,9 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "setns-own-user",
         step: "setns",
-        errors: &[EINVAL],
+        errors: [EINVAL],
         about: "It is the user namespace that we are in, which cannot be entered again.",
         advice: "Leave -U out.",
-        is_certain: true,
         find: |case| {
             let is_own = |one: &&Namespace| one.asked == Kind::User && one.is_ours == Some(true);
             entered(case)?.iter().find(is_own)?;
@@ -192,10 +176,9 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "setns-pid-ancestor",
         step: "setns",
-        errors: &[EINVAL],
+        errors: [EINVAL],
         about: "The PID namespace is not below ours: only descendants can be entered.",
         advice: "Start from outside.",
-        is_certain: true,
         find: |case| {
             let is_above = |one: &&Namespace| one.descends == Some(false);
             entered(case)?.iter().find(is_above)?;
@@ -208,10 +191,9 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "setns-no-namespace",
         step: "setns",
-        errors: &[EINVAL],
+        errors: [EINVAL],
         about: "The file is no namespace.",
         advice: "Take a file of /proc/PID/ns, or one on which a namespace was bound.",
-        is_certain: true,
         find: |case| {
             let is_none = |one: &&Namespace| one.is_namespace == Some(false);
             let one = entered(case)?.iter().find(is_none)?;
@@ -227,19 +209,17 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "setns-kind",
         step: "setns",
-        errors: &[EINVAL],
+        errors: [EINVAL],
         about: "The file is a namespace of another kind.",
         advice: "The real kind is named.",
-        is_certain: true,
         find: wrong_kind,
     },
     Rule {
         id: "setns-missing-kind",
         step: "setns",
-        errors: &[EINVAL],
+        errors: [EINVAL],
         about: "This kernel has no namespaces of this kind.",
         advice: "The kernel must be built with the option that is named.",
-        is_certain: true,
         find: |case| {
             let kinds = case.facts.kinds?;
             let one = entered(case)?.iter().find(|one| !kinds.has(one.asked))?;
@@ -255,10 +235,9 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "setns-ended",
         step: "setns",
-        errors: &[ESRCH],
+        errors: [ESRCH],
         about: "The process has ended.",
         advice: "Take another one; a namespace that must outlive its processes can be bound on a file.",
-        is_certain: true,
         find: |case| zombie(case).or_else(|| gone(case)),
     },
 ];
@@ -272,7 +251,7 @@ fn entered<'a>(case: &'a Case<'_>) -> Option<&'a [Namespace]> {
     (!namespaces.is_empty()).then_some(namespaces)
 }
 
-fn gone(case: &Case<'_>) -> Option<Cause> {
+fn gone(case: &Case<'_>) -> Option<Finding> {
     let target = target(case)?;
     let pid = target.pid;
     if target.proc_is_there == Some(false) {
@@ -296,7 +275,7 @@ fn gone(case: &Case<'_>) -> Option<Cause> {
     )
 }
 
-fn zombie(case: &Case<'_>) -> Option<Cause> {
+fn zombie(case: &Case<'_>) -> Option<Finding> {
     let target = target(case)?;
     matches!(target.state?, b'Z' | b'X').then(|| {
         because(
@@ -309,7 +288,7 @@ fn zombie(case: &Case<'_>) -> Option<Cause> {
     })?
 }
 
-fn other_user(case: &Case<'_>) -> Option<Cause> {
+fn other_user(case: &Case<'_>) -> Option<Finding> {
     let target = target(case)?;
     let pid = target.pid;
     // With it the kernel asks no further, in our own user namespace and below.
@@ -348,7 +327,7 @@ fn other_user(case: &Case<'_>) -> Option<Cause> {
     None
 }
 
-fn not_traced(case: &Case<'_>) -> Option<Cause> {
+fn not_traced(case: &Case<'_>) -> Option<Finding> {
     let pid = target(case)?.pid;
     // Without it all that a process of our own user lacks is what it holds more than we.
     let capabilities = if case.facts.has(Capability::SysPtrace)? {
@@ -356,7 +335,7 @@ fn not_traced(case: &Case<'_>) -> Option<Cause> {
     } else {
         "it has capabilities that we lack, or "
     };
-    because(
+    perhaps(
         format!(
             "we may not look into process {pid}: either it is in a user namespace that is neither ours nor below ours, \
              or {capabilities}a security module refuses"
@@ -365,7 +344,7 @@ fn not_traced(case: &Case<'_>) -> Option<Cause> {
     )
 }
 
-fn privilege(case: &Case<'_>) -> Option<Cause> {
+fn privilege(case: &Case<'_>) -> Option<Finding> {
     let namespaces = entered(case)?;
     let lacks = lacks(case, Capability::SysAdmin)?;
     // A user namespace brings the capabilities for the others along.
@@ -387,7 +366,7 @@ fn privilege(case: &Case<'_>) -> Option<Cause> {
     )
 }
 
-fn owned_by_other(case: &Case<'_>) -> Option<Cause> {
+fn owned_by_other(case: &Case<'_>) -> Option<Finding> {
     let lacks = lacks(case, Capability::SysAdmin)?;
     let uid = case.facts.uid?;
     let one = entered(case)?.iter().find(|one| {
@@ -404,7 +383,7 @@ fn owned_by_other(case: &Case<'_>) -> Option<Cause> {
     )
 }
 
-fn outside(case: &Case<'_>) -> Option<Cause> {
+fn outside(case: &Case<'_>) -> Option<Finding> {
     let one = entered(case)?
         .iter()
         .find(|one| one.owner == Some(Relation::Outside))?;
@@ -421,7 +400,7 @@ fn outside(case: &Case<'_>) -> Option<Cause> {
     )
 }
 
-fn wrong_kind(case: &Case<'_>) -> Option<Cause> {
+fn wrong_kind(case: &Case<'_>) -> Option<Finding> {
     let (asked, found) = match case.stage {
         Stage::WrongKind { asked, found } => (*asked, *found),
         _ => {

@@ -5,49 +5,45 @@ use std::ffi::OsString;
 use libc::{E2BIG, EACCES, EAGAIN, ELOOP, ENOENT, ENOTDIR, ETXTBSY};
 
 use super::mounts::blocked;
-use super::{Case, Rule, because};
-use crate::explain::facts::{Need, Place, Program};
+use super::{Case, Finding, because};
+use crate::explain::facts::{Need, Place, Program, Role};
 use crate::explain::program::{Format, machine_name, own_machine};
-use crate::failure::{Cause, Executed, Stage};
+use crate::failure::{Executed, Stage};
 use crate::plan::Word;
 
-pub(super) const RULES: &[Rule] = &[
+rules![
     Rule {
         id: "exec-needs",
         step: "exec",
-        errors: &[ENOENT, ENOTDIR],
+        errors: [ENOENT, ENOTDIR],
         about: "The program is there, and the interpreter of its #! line or the loader of its ELF header is not.",
         advice: "The missing file is named; a static program needs none.",
-        is_certain: true,
         find: needs,
     },
     Rule {
         id: "exec-no-shell",
         step: "exec",
-        errors: &[ENOENT],
+        errors: [ENOENT],
         about: "The program is neither ELF nor has it a #! line, and there is no /bin/sh to run it.",
         advice: "Add a #! line, or a /bin/sh.",
-        is_certain: true,
         find: |case| {
-            let program = program(case)?;
-            (program.is_file && program.format.as_ref()? == &Format::Other).then(|| {
-                because(
-                    format!(
-                        "{} has no #! line and is no ELF file, so /bin/sh is to run it, which is not there",
-                        Word(program.found.as_ref()?)
-                    ),
-                    "add a #! line with an interpreter that is there",
-                )
-            })?
+            let by_shell = |need: &&Need| need.role == Role::Shell && !need.exists;
+            let need = program(case)?.needs.iter().find(by_shell)?;
+            because(
+                format!(
+                    "{} has no #! line and is no ELF file, so /bin/sh is to run it, which is not there",
+                    Word(&need.by)
+                ),
+                "add a #! line with an interpreter that is there",
+            )
         },
     },
     Rule {
         id: "exec-elsewhere",
         step: "exec",
-        errors: &[ENOENT],
+        errors: [ENOENT],
         about: "The program is not in this root directory: PATH or SHELL are the caller's, and fit another root.",
         advice: "Add --env (nsenter), set PATH, or name a program such as /bin/sh.",
-        is_certain: true,
         find: |case| {
             let (executed, program) = (executed(case)?, program(case)?);
             (program.found.is_none() && executed.elsewhere && executed.own_environment)
@@ -57,19 +53,17 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "exec-not-found",
         step: "exec",
-        errors: &[ENOENT, ENOTDIR],
+        errors: [ENOENT, ENOTDIR],
         about: "The program is in no directory of PATH, or its path leads nowhere.",
         advice: "The part of the path that is missing is named.",
-        is_certain: true,
         find: not_found,
     },
     Rule {
         id: "exec-directory",
         step: "exec",
-        errors: &[EACCES],
+        errors: [EACCES],
         about: "It is a directory.",
         advice: "Name a program.",
-        is_certain: true,
         find: |case| {
             let program = program(case)?;
             program.is_directory.then(|| {
@@ -83,10 +77,9 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "exec-no-file",
         step: "exec",
-        errors: &[EACCES],
+        errors: [EACCES],
         about: "It is a device, a FIFO or a socket.",
         advice: "Name a program.",
-        is_certain: true,
         find: |case| {
             let program = program(case)?;
             let found = program.found.as_ref()?;
@@ -101,10 +94,9 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "exec-noexec",
         step: "exec",
-        errors: &[EACCES],
+        errors: [EACCES],
         about: "The program lies on a mount with noexec.",
         advice: "Copy it elsewhere, or mount without noexec.",
-        is_certain: true,
         find: |case| {
             let program = program(case)?;
             program.noexec?.then(|| {
@@ -121,19 +113,17 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "exec-no-x",
         step: "exec",
-        errors: &[EACCES],
+        errors: [EACCES],
         about: "The program has no x bit for us.",
         advice: "chmod +x FILE",
-        is_certain: true,
         find: no_x,
     },
     Rule {
         id: "exec-closed",
         step: "exec",
-        errors: &[EACCES],
+        errors: [EACCES],
         about: "A directory on the way to the program may not be searched.",
         advice: "The directory is named.",
-        is_certain: true,
         find: |case| {
             let place = as_place(case)?;
             blocked(&place, "chmod +x it, or run as its owner")
@@ -142,10 +132,9 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "exec-needs-x",
         step: "exec",
-        errors: &[EACCES],
+        errors: [EACCES],
         about: "The interpreter or loader of the program may not be executed.",
         advice: "chmod +x it, or mount without noexec.",
-        is_certain: true,
         find: |case| {
             let program = program(case)?;
             let need = program
@@ -165,10 +154,9 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "exec-processes",
         step: "exec",
-        errors: &[EAGAIN],
+        errors: [EAGAIN],
         about: "RLIMIT_NPROC was exceeded when the user changed.",
         advice: "Raise the limit: ulimit -u.",
-        is_certain: true,
         find: |case| {
             let limit = case.facts.processes.limit?;
             because(
@@ -182,11 +170,10 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "exec-too-big",
         step: "exec",
-        errors: &[E2BIG],
+        errors: [E2BIG],
         about: "Arguments and environment together are larger than a quarter of RLIMIT_STACK, or one of them is \
                 larger than 128 KiB.",
         advice: "Pass less, by xargs(1) or in a file.",
-        is_certain: true,
         find: |_| {
             because(
                 "either one argument is larger than 32 pages, or all and the environment together are larger than a \
@@ -198,10 +185,9 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "exec-busy",
         step: "exec",
-        errors: &[ETXTBSY],
+        errors: [ETXTBSY],
         about: "Somebody has the program open for writing.",
         advice: "Wait until it is written.",
-        is_certain: true,
         find: |case| {
             because(
                 format!(
@@ -215,10 +201,9 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "exec-loop",
         step: "exec",
-        errors: &[ELOOP],
+        errors: [ELOOP],
         about: "Too many symbolic links, or interpreters of interpreters.",
         advice: "Name the program itself.",
-        is_certain: true,
         find: |_| {
             because(
                 "either symbolic links lead in a circle, or #! lines name scripts more than 4 deep",
@@ -239,14 +224,11 @@ fn program<'a>(case: &'a Case<'_>) -> Option<&'a Program> {
     case.facts.program.as_ref()
 }
 
-fn needs(case: &Case<'_>) -> Option<Cause> {
+fn needs(case: &Case<'_>) -> Option<Finding> {
     let (executed, program) = (executed(case)?, program(case)?);
-    let Need {
-        by,
-        is_interpreter,
-        path,
-        ..
-    } = program.needs.iter().find(|need| !need.exists)?;
+    let missing = |need: &&Need| !need.exists && need.role != Role::Shell;
+    let Need { by, role, path, .. } = program.needs.iter().find(missing)?;
+    let is_interpreter = *role == Role::Interpreter;
     if let Some(name) = path.to_str().and_then(|path| path.strip_suffix('\r')) {
         return because(
             format!(
@@ -256,7 +238,7 @@ fn needs(case: &Case<'_>) -> Option<Cause> {
             format!("take it away: sed -i 's/\\r$//' {}", Word(by)),
         );
     }
-    let what = if *is_interpreter {
+    let what = if is_interpreter {
         "the interpreter of its #! line"
     } else {
         "the loader that its ELF header names"
@@ -281,7 +263,7 @@ fn needs(case: &Case<'_>) -> Option<Cause> {
     because(cause, hint)
 }
 
-fn elsewhere(executed: &Executed, program: &Program) -> Option<Cause> {
+fn elsewhere(executed: &Executed, program: &Program) -> Option<Finding> {
     let file = Word(&executed.file);
     if executed.is_shell {
         return because(
@@ -315,7 +297,7 @@ fn list(directories: &[OsString]) -> String {
     Word(directories.join(":").as_ref()).to_string()
 }
 
-fn not_there(program: &Program, executed: &Executed, hint: &str) -> Option<Cause> {
+fn not_there(program: &Program, executed: &Executed, hint: &str) -> Option<Finding> {
     let place = Place {
         path: executed.file.clone(),
         obstacle: program.obstacle.clone(),
@@ -324,7 +306,7 @@ fn not_there(program: &Program, executed: &Executed, hint: &str) -> Option<Cause
     blocked(&place, hint)
 }
 
-fn not_found(case: &Case<'_>) -> Option<Cause> {
+fn not_found(case: &Case<'_>) -> Option<Finding> {
     let (executed, program) = (executed(case)?, program(case)?);
     if program.found.is_some() || (executed.elsewhere && executed.own_environment) {
         return None;
@@ -345,7 +327,7 @@ fn not_found(case: &Case<'_>) -> Option<Cause> {
     )
 }
 
-fn no_x(case: &Case<'_>) -> Option<Cause> {
+fn no_x(case: &Case<'_>) -> Option<Finding> {
     let program = program(case)?;
     let found = program.found.as_ref()?;
     if !program.is_file || program.may_execute? || program.noexec == Some(true) {

@@ -2,20 +2,19 @@
 
 use libc::ENOENT;
 
-use super::{Case, Rule, because};
+use super::{Case, Finding, because};
 use crate::explain::facts::Capability;
 use crate::explain::gather::sub_file;
-use crate::failure::{Cause, Stage};
+use crate::failure::Stage;
 use crate::plan::{IdMap, Ids, Word};
 
-pub(super) const RULES: &[Rule] = &[
+rules![
     Rule {
         id: "helper-missing",
         step: "map",
-        errors: &[ENOENT],
+        errors: [ENOENT],
         about: "newuidmap or newgidmap is not installed.",
         advice: "Install uidmap (Debian, Ubuntu) or shadow-utils (Fedora, SUSE, Arch: shadow).",
-        is_certain: true,
         find: |case| {
             let (ids, _) = helper_map(case)?;
             case.facts.helper.as_ref()?.path.is_none().then(|| {
@@ -29,19 +28,17 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "helper-powerless",
         step: "map",
-        errors: &[],
+        errors: [],
         about: "newuidmap or newgidmap has neither a set-user-ID bit of root nor file capabilities.",
         advice: "Give it one of them.",
-        is_certain: true,
         find: powerless,
     },
     Rule {
         id: "helper-nosuid",
         step: "map",
-        errors: &[],
+        errors: [],
         about: "newuidmap or newgidmap lies on a mount with nosuid.",
         advice: "Use a mount without it.",
-        is_certain: true,
         find: |case| {
             helper_map(case)?;
             let helper = case.facts.helper.as_ref()?;
@@ -60,10 +57,9 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "helper-no-new-privs",
         step: "map",
-        errors: &[],
+        errors: [],
         about: "no_new_privs is set, so newuidmap and newgidmap have no privilege.",
         advice: "Start without it: NoNewPrivileges=no in a systemd service, or another sandbox.",
-        is_certain: true,
         find: |case| {
             let (ids, _) = helper_map(case)?;
             (case.facts.no_new_privs? && !may_map(case)?).then(|| {
@@ -77,11 +73,10 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "helper-ranges",
         step: "map",
-        errors: &[],
+        errors: [],
         about: "A range of the map is not in /etc/subuid or /etc/subgid, by our name or number; or nothing at all \
                 is there for us.",
         advice: "The line to add is named.",
-        is_certain: true,
         find: ranges,
     },
 ];
@@ -103,7 +98,7 @@ fn may_map(case: &Case<'_>) -> Option<bool> {
     })
 }
 
-fn powerless(case: &Case<'_>) -> Option<Cause> {
+fn powerless(case: &Case<'_>) -> Option<Finding> {
     let (ids, _) = helper_map(case)?;
     let helper = case.facts.helper.as_ref()?;
     let path = Word(helper.path.as_ref()?);
@@ -122,7 +117,7 @@ fn powerless(case: &Case<'_>) -> Option<Cause> {
     )
 }
 
-fn ranges(case: &Case<'_>) -> Option<Cause> {
+fn ranges(case: &Case<'_>) -> Option<Finding> {
     let (ids, text) = helper_map(case)?;
     let subids = case
         .facts

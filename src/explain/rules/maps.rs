@@ -2,10 +2,10 @@
 
 use libc::{EACCES, EINVAL, EPERM};
 
-use super::{Case, Rule, apparmor, because, lacks};
+use super::{Case, Finding, apparmor, because, lacks, perhaps};
 use crate::explain::facts::{Capability, holds};
 use crate::explain::gather::sub_file;
-use crate::failure::{Cause, Stage};
+use crate::failure::Stage;
 use crate::plan::value::Setgroups;
 use crate::plan::{IdMap, Ids};
 
@@ -13,24 +13,22 @@ use crate::plan::{IdMap, Ids};
 const EXTENTS: usize = 340;
 const OLD_EXTENTS: usize = 5;
 
-pub(super) const RULES: &[Rule] = &[
+rules![
     Rule {
         id: "map-privilege",
         step: "map",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "More than one ID, or one that is not our own, is mapped without CAP_SETUID or CAP_SETGID in the \
                 parent user namespace.",
         advice: "Use newuidmap(1) and newgidmap(1) with ranges in /etc/subuid and /etc/subgid, or run as root.",
-        is_certain: true,
         find: privilege,
     },
     Rule {
         id: "map-setgroups",
         step: "map",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "gid_map is written without privilege while setgroups is allowed.",
         advice: "Add --setgroups=deny.",
-        is_certain: true,
         find: |case| {
             let (ids, _, outside) = map(case)?;
             let allowed = case.facts.setgroups == Some(Setgroups::Allow);
@@ -46,46 +44,33 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "map-root",
         step: "map",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "User 0 of the parent user namespace is mapped, which takes CAP_SETFCAP there since Linux 5.12.",
         advice: "Keep CAP_SETFCAP, or map other users with --map-users.",
-        is_certain: true,
-        find: root_outside,
-    },
-    Rule {
-        id: "map-root-own",
-        step: "map",
-        errors: &[EPERM],
-        about: "As above, where what we had in the parent can no longer be seen.",
-        advice: "Keep CAP_SETFCAP, or map other users with --map-users.",
-        is_certain: false,
-        find: root_own,
+        find: root,
     },
     Rule {
         id: "map-apparmor",
         step: "map",
-        errors: &[EPERM, EACCES],
+        errors: [EPERM, EACCES],
         about: "AppArmor has taken the capabilities away in the new user namespace.",
         advice: "Give the binary an AppArmor profile with \"userns,\", or run as root.",
-        is_certain: true,
         find: apparmor,
     },
     Rule {
         id: "map-unmapped",
         step: "map",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "An outer ID of the map does not exist in the parent user namespace.",
         advice: "Map IDs that are in the parent's own map.",
-        is_certain: true,
         find: unmapped,
     },
     Rule {
         id: "map-capabilities",
         step: "map",
-        errors: &[EPERM, EACCES],
+        errors: [EPERM, EACCES],
         about: "We have no CAP_SYS_ADMIN in the user namespace whose map is written.",
         advice: "A security module may take it away.",
-        is_certain: true,
         find: |case| {
             let (_, _, outside) = map(case)?;
             let lacks = lacks(case, Capability::SysAdmin).filter(|_| !outside)?;
@@ -98,11 +83,10 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "map-form",
         step: "map",
-        errors: &[EINVAL],
+        errors: [EINVAL],
         about: "Ranges of the map overlap, a count is 0, or there are more than 340 of them (5 before Linux 4.15) \
                 or a page or more of text.",
         advice: "Correct the ranges.",
-        is_certain: true,
         find: form,
     },
 ];
@@ -115,7 +99,7 @@ fn map<'a>(case: &'a Case<'_>) -> Option<(Ids, &'a [u8], bool)> {
     }
 }
 
-fn privilege(case: &Case<'_>) -> Option<Cause> {
+fn privilege(case: &Case<'_>) -> Option<Finding> {
     let (ids, text, outside) = map(case)?;
     let capability = match ids {
         Ids::Uid => Capability::Setuid,
@@ -137,10 +121,6 @@ fn privilege(case: &Case<'_>) -> Option<Cause> {
     )
 }
 
-/// What to do where user 0 cannot be mapped.
-const KEEP_SETFCAP: &str =
-    "keep CAP_SETFCAP (container: --cap-add SETFCAP), or map other users with --map-users";
-
 /// Whether the map has user 0 of the parent, and the kernel asks for a capability for it.
 fn maps_root(case: &Case<'_>) -> Option<bool> {
     let (ids, text, _) = map(case)?;
@@ -148,29 +128,31 @@ fn maps_root(case: &Case<'_>) -> Option<bool> {
     Some(ids == Ids::Uid && !is_old && IdMap::parse(text)?.inside_of(0).is_some())
 }
 
-fn root_outside(case: &Case<'_>) -> Option<Cause> {
+fn root(case: &Case<'_>) -> Option<Finding> {
     let (_, _, outside) = map(case)?;
-    let lacks = lacks(case, Capability::Setfcap).filter(|_| outside)?;
-    maps_root(case)?.then(|| {
-        because(
-            format!("{lacks}, and to map user 0 of the parent user namespace takes it there (Linux 5.12)"),
-            KEEP_SETFCAP,
-        )
-    })?
+    let hint =
+        "keep CAP_SETFCAP (container: --cap-add SETFCAP), or map other users with --map-users";
+    if !maps_root(case)? {
+        return None;
+    }
+    if outside {
+        let lacks = lacks(case, Capability::Setfcap)?;
+        return because(
+            format!(
+                "{lacks}, and to map user 0 of the parent user namespace takes it there (Linux 5.12)"
+            ),
+            hint,
+        );
+    }
+    // From inside, what we had outside can no longer be seen.
+    perhaps(
+        "either CAP_SETFCAP was missing in the parent user namespace, where it takes that to map user 0 of there \
+         (Linux 5.12), or a security module refuses",
+        hint,
+    )
 }
 
-fn root_own(case: &Case<'_>) -> Option<Cause> {
-    let (_, _, outside) = map(case)?;
-    (maps_root(case)? && !outside).then(|| {
-        because(
-            "either CAP_SETFCAP was missing in the parent user namespace, which it takes to map user 0 of there \
-             (Linux 5.12), or a security module refuses",
-            KEEP_SETFCAP,
-        )
-    })?
-}
-
-fn unmapped(case: &Case<'_>) -> Option<Cause> {
+fn unmapped(case: &Case<'_>) -> Option<Finding> {
     let (ids, text, outside) = map(case)?;
     let own = match ids {
         Ids::Uid => case.facts.uid_map.as_ref(),
@@ -220,7 +202,7 @@ pub(super) fn inner(map: &IdMap) -> String {
     }
 }
 
-fn form(case: &Case<'_>) -> Option<Cause> {
+fn form(case: &Case<'_>) -> Option<Finding> {
     let (_, text, _) = map(case)?;
     let hint = "correct the ranges";
     let lines: Vec<[u64; 3]> = String::from_utf8_lossy(text)

@@ -4,6 +4,41 @@
 //! enough for the error, so that of two causes both are named; what is only possible is said as such, and only
 //! where no fact is enough.
 
+/// A room's rows, each written as a [`Rule`].
+///
+/// Made of them is `find`, which tries each, and for tests and the manual the table itself. As a table in the binary
+/// it would cost every start: its pointers are relocated before `main`, whether anything fails or not.
+macro_rules! rules {
+    ($(Rule {
+        id: $id:expr,
+        step: $step:expr,
+        errors: [$($error:expr),* $(,)?],
+        about: $about:expr,
+        advice: $advice:expr,
+        find: $find:expr,
+    }),* $(,)?) => {
+        /// Adds what each row finds.
+        pub(super) fn find(case: &Case<'_>, found: &mut Vec<Finding>) {
+            $(
+                if case.is_of($step, &[$($error),*]) {
+                    let find: fn(&Case<'_>) -> Option<Finding> = $find;
+                    found.extend(find(case));
+                }
+            )*
+        }
+
+        #[cfg(test)]
+        pub(super) const RULES: &[super::Rule] = &[$(super::Rule {
+            id: $id,
+            step: $step,
+            errors: &[$($error),*],
+            about: $about,
+            advice: $advice,
+            find: $find,
+        }),*];
+    };
+}
+
 mod credentials;
 mod enter;
 mod execute;
@@ -26,10 +61,7 @@ pub(crate) struct Case<'a> {
 }
 
 /// A cause that can be told from the others.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the generator of the manual reads all")
-)]
+#[cfg(test)]
 pub(crate) struct Rule {
     /// Its name, unique.
     pub(crate) id: &'static str,
@@ -41,13 +73,21 @@ pub(crate) struct Rule {
     pub(crate) about: &'static str,
     /// For the manual: what to do.
     pub(crate) advice: &'static str,
-    /// Whether the facts prove it, or it is named only where nothing is proved.
-    pub(crate) is_certain: bool,
-    /// The sentences, if the facts show this cause.
-    pub(crate) find: fn(&Case<'_>) -> Option<Cause>,
+    /// What the facts show of it, if anything.
+    pub(crate) find: fn(&Case<'_>) -> Option<Finding>,
+}
+
+/// What a row has found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Finding {
+    /// Its sentences.
+    pub(crate) cause: Cause,
+    /// Whether the facts prove it; else it is named only where nothing is proved.
+    pub(crate) is_proved: bool,
 }
 
 /// Every row.
+#[cfg(test)]
 pub(crate) fn all() -> impl Iterator<Item = &'static Rule> {
     [
         unshare::RULES,
@@ -64,34 +104,72 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Rule> {
 
 /// The causes of a failure: those that are proved, else those that are possible.
 pub(crate) fn causes(case: &Case<'_>) -> Vec<Cause> {
-    let found = |is_certain: bool| -> Vec<Cause> {
-        let mut causes: Vec<Cause> = Vec::new();
-        for rule in all().filter(|rule| rule.is_certain == is_certain && rule.is_about(case)) {
-            causes.extend((rule.find)(case).filter(|cause| !causes.contains(cause)));
+    let found = findings(case);
+    let is_proved = found.iter().any(|finding| finding.is_proved);
+    only(found, is_proved)
+}
+
+/// The causes that are proved, and so would make it fail.
+pub(crate) fn proved(case: &Case<'_>) -> Vec<Cause> {
+    only(findings(case), true)
+}
+
+/// What all rows find.
+fn findings(case: &Case<'_>) -> Vec<Finding> {
+    let mut found: Vec<Finding> = Vec::new();
+    for find in [
+        unshare::find,
+        maps::find,
+        helper_program::find,
+        credentials::find,
+        mounts::find,
+        enter::find,
+        execute::find,
+    ] {
+        find(case, &mut found);
+    }
+    found
+}
+
+/// The causes that are proved, or those that are not, each once.
+fn only(found: Vec<Finding>, is_proved: bool) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    for Finding { cause, .. } in found
+        .into_iter()
+        .filter(|finding| finding.is_proved == is_proved)
+    {
+        if !causes.contains(&cause) {
+            causes.push(cause);
         }
-        causes
-    };
-    let certain = found(true);
-    if certain.is_empty() {
-        found(false)
-    } else {
-        certain
+    }
+    causes
+}
+
+impl Case<'_> {
+    /// Whether this step failed with one of these errors; with none of them, without an error.
+    pub(crate) fn is_of(&self, step: &str, errors: &[i32]) -> bool {
+        self.stage.word() == step
+            && (errors.contains(&self.errno) || (errors.is_empty() && self.errno == 0))
     }
 }
 
-impl Rule {
-    /// Whether the row is about this step and error.
-    pub(crate) fn is_about(&self, case: &Case<'_>) -> bool {
-        self.step == case.stage.word()
-            && (self.errors.contains(&case.errno) || (self.errors.is_empty() && case.errno == 0))
-    }
+/// A cause that is proved.
+fn because(cause: impl Into<String>, hint: impl Into<String>) -> Option<Finding> {
+    Some(Finding {
+        cause: Cause {
+            cause: cause.into(),
+            hint: hint.into(),
+        },
+        is_proved: true,
+    })
 }
 
-/// The sentences of a row.
-fn because(cause: impl Into<String>, hint: impl Into<String>) -> Option<Cause> {
-    Some(Cause {
-        cause: cause.into(),
-        hint: hint.into(),
+/// A cause that is possible.
+fn perhaps(cause: impl Into<String>, hint: impl Into<String>) -> Option<Finding> {
+    let finding = because(cause, hint)?;
+    Some(Finding {
+        is_proved: false,
+        ..finding
     })
 }
 
@@ -109,7 +187,7 @@ fn filtered(
     call: &str,
     probe: Option<crate::sys::Error>,
     expected: i32,
-) -> Option<Cause> {
+) -> Option<Finding> {
     let answer = probe?;
     if answer.raw() == expected || answer.raw() != case.errno {
         return None;
@@ -137,28 +215,49 @@ fn filtered(
 }
 
 /// AppArmor's restriction of user namespaces, as far as it can be seen.
-fn apparmor(case: &Case<'_>) -> Option<Cause> {
+fn apparmor(case: &Case<'_>) -> Option<Finding> {
     let hint = "give this binary an AppArmor profile with \"userns,\" or run as root";
     let facts = case.facts;
-    if let Some(label) = &facts.label
+    let label = facts.label.as_deref();
+    let restricts = facts.apparmor_restricts == Some(1);
+    let sysctl = "kernel.apparmor_restrict_unprivileged_userns is 1";
+    if let Some(label) = label
         && label.starts_with("unprivileged_userns")
     {
+        let and = if restricts {
+            format!("{sysctl} and ")
+        } else {
+            String::new()
+        };
         return because(
             format!(
-                "the AppArmor profile here is {label}, so this user namespace has no capabilities"
+                "{and}the AppArmor profile here is {label}, so this user namespace has no capabilities"
             ),
             hint,
         );
     }
-    // Who is privileged outside is not restricted.
-    let is_privileged = facts.has(Capability::SysAdmin) == Some(true)
-        && facts.has_all_ids() == Some(true)
-        && matches!(case.stage, Stage::Unshare(_));
-    if facts.apparmor_restricts == Some(1) && !is_privileged {
-        return because(
-            "kernel.apparmor_restrict_unprivileged_userns is 1, so this user namespace has no capabilities",
+    // A profile of its own may allow user namespaces.
+    let is_unconfined = label.is_none_or(|label| label.starts_with("unconfined"));
+    if !restricts || !is_unconfined {
+        return None;
+    }
+    if !matches!(case.stage, Stage::Unshare(_)) {
+        // Who was privileged outside is not restricted, and that can no longer be seen.
+        return perhaps(
+            format!(
+                "{sysctl}, so either this user namespace has no capabilities, or another security module refuses"
+            ),
             hint,
         );
     }
-    None
+    let is_privileged = facts.has(Capability::SysAdmin)? && facts.has_all_ids() == Some(true);
+    (!is_privileged).then(|| {
+        because(
+            format!("{sysctl}, so a user namespace made here has no capabilities"),
+            hint,
+        )
+    })?
 }
+
+#[cfg(test)]
+mod tests;

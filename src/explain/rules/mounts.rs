@@ -2,19 +2,18 @@
 
 use libc::{EACCES, EBUSY, EINVAL, ENODEV, ENOENT, ENOSYS, ENOTDIR, EPERM};
 
-use super::{Case, Rule, apparmor, because, filtered, lacks};
+use super::{Case, Finding, apparmor, because, filtered, lacks};
 use crate::explain::facts::{Capability, Obstacle, Place, Proc, Relation};
-use crate::failure::{Cause, Stage};
+use crate::failure::Stage;
 use crate::plan::{Kind, Word};
 
-pub(super) const RULES: &[Rule] = &[
+rules![
     Rule {
         id: "propagation-chroot",
         step: "propagation",
-        errors: &[EINVAL],
+        errors: [EINVAL],
         about: "/ is no mount point: this is a chroot.",
         advice: "Add --propagation unchanged, or change the root with pivot_root(2).",
-        is_certain: true,
         find: |case| {
             (case.facts.root_is_mount == Some(false)).then(|| {
                 because(
@@ -25,113 +24,69 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
     Rule {
-        id: "propagation-privilege",
-        step: "propagation",
-        errors: &[EPERM],
-        about: "CAP_SYS_ADMIN is missing.",
-        advice: "Add -r, or run as root.",
-        is_certain: true,
-        find: |case| because(lacks(case, Capability::SysAdmin)?, "add -r, or run as root"),
-    },
-    Rule {
         id: "propagation-seccomp",
         step: "propagation",
-        errors: &[EPERM, EACCES, ENOSYS],
+        errors: [EPERM, EACCES, ENOSYS],
         about: "A seccomp filter refuses mount(2).",
         advice: "Use another seccomp profile.",
-        is_certain: true,
         find: |case| filtered(case, "mount(2)", case.facts.mount_probe, libc::EFAULT),
     },
     Rule {
         id: "propagation-apparmor",
         step: "propagation",
-        errors: &[EPERM, EACCES],
+        errors: [EPERM, EACCES],
         about: "AppArmor restricts user namespaces.",
         advice: "Give the binary an AppArmor profile with \"userns,\", or run as root.",
-        is_certain: true,
         find: apparmor,
-    },
-    Rule {
-        id: "mount-privilege",
-        step: "mount",
-        errors: &[EPERM],
-        about: "CAP_SYS_ADMIN is missing.",
-        advice: "Add -r, or run as root.",
-        is_certain: true,
-        find: |case| because(lacks(case, Capability::SysAdmin)?, "add -r, or run as root"),
     },
     Rule {
         id: "mount-seccomp",
         step: "mount",
-        errors: &[EPERM, EACCES, ENOSYS],
+        errors: [EPERM, EACCES, ENOSYS],
         about: "A seccomp filter refuses mount(2).",
         advice: "Use another seccomp profile.",
-        is_certain: true,
         find: |case| filtered(case, "mount(2)", case.facts.mount_probe, libc::EFAULT),
     },
     Rule {
         id: "mount-apparmor",
         step: "mount",
-        errors: &[EPERM, EACCES],
+        errors: [EPERM, EACCES],
         about: "AppArmor restricts user namespaces.",
         advice: "Give the binary an AppArmor profile with \"userns,\", or run as root.",
-        is_certain: true,
         find: apparmor,
     },
     Rule {
         id: "mount-proc-owner",
         step: "mount",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "The PID namespace that we are in belongs to an outer user namespace: -p is missing, or there was no \
                 fork yet.",
         advice: "Add -pf.",
-        is_certain: true,
         find: proc_owner,
     },
     Rule {
         id: "mount-proc-masked",
         step: "mount",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "Parts of /proc are covered, as in containers, so the kernel lets no user namespace mount a proc that \
                 would show them.",
         advice: "Unmask it: --security-opt unmask=ALL (podman), systempaths=unconfined (docker).",
-        is_certain: true,
         find: proc_masked,
     },
     Rule {
         id: "mount-proc-read-only",
         step: "mount",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "/proc is read-only, so the kernel lets a user namespace mount only a read-only one.",
         advice: "Mount one read-only in the program: mount -t proc -o ro proc DIR.",
-        is_certain: true,
         find: proc_read_only,
-    },
-    Rule {
-        id: "mount-no-proc",
-        step: "mount",
-        errors: &[EPERM],
-        about: "No proc is mounted, and the kernel lets a user namespace mount one only where one can be seen whole.",
-        advice: "Bind the /proc from outside into the new root.",
-        is_certain: true,
-        find: |case| {
-            let procs = unprivileged_procs(case)?;
-            procs.is_empty().then(|| {
-                because(
-                    "no proc can be seen in this mount namespace, and a user namespace may mount one only where \
-                     one is visible whole",
-                    "bind the /proc from outside into the root directory before",
-                )
-            })?
-        },
     },
     Rule {
         id: "mount-busy",
         step: "mount",
-        errors: &[EBUSY],
+        errors: [EBUSY],
         about: "The proc of this PID namespace is mounted there already.",
         advice: "Add -pf, so that it is one of a new PID namespace.",
-        is_certain: true,
         find: |case| match case.stage {
             Stage::Mount {
                 kind: "proc",
@@ -149,19 +104,20 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "mount-directory",
         step: "mount",
-        errors: &[ENOENT, ENOTDIR, EACCES],
+        errors: [ENOENT, ENOTDIR, EACCES],
         about: "The directory does not exist, or is none.",
         advice: "Make it: mkdir -p DIR.",
-        is_certain: true,
-        find: directory,
+        find: |case| {
+            let place = case.facts.place.as_ref()?;
+            directory(place, &format!("mkdir -p {}", Word(&place.path)))
+        },
     },
     Rule {
         id: "mount-unknown-type",
         step: "mount",
-        errors: &[ENODEV],
+        errors: [ENODEV],
         about: "The kernel does not know this type of file system.",
         advice: "Load its module.",
-        is_certain: true,
         find: |case| match case.stage {
             Stage::Mount { kind, .. } => because(
                 format!(
@@ -175,19 +131,17 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "bind-missing",
         step: "bind",
-        errors: &[ENOENT, EACCES],
+        errors: [ENOENT, EACCES],
         about: "FILE does not exist: a namespace is bound on a file that is there.",
         advice: "touch FILE",
-        is_certain: true,
         find: bind_missing,
     },
     Rule {
         id: "bind-directory",
         step: "bind",
-        errors: &[ENOTDIR],
+        errors: [ENOTDIR],
         about: "FILE is a directory, or its path leads through a file.",
         advice: "Name a file.",
-        is_certain: true,
         find: |case| {
             let place = case.facts.place.as_ref()?;
             if place.is_directory == Some(true) {
@@ -203,19 +157,17 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "bind-shared",
         step: "bind",
-        errors: &[EINVAL],
+        errors: [EINVAL],
         about: "A mount namespace cannot be bound on a shared mount: the mount would spread into the namespace itself.",
         advice: "Make a private place: mount --bind DIR DIR; mount --make-private DIR.",
-        is_certain: true,
         find: bind_shared,
     },
     Rule {
         id: "bind-privilege",
         step: "bind",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "CAP_SYS_ADMIN is missing where the file lies: the capabilities of -r count inside only.",
         advice: "Run as root, or in a user and mount namespace of your own: unshare -rm.",
-        is_certain: true,
         find: |case| {
             let lacks = lacks(case, Capability::SysAdmin)?;
             because(
@@ -227,19 +179,17 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "bind-seccomp",
         step: "bind",
-        errors: &[EPERM, EACCES, ENOSYS],
+        errors: [EPERM, EACCES, ENOSYS],
         about: "A seccomp filter refuses mount(2).",
         advice: "Use another seccomp profile.",
-        is_certain: true,
         find: |case| filtered(case, "mount(2)", case.facts.mount_probe, libc::EFAULT),
     },
     Rule {
         id: "root-privilege",
         step: "root",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "CAP_SYS_CHROOT is missing.",
         advice: "Add -r, or run as root.",
-        is_certain: true,
         find: |case| {
             because(
                 lacks(case, Capability::SysChroot)?,
@@ -248,13 +198,21 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
     Rule {
-        id: "hostname-privilege",
-        step: "hostname",
-        errors: &[EPERM],
-        about: "CAP_SYS_ADMIN is missing.",
-        advice: "Add -r, or run as root.",
-        is_certain: true,
-        find: |case| because(lacks(case, Capability::SysAdmin)?, "add -r, or run as root"),
+        id: "root-path",
+        step: "root",
+        errors: [ENOENT, ENOTDIR, EACCES],
+        about: "A part of the path is missing, is no directory, or may not be searched.",
+        advice: "The part is named.",
+        find: |case| directory(case.facts.place.as_ref()?, "name a directory that is there"),
+    },
+    Rule {
+        id: "directory-path",
+        step: "directory",
+        errors: [ENOENT, ENOTDIR, EACCES],
+        about: "A part of the path is missing, is no directory, or may not be searched. With -R, -w is a path in the \
+                new root directory.",
+        advice: "The part is named.",
+        find: |case| directory(case.facts.place.as_ref()?, "name a directory that is there"),
     },
 ];
 
@@ -270,7 +228,7 @@ fn unprivileged_procs<'a>(case: &'a Case<'_>) -> Option<&'a [Proc]> {
     case.facts.procs.as_deref()
 }
 
-fn proc_owner(case: &Case<'_>) -> Option<Cause> {
+fn proc_owner(case: &Case<'_>) -> Option<Finding> {
     let Stage::Mount { kind: "proc", .. } = case.stage else {
         return None;
     };
@@ -295,7 +253,7 @@ fn proc_owner(case: &Case<'_>) -> Option<Cause> {
     )
 }
 
-fn proc_masked(case: &Case<'_>) -> Option<Cause> {
+fn proc_masked(case: &Case<'_>) -> Option<Finding> {
     let procs = unprivileged_procs(case)?;
     let first = procs.first()?;
     // One that can be seen whole is enough for the kernel.
@@ -323,7 +281,7 @@ fn proc_masked(case: &Case<'_>) -> Option<Cause> {
     )
 }
 
-fn proc_read_only(case: &Case<'_>) -> Option<Cause> {
+fn proc_read_only(case: &Case<'_>) -> Option<Finding> {
     let procs = unprivileged_procs(case)?;
     let mut whole = procs.iter().filter(|proc| proc.covered.is_empty());
     let first = whole.next()?;
@@ -340,7 +298,7 @@ fn proc_read_only(case: &Case<'_>) -> Option<Cause> {
 }
 
 /// The sentence for a path that leads no further.
-pub(super) fn blocked(place: &Place, hint: &str) -> Option<Cause> {
+pub(super) fn blocked(place: &Place, hint: &str) -> Option<Finding> {
     let cause = match place.obstacle.as_ref()? {
         Obstacle::Missing(part) => format!("there is no {}", Word(part)),
         Obstacle::Dangling(part, text) => {
@@ -356,22 +314,24 @@ pub(super) fn blocked(place: &Place, hint: &str) -> Option<Cause> {
     because(cause, hint)
 }
 
-fn directory(case: &Case<'_>) -> Option<Cause> {
-    let place = case.facts.place.as_ref()?;
-    let path = Word(&place.path).to_string();
+/// The sentence for a path that leads to no directory.
+fn directory(place: &Place, hint: &str) -> Option<Finding> {
     if place.obstacle.is_none() && place.is_directory == Some(false) {
-        return because(format!("{path} is no directory"), "name a directory");
+        return because(
+            format!("{} is no directory", Word(&place.path)),
+            "name a directory",
+        );
     }
-    blocked(place, &format!("mkdir -p {path}"))
+    blocked(place, hint)
 }
 
-fn bind_missing(case: &Case<'_>) -> Option<Cause> {
+fn bind_missing(case: &Case<'_>) -> Option<Finding> {
     let place = case.facts.place.as_ref()?;
     let path = Word(&place.path).to_string();
     blocked(place, &format!("touch {path}"))
 }
 
-fn bind_shared(case: &Case<'_>) -> Option<Cause> {
+fn bind_shared(case: &Case<'_>) -> Option<Finding> {
     let Stage::Bind {
         kind: Kind::Mnt,
         file,

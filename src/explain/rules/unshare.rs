@@ -2,48 +2,44 @@
 
 use libc::{EACCES, EAGAIN, EINVAL, ENOMEM, ENOSPC, ENOSYS, EPERM, EUSERS};
 
-use super::{Case, Rule, apparmor, because, filtered, lacks};
+use super::{Case, Finding, apparmor, because, filtered, lacks, perhaps};
 use crate::explain::facts::Capability;
-use crate::failure::{Cause, Stage};
+use crate::failure::Stage;
 use crate::plan::{Ids, Kind, Kinds};
 
-pub(super) const RULES: &[Rule] = &[
+rules![
     Rule {
         id: "unshare-privilege",
         step: "unshare",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "CAP_SYS_ADMIN is missing and no user namespace was asked for.",
         advice: "Add -r, or run as root.",
-        is_certain: true,
         find: privilege,
     },
     Rule {
         id: "unshare-seccomp",
         step: "unshare",
-        errors: &[EPERM, EACCES, ENOSYS],
+        errors: [EPERM, EACCES, ENOSYS],
         about: "A seccomp filter refuses unshare(2): a container's default profile, or RestrictNamespaces= of a \
                 systemd service.",
         advice: "Use another seccomp profile, or --cap-add SYS_ADMIN.",
-        is_certain: true,
         find: |case| filtered(case, "unshare(2)", case.facts.unshare_probe, EINVAL),
     },
     Rule {
         id: "unshare-sysctl",
         step: "unshare",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "kernel.unprivileged_userns_clone is 0, so only root may make user namespaces.",
         advice: "Set it to 1, or run as root.",
-        is_certain: true,
         find: sysctl,
     },
     Rule {
         id: "unshare-apparmor",
         step: "unshare",
-        errors: &[EPERM, EACCES],
+        errors: [EPERM, EACCES],
         about: "AppArmor restricts user namespaces: kernel.apparmor_restrict_unprivileged_userns is 1, or the \
                 profile is unprivileged_userns.",
         advice: "Give the binary an AppArmor profile with \"userns,\", or run as root.",
-        is_certain: true,
         find: |case| {
             let inside = case
                 .facts
@@ -58,10 +54,9 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "unshare-chroot",
         step: "unshare",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "In a chroot no user namespace can be made.",
         advice: "Change the root with pivot_root(2) instead.",
-        is_certain: true,
         find: |case| {
             (kinds(case)?.has(Kind::User) && case.facts.root_is_mount == Some(false))
                 .then(|| {
@@ -76,22 +71,20 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "unshare-unmapped",
         step: "unshare",
-        errors: &[EPERM],
+        errors: [EPERM],
         about: "Our own user or group has no ID in the user namespace that we are in.",
         advice: "Map the IDs of the outer user namespace first.",
-        is_certain: true,
         find: unmapped,
     },
     Rule {
         id: "unshare-refused",
         step: "unshare",
-        errors: &[EPERM, EACCES],
+        errors: [EPERM, EACCES],
         about: "None of the above can be seen, and a user namespace is refused.",
         advice: "Either / is a chroot whose root is a mount point, or a security module refuses.",
-        is_certain: false,
         find: |case| {
             kinds(case)?.has(Kind::User).then(|| {
-                because(
+                perhaps(
                     format!(
                         "either this is a chroot whose root is a mount point, or a security module refuses user \
                          namespaces; looked at: {}",
@@ -105,19 +98,17 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "unshare-kind",
         step: "unshare",
-        errors: &[EINVAL],
+        errors: [EINVAL],
         about: "This kernel has no namespaces of this kind.",
         advice: "The kernel must be built with the option that is named.",
-        is_certain: true,
         find: missing_kind,
     },
     Rule {
         id: "unshare-pid-twice",
         step: "unshare",
-        errors: &[EINVAL],
+        errors: [EINVAL],
         about: "A PID namespace was already unshared here, and has not been entered.",
         advice: "Put --fork in between.",
-        is_certain: true,
         find: |case| {
             let differs = case.facts.unentered?.has(Kind::Pid);
             (differs && kinds(case)?.has(Kind::Pid))
@@ -134,13 +125,12 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "unshare-pid-owner",
         step: "unshare",
-        errors: &[EINVAL],
+        errors: [EINVAL],
         about: "The PID namespace that we are in belongs to no user namespace above the new one's.",
         advice: "Enter the PID namespace's own user namespace first.",
-        is_certain: false,
         find: |case| {
             kinds(case)?.has(Kind::Pid).then(|| {
-                because(
+                perhaps(
                     "either the PID namespace that we are in belongs to a user namespace that is not above ours, or \
                      this kernel takes no such flags",
                     "enter the user namespace that owns the PID namespace first",
@@ -151,50 +141,45 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "unshare-limit-zero",
         step: "unshare",
-        errors: &[ENOSPC, EUSERS],
+        errors: [ENOSPC, EUSERS],
         about: "user.max_KIND_namespaces is 0 in this user namespace. This is about namespaces, not disk space.",
         advice: "Raise the limit.",
-        is_certain: true,
         find: no_limit,
     },
     Rule {
         id: "unshare-limit",
         step: "unshare",
-        errors: &[ENOSPC, EUSERS],
+        errors: [ENOSPC, EUSERS],
         about: "user.max_KIND_namespaces is reached here or in a user namespace above, or user or PID namespaces \
                 are nested deeper than 32. This is not about disk space.",
         advice: "Raise the limit, or nest less.",
-        is_certain: false,
         find: limit,
     },
     Rule {
         id: "unshare-processes",
         step: "unshare",
-        errors: &[EAGAIN],
+        errors: [EAGAIN],
         about: "A bound on the number of processes is reached: RLIMIT_NPROC, pids.max or kernel.threads-max.",
         advice: "The one that is named must be raised.",
-        is_certain: true,
         find: bounds,
     },
     Rule {
         id: "fork-processes",
         step: "fork",
-        errors: &[EAGAIN],
+        errors: [EAGAIN],
         about: "A bound on the number of processes is reached: RLIMIT_NPROC, the pids.max of a cgroup, or \
                 kernel.threads-max and kernel.pid_max.",
         advice: "The one that is named must be raised.",
-        is_certain: true,
         find: bounds,
     },
     Rule {
         id: "fork-some-bound",
         step: "fork",
-        errors: &[EAGAIN],
+        errors: [EAGAIN],
         about: "No bound on the number of processes is seen to be reached.",
         advice: "One of them is, where it cannot be seen from here: the values are listed.",
-        is_certain: false,
         find: |case| {
-            because(
+            perhaps(
                 format!(
                     "a bound on the number of processes is reached, either RLIMIT_NPROC, or the pids.max of a \
                      cgroup, or kernel.threads-max; looked at: {}",
@@ -207,19 +192,17 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "fork-dead-init",
         step: "fork",
-        errors: &[ENOMEM],
+        errors: [ENOMEM],
         about: "The init of the PID namespace for children has ended, so nothing can be started in it any more.",
         advice: "Make a new one with -p, with --fork so that its init is known; or enter a living one.",
-        is_certain: false,
         find: dead_init,
     },
     Rule {
         id: "fork-time",
         step: "fork",
-        errors: &[EINVAL],
+        errors: [EINVAL],
         about: "Kernels before Linux 6.0 let no process that shares memory be started in a new time namespace.",
         advice: "Leave -T out, or use a newer kernel.",
-        is_certain: true,
         find: |case| {
             let (major, minor) = case.facts.kernel?;
             (case.facts.unentered?.has(Kind::Time) && major < 6)
@@ -235,10 +218,9 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "fork-seccomp",
         step: "fork",
-        errors: &[EPERM, EACCES, ENOSYS],
+        errors: [EPERM, EACCES, ENOSYS],
         about: "A seccomp filter refuses new processes: the kernel itself never says so.",
         advice: "Use another seccomp profile.",
-        is_certain: true,
         find: |case| {
             (case.facts.seccomp == Some(2))
                 .then(|| {
@@ -259,19 +241,19 @@ fn kinds(case: &Case<'_>) -> Option<Kinds> {
     }
 }
 
-fn privilege(case: &Case<'_>) -> Option<Cause> {
+fn privilege(case: &Case<'_>) -> Option<Finding> {
     let kinds = kinds(case)?;
     if kinds.has(Kind::User) {
         return None;
     }
     let lacks = lacks(case, Capability::SysAdmin)?;
     because(
-        format!("{lacks}, and without -U a new {kinds} namespace takes it"),
+        format!("{lacks}, which a new namespace ({kinds}) takes without -U"),
         "add -r, which makes you root in a user namespace of your own, or run as root",
     )
 }
 
-fn sysctl(case: &Case<'_>) -> Option<Cause> {
+fn sysctl(case: &Case<'_>) -> Option<Finding> {
     let facts = case.facts;
     let is_privileged =
         facts.has(Capability::SysAdmin) == Some(true) && facts.has_all_ids() == Some(true);
@@ -284,7 +266,7 @@ fn sysctl(case: &Case<'_>) -> Option<Cause> {
     )
 }
 
-fn unmapped(case: &Case<'_>) -> Option<Cause> {
+fn unmapped(case: &Case<'_>) -> Option<Finding> {
     if !kinds(case)?.has(Kind::User) {
         return None;
     }
@@ -301,7 +283,7 @@ fn unmapped(case: &Case<'_>) -> Option<Cause> {
     )
 }
 
-fn missing_kind(case: &Case<'_>) -> Option<Cause> {
+fn missing_kind(case: &Case<'_>) -> Option<Finding> {
     let missing = kinds(case)?.less(case.facts.kinds?);
     if missing.is_empty() {
         return None;
@@ -327,7 +309,7 @@ pub(super) fn config_option(kind: Kind) -> &'static str {
     }
 }
 
-fn no_limit(case: &Case<'_>) -> Option<Cause> {
+fn no_limit(case: &Case<'_>) -> Option<Finding> {
     let mut zero = case.facts.limits.iter().filter(|(_, limit)| *limit == 0);
     let (first, _) = zero.next()?;
     let mut names = format!("user.max_{first}_namespaces");
@@ -344,7 +326,7 @@ fn no_limit(case: &Case<'_>) -> Option<Cause> {
     )
 }
 
-fn limit(case: &Case<'_>) -> Option<Cause> {
+fn limit(case: &Case<'_>) -> Option<Finding> {
     let kinds = kinds(case)?;
     let limits: Vec<String> = case
         .facts
@@ -368,13 +350,13 @@ fn limit(case: &Case<'_>) -> Option<Cause> {
     } else {
         format!("{reached} (this is not about disk space)")
     };
-    because(
+    perhaps(
         cause,
         "raise the limit, or end processes that keep such namespaces",
     )
 }
 
-fn bounds(case: &Case<'_>) -> Option<Cause> {
+fn bounds(case: &Case<'_>) -> Option<Finding> {
     let processes = &case.facts.processes;
     let mut reached = Vec::new();
     let mut hints = Vec::new();
@@ -418,12 +400,12 @@ fn bounds(case: &Case<'_>) -> Option<Cause> {
     because(reached.join("; "), hints.join("; "))
 }
 
-fn dead_init(case: &Case<'_>) -> Option<Cause> {
+fn dead_init(case: &Case<'_>) -> Option<Finding> {
     let memory = case.facts.memory.map_or_else(String::new, |memory| {
         format!(" (MemAvailable is {memory} kB)")
     });
     if case.facts.unentered?.has(Kind::Pid) {
-        return because(
+        return perhaps(
             format!(
                 "either the init of the PID namespace for children, which is not ours (/proc/self/ns/pid and \
                  pid_for_children differ), has ended, or memory is short{memory}"
@@ -432,7 +414,7 @@ fn dead_init(case: &Case<'_>) -> Option<Cause> {
              process that lives",
         );
     }
-    because(
+    perhaps(
         format!("memory is short{memory}, or a limit on it is reached"),
         "look at free memory, RLIMIT_AS and the memory limit of the cgroup",
     )
