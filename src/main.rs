@@ -139,7 +139,7 @@ fn call(applet: &'static Applet, argv: &'static [&'static CStr], args: &Args) ->
         Err(Refusal::Trouble(trouble, status_fd)) => {
             let failure = Failure::plain(Stage::CommandLine, trouble.0);
             let status = status_fd.and_then(|number| run::Status::adopt(number).ok());
-            report(applet, &failure, &Report::default(), status.as_ref())
+            report(applet, failure, &Report::default(), status.as_ref())
         }
     }
 }

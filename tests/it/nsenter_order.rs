@@ -485,15 +485,11 @@ fn the_plan_is_the_order_that_is_done() {
 }
 
 #[test]
-fn a_plan_that_cannot_be_done_is_refused_like_the_deed() {
+fn a_plan_whose_parts_cannot_be_opened_is_refused_like_the_deed() {
     needs!(root(), option("nsenter", "--dry-run"));
     let holder = Holder::unshare("-nu");
-    let file = holder.file("net");
     for words in [
-        format!("-t{} -n", holder.pid()),
-        format!("-t{} -n -u", holder.pid()),
         format!("-t{} -u -r", holder.pid()),
-        format!("--net={file}"),
         "-t4194304 -n".to_owned(),
         "--net=/no/such/file".to_owned(),
     ] {
@@ -502,6 +498,26 @@ fn a_plan_that_cannot_be_done_is_refused_like_the_deed() {
             tool.by_ordinary().run().exits(1).out("")
         };
         assert_eq!(run("--dry-run").stderr, run("").stderr, "{words}");
+    }
+}
+
+#[test]
+fn a_plan_that_will_be_refused_says_so() {
+    needs!(root(), option("nsenter", "--dry-run"));
+    let holder = Holder::unshare("-nu");
+    let file = holder.file("net");
+    for words in [
+        format!("-t{} -n", holder.pid()),
+        format!("-t{} -n -u", holder.pid()),
+        format!("--net={file}"),
+    ] {
+        let tool = Tool::nsenter()
+            .arg("--dry-run")
+            .line(&words)
+            .line("echo it ran");
+        let said = tool.by_ordinary().run().exits(0).text();
+        assert!(said.contains("\nwould fail: "), "{words}: {said}");
+        assert!(said.contains("Operation not permitted"), "{words}: {said}");
     }
 }
 

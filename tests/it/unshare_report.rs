@@ -571,7 +571,11 @@ fn nothing_is_done(words: &[String], place: &Place) -> Ran {
         .dir(place.path())
         .run();
     let text = std::fs::read_to_string(&trace).expect("strace writes its file");
-    let done: Vec<_> = text.lines().filter(|line| !line.contains("+++")).collect();
+    // What is foretold is asked from the kernel by calls that cannot succeed.
+    let done: Vec<_> = text
+        .lines()
+        .filter(|line| !line.contains("+++") && !line.contains(" = -1 E"))
+        .collect();
     assert!(done.is_empty(), "{words:?}: {done:?}");
     ran
 }
