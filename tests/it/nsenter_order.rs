@@ -490,6 +490,7 @@ fn a_plan_whose_parts_cannot_be_opened_is_refused_like_the_deed() {
     let holder = Holder::unshare("-nu");
     for words in [
         format!("-t{} -u -r", holder.pid()),
+        format!("--net={}", holder.file("net")),
         "-t4194304 -n".to_owned(),
         "--net=/no/such/file".to_owned(),
     ] {
@@ -505,11 +506,9 @@ fn a_plan_whose_parts_cannot_be_opened_is_refused_like_the_deed() {
 fn a_plan_that_will_be_refused_says_so() {
     needs!(root(), option("nsenter", "--dry-run"));
     let holder = Holder::unshare("-nu");
-    let file = holder.file("net");
     for words in [
         format!("-t{} -n", holder.pid()),
         format!("-t{} -n -u", holder.pid()),
-        format!("--net={file}"),
     ] {
         let tool = Tool::nsenter()
             .arg("--dry-run")
