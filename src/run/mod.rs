@@ -7,6 +7,7 @@ mod child;
 mod context;
 mod credentials;
 mod enter;
+mod front;
 
 mod helper;
 mod host;

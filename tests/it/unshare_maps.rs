@@ -461,6 +461,31 @@ fn a_newuidmap_that_fails_is_our_failure() {
 }
 
 #[test]
+fn newuidmap_and_newgidmap_run_side_by_side() {
+    needs!(Subordinate::there(), ours("runs one after the other"));
+    let place = Place::new();
+    let meeting = place.subdir("meeting");
+    std::fs::set_permissions(
+        &meeting,
+        std::os::unix::fs::PermissionsExt::from_mode(0o777),
+    )
+    .expect("our directory");
+    // Each waits for the other before it goes on.
+    let script = |own: &str, other: &str| {
+        format!(
+            "#!/bin/sh\n: >{meeting}/{own}; i=0
+             while ! test -e {meeting}/{other}; do i=$((i+1)); test $i -lt 500 || exit 9; sleep 0.01; done
+             exec /usr/bin/{own} \"$@\"\n"
+        )
+    };
+    place.script("newgidmap", &script("newgidmap", "newuidmap"));
+    with_newuidmap(&place, &script("newuidmap", "newgidmap"))
+        .run()
+        .ok()
+        .out("it ran\n");
+}
+
+#[test]
 fn a_newuidmap_that_says_much_does_not_hang() {
     needs!(Subordinate::there(), ours("gives it our own stderr"));
     let place = Place::new();
