@@ -288,10 +288,18 @@ fn open_found(reference: &Reference, found: sys::Result<Found>) -> Result<OwnedF
 
 /// By the kernel's number: at once where the kernel opens by it, else by looking at all that can be seen.
 fn open_by_id(reference: &Reference, id: u64) -> Result<OwnedFd> {
-    match sys::open_by_id(id) {
-        Ok(fd) => Ok(fd),
-        Err(_) => open_found(reference, show::find_by_id(id)),
+    if let Ok(fd) = sys::open_by_id(id) {
+        return Ok(fd);
     }
+    let found = show::find_by_id(id);
+    if let Ok(Found::Nowhere(_)) = found
+        && let Ok(own) = sys::open("/proc/self/ns/user".as_ref(), For::Reading)
+        && sys::namespace_id(own.as_fd()).is_err()
+    {
+        let text = format!("{reference}: this kernel gives namespaces no IDs; name it by a file");
+        return Err(Failure::plain(Stage::Reference, text));
+    }
+    open_found(reference, found)
 }
 
 fn open_socket(pid: i32, number: i32) -> Result<OwnedFd> {
