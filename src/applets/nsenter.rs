@@ -1,138 +1,20 @@
 //! `nsenter`: a program in namespaces that exist (its options, and the plan that they ask for).
 
+mod options;
+
 use std::ffi::{CStr, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
-use argh::{ArgsInfo, FromArgs};
+pub(crate) use options::Options;
 
 use super::common::{self, Request, Trouble, lookup_or_follow, of_option};
-use crate::cli::{Attached, Declared, Parsed, Text};
+use crate::cli::{Attached, Parsed, Text};
 use crate::plan::number::{Quoted, decimal};
 use crate::plan::value::{self, OrFollow, TargetPid};
 use crate::plan::{
     Enter, Environment, Fork, GroupList, Host, Ids, Kind, Kinds, Label, NewId, Plan, Reference,
     Report, Source, Step, Wanted, When, Which,
 };
-
-/// run a program in the namespaces of other processes
-#[derive(Debug, FromArgs, ArgsInfo)]
-pub(crate) struct Options {
-    /// all namespaces of the target
-    #[argh(switch, short = 'a')]
-    pub(crate) all: bool,
-    /// process to take the contexts from
-    #[argh(option, short = 't', arg_name = "pid[:inode]")]
-    pub(crate) target: Vec<Text>,
-    /// mount namespace
-    #[argh(option, short = 'm', arg_name = "[file]")]
-    pub(crate) mount: Vec<Attached>,
-    /// UTS namespace (hostname)
-    #[argh(option, short = 'u', arg_name = "[file]")]
-    pub(crate) uts: Vec<Attached>,
-    /// IPC namespace (System V IPC, POSIX message queues)
-    #[argh(option, short = 'i', arg_name = "[file]")]
-    pub(crate) ipc: Vec<Attached>,
-    /// network namespace
-    #[argh(option, short = 'n', arg_name = "[file]")]
-    pub(crate) net: Vec<Attached>,
-    /// network namespace of the target's socket <fd>
-    #[argh(option, short = 'N', arg_name = "fd")]
-    pub(crate) net_socket: Option<Text>,
-    /// PID namespace; forks (see --no-fork)
-    #[argh(option, short = 'p', arg_name = "[file]")]
-    pub(crate) pid: Vec<Attached>,
-    /// cgroup namespace
-    #[argh(option, short = 'C', arg_name = "[file]")]
-    pub(crate) cgroup: Vec<Attached>,
-    /// user namespace
-    #[argh(option, short = 'U', arg_name = "[file]")]
-    pub(crate) user: Vec<Attached>,
-    /// parent user namespace of the one entered, or owner; repeat for more levels
-    #[argh(switch)]
-    pub(crate) user_parent: u32,
-    /// time namespace
-    #[argh(option, short = 'T', arg_name = "[file]")]
-    pub(crate) time: Vec<Attached>,
-
-    /// user of the program, inside
-    #[argh(option, short = 'S', arg_name = "uid|name|follow")]
-    pub(crate) setuid: Option<Text>,
-    /// group of the program, inside; drops supplementary groups
-    #[argh(option, short = 'G', arg_name = "gid|name|follow")]
-    pub(crate) setgid: Option<Text>,
-    /// supplementary groups of the program, inside (+)
-    #[argh(option, arg_name = "gid,...|follow")]
-    pub(crate) groups: Option<Text>,
-    /// leave user, group and groups alone in a user namespace
-    #[argh(switch)]
-    pub(crate) preserve_credentials: bool,
-    /// keep the capabilities held in the user namespace across exec
-    #[argh(switch)]
-    pub(crate) keep_caps: bool,
-    /// SELinux context of the target
-    #[argh(switch, short = 'Z')]
-    pub(crate) follow_context: bool,
-    /// the AppArmor profile of the target (+)
-    #[argh(switch)]
-    pub(crate) follow_apparmor: bool,
-
-    /// cgroup of the target
-    #[argh(switch, short = 'c')]
-    pub(crate) join_cgroup: bool,
-    /// do not fork after entering a PID namespace
-    #[argh(switch, short = 'F')]
-    pub(crate) no_fork: bool,
-    /// send the child this signal when nsenter dies (default KILL) (+)
-    #[argh(option, arg_name = "[=signal]")]
-    pub(crate) kill_child: Vec<Attached>,
-    /// pass signals on to the child (+)
-    #[argh(option, arg_name = "[=signal,...]")]
-    pub(crate) forward_signals: Vec<Attached>,
-
-    /// root directory: the target's, or <dir>
-    #[argh(option, short = 'r', arg_name = "[dir]")]
-    pub(crate) root: Vec<Attached>,
-    /// working directory: the target's, or <dir>
-    #[argh(option, short = 'w', arg_name = "[dir]")]
-    pub(crate) wd: Vec<Attached>,
-    /// working directory, looked up inside
-    #[argh(option, short = 'W', arg_name = "[dir]")]
-    pub(crate) wdns: Vec<Attached>,
-
-    /// environment of the target
-    #[argh(switch, short = 'e')]
-    pub(crate) env: bool,
-
-    /// report on this descriptor, a line of JSON for each event (+)
-    #[argh(option, arg_name = "fd")]
-    pub(crate) status_fd: Option<Text>,
-    /// write the program's PID to <file> before it starts (+)
-    #[argh(option, arg_name = "file")]
-    pub(crate) pidfile: Option<Text>,
-    /// on failure say why, and what to do (+)
-    #[argh(switch)]
-    pub(crate) explain: bool,
-    /// print the steps and change nothing (+)
-    #[argh(switch)]
-    pub(crate) dry_run: bool,
-    /// show the version
-    #[argh(switch, short = 'V')]
-    #[expect(dead_code, reason = "the reader acts on it as soon as it is met")]
-    pub(crate) version: bool,
-}
-
-impl Declared for Options {
-    const NAME: &'static str = "nsenter";
-    const OPERANDS: &'static [&'static str] = &["[program [argument...]]"];
-    const SECTIONS: &'static [(&'static str, &'static str)] = &[
-        ("Namespaces", "all"),
-        ("Users and groups", "setuid"),
-        ("Process", "join-cgroup"),
-        ("Mounts and directories", "root"),
-        ("Environment", "env"),
-        ("Other", "status-fd"),
-    ];
-}
 
 /// Turns the options into what to do.
 ///

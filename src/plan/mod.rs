@@ -11,6 +11,7 @@ pub(crate) mod json;
 pub(crate) mod mountinfo;
 pub(crate) mod ns;
 pub(crate) mod number;
+mod print;
 pub(crate) mod procfs;
 pub(crate) mod reference;
 pub(crate) mod signal;
