@@ -93,6 +93,9 @@ impl Run<'_> {
         self.mask = None;
         let child = match child {
             Ok(child) => child,
+            Err(error) if error.raw() == libc::EINVAL => {
+                return self.fork_apart(fork, rest, before);
+            }
             Err(error) => {
                 let _ = sys::set_blocked(before);
                 return Err(failed(error));
@@ -110,7 +113,7 @@ impl Run<'_> {
         Ok(ended)
     }
 
-    fn in_child(&mut self, pid: i32, rest: &[Step]) -> Result<std::convert::Infallible> {
+    pub(super) fn in_child(&mut self, pid: i32, rest: &[Step]) -> Result<std::convert::Infallible> {
         if let Some(leash) = &self.leash {
             leash.put_on()?;
         }

@@ -3,6 +3,7 @@
 //! The hard thing: a step may run in the process that was started or in a child that shares its memory, and a
 //! failure half-way must leave nothing behind that outlives us.
 
+mod apart;
 mod child;
 mod context;
 mod credentials;

@@ -38,6 +38,7 @@ mod unshare_basic;
 mod unshare_credentials;
 mod unshare_maps;
 mod unshare_mounts;
+mod unshare_old_kernels;
 mod unshare_persistence;
 mod unshare_processes;
 mod unshare_report;

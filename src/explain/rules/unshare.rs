@@ -198,24 +198,6 @@ rules![
         find: dead_init,
     },
     Rule {
-        id: "fork-time",
-        step: "fork",
-        errors: [EINVAL],
-        about: "Kernels before Linux 6.0 let no process that shares memory be started in a new time namespace.",
-        advice: "Leave -T out, or use a newer kernel.",
-        find: |case| {
-            let (major, minor) = case.facts.kernel?;
-            (case.facts.unentered?.has(Kind::Time) && major < 6)
-                .then(|| {
-                    because(
-                        format!("Linux {major}.{minor} starts no process that shares memory in a new time namespace"),
-                        "leave -T out, or use Linux 6.0 or later",
-                    )
-                })
-                .flatten()
-        },
-    },
-    Rule {
         id: "fork-seccomp",
         step: "fork",
         errors: [EPERM, EACCES, ENOSYS],

@@ -302,7 +302,6 @@ pub(super) fn recorded() -> Vec<Recorded> {
         case("fork-some-bound", Stage::Fork, EAGAIN, Facts { processes: Processes { limit: Some(10), ours: Some(50), pid_max: Some(32768), all: Some(90), ..Processes::default() }, ..root() }),
         case("fork-dead-init", Stage::Fork, ENOMEM, Facts { unentered: Some(Kinds::NONE.with(Kind::Pid)), memory: Some(123_456), ..root() }),
         case("fork-dead-init", Stage::Fork, ENOMEM, Facts { unentered: Some(Kinds::NONE), memory: Some(12), ..root() }),
-        case("fork-time", Stage::Fork, EINVAL, Facts { unentered: Some(Kinds::NONE.with(Kind::Time)), kernel: Some((5, 15)), ..root() }),
         case("fork-seccomp", Stage::Fork, EPERM, Facts { seccomp: Some(2), ..root() }),
 
         case("map-privilege", outer_map("0 100000 65536\n"), EPERM, ordinary()),
