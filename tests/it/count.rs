@@ -1,6 +1,6 @@
-//! How many system calls nskit makes before the program runs.
+//! What nskit costs, as far as no noise moves it: system calls before the program runs, page faults, memory, size.
 //!
-//! What is counted: every system call that any process of ours enters, from the return of the execve(2)
+//! What is counted of calls: every system call that any process of ours enters, from the return of the execve(2)
 //! that started us up to and including the execve(2) that starts the program. `NSKIT_RELEASE` names
 //! the static release binary; a debug build makes other calls.
 
@@ -9,9 +9,39 @@ use crate::harness::*;
 /// The variable that names the static release binary.
 const RELEASE: &str = "NSKIT_RELEASE";
 
+/// There is a release binary, and it is linked with musl: where that target cannot be had, `make` links it with
+/// glibc and says so, whose start-up makes calls and faults of its own.
 fn release() -> Need {
-    let lack = format!("{RELEASE}, the path of a static release build");
-    unless(std::env::var_os(RELEASE).is_some(), &lack)
+    let Some(path) = std::env::var_os(RELEASE) else {
+        return unless(
+            false,
+            &format!("{RELEASE}, the path of a static release build"),
+        );
+    };
+    let binary = std::fs::read(path).expect("the release binary is there");
+    if has(&binary, "No error information") {
+        Ok(())
+    } else {
+        Err(Lack::Theirs(
+            "the release binary is linked with glibc".to_owned(),
+        ))
+    }
+}
+
+/// Whether these words are in a binary.
+fn has(binary: &[u8], words: &str) -> bool {
+    binary
+        .windows(words.len())
+        .any(|part| part == words.as_bytes())
+}
+
+/// The release binary, under the name of an applet.
+fn link(place: &Place, applet: &str) -> String {
+    let link = place.at(applet);
+    let release = std::env::var_os(RELEASE).expect("a need that was looked at");
+    let release = std::fs::canonicalize(release).expect("the release binary is there");
+    std::os::unix::fs::symlink(release, &link).expect("a link");
+    link
 }
 
 /// Runs the release binary as this applet under strace(1); at most `limit` calls are made.
@@ -20,10 +50,7 @@ fn release() -> Need {
 #[track_caller]
 fn at_most(limit: usize, applet: &str, words: &[&str]) {
     let place = Place::new();
-    let (trace, link) = (place.at("trace"), place.at(applet));
-    let release = std::env::var_os(RELEASE).expect("a need that was looked at");
-    let release = std::fs::canonicalize(release).expect("the release binary is there");
-    std::os::unix::fs::symlink(release, &link).expect("a link");
+    let (trace, link) = (place.at("trace"), link(&place, applet));
     Tool::program("strace")
         .args(["-f", "-o", &trace, &link])
         .args(words)
@@ -84,4 +111,73 @@ fn root_in_namespaces_of_its_own() {
         release()
     );
     at_most(17, "unshare", &["-Urpf"]);
+}
+
+/// How many page faults the command line makes that need no disk (time(1), `%R`).
+#[track_caller]
+fn faults(words: &[&str]) -> i64 {
+    let place = Place::new();
+    let counted = place.at("faults");
+    Tool::program("/usr/bin/time")
+        .args(["-f", "%R", "-o", &counted])
+        .args(words)
+        .run()
+        .ok();
+    let text = std::fs::read_to_string(&counted).expect("time writes its file");
+    text.trim().parse().expect("a number")
+}
+
+/// A program that is not ours makes faults too: what is counted is how many more a start through us takes.
+#[test]
+fn page_faults() {
+    needs!(ours("makes many more"), root(), command("time"), release());
+    let place = Place::new();
+    let unshare = link(&place, "unshare");
+    // The same binary as the program, so that its pages are in the cache, and its faults the same.
+    let program = link(&place, "nskit");
+    let alone = faults(&[&program, "--list"]);
+    let through = faults(&[&unshare, "-u", &program, "--list"]);
+    assert!(
+        through - alone <= 25,
+        "{through} through unshare, {alone} alone"
+    );
+}
+
+#[test]
+fn peak_memory() {
+    needs!(ours("takes more"), root(), release());
+    let place = Place::new();
+    let unshare = link(&place, "unshare");
+    let said = Tool::program(&unshare)
+        .args(["-uf", "sh", "-c", "grep VmHWM: /proc/$PPID/status"])
+        .run()
+        .ok()
+        .text();
+    let words: Vec<_> = said.split_ascii_whitespace().collect();
+    let ["VmHWM:", number, "kB"] = words[..] else {
+        panic!("{said}");
+    };
+    let peak: u32 = number.parse().expect("a number");
+    assert!(peak <= 1024, "{peak} kB");
+}
+
+/// Of the million bytes, about 200,000 are what std prints backtraces with, which stable Rust links in any case.
+#[test]
+fn size() {
+    needs!(ours("is several programs"), release());
+    let release = std::env::var_os(RELEASE).expect("a need that was looked at");
+    let size = std::fs::metadata(release)
+        .expect("the release binary is there")
+        .len();
+    assert!(size <= 1_000_000, "{size} bytes");
+}
+
+/// glibc asks the processor for its features with dozens of CPUID instructions before `main`, each of which traps
+/// on a virtual machine. Its start-up reads a variable that nothing else in a binary names.
+#[test]
+fn no_start_up_of_glibc() {
+    needs!(ours("is linked with glibc"), release());
+    let release = std::env::var_os(RELEASE).expect("a need that was looked at");
+    let binary = std::fs::read(release).expect("the release binary is there");
+    assert!(!has(&binary, "GLIBC_TUNABLES"));
 }

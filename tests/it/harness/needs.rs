@@ -1,7 +1,7 @@
 //! What a test needs of the machine and of the tool under test.
 //!
 //! A need that is not met is never silent: `SKIP` when the machine lacks something (a failure with
-//! `MUST_RUN=1`), `N/A` when the tool under test is util-linux and does not have the thing tested.
+//! `MUST_RUN=1`), `N/A` when what is under test does not have the thing tested.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use super::tool::{SYSTEM_PATH, Tool};
 pub(crate) enum Lack {
     /// The machine lacks this.
     Machine(String),
-    /// util-linux is under test, and this is not about it.
+    /// What is under test, util-linux or a binary linked with glibc, does not have the thing tested.
     Theirs(String),
 }
 
