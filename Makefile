@@ -23,14 +23,14 @@ names := nskit $(applets)
 target_dir := $(or $(CARGO_TARGET_DIR),target)
 # The static release binary, whichever C library is in it.
 binary := $(target_dir)/static$(TARGET:%=/%)/nskit
-sources := $(shell find src -name '*.rs') Cargo.toml Cargo.lock Makefile scripts/build-static
+sources := $(shell find src -name '*.rs') Cargo.toml Cargo.lock Makefile .ci/build-static
 
 .PHONY: all install uninstall test bench clean
 
 all: $(binary)
 
 $(binary): $(sources)
-	CARGO='$(CARGO)' scripts/build-static '$@' $(TARGET)
+	CARGO='$(CARGO)' .ci/build-static '$@' $(TARGET)
 
 install: $(binary)
 	install -d '$(bindir)' '$(man1dir)' '$(bashdir)' '$(zshdir)' '$(fishdir)'
@@ -48,7 +48,7 @@ uninstall:
 # Twice the same tests: of ours, and of the distribution's util-linux, which shows that the tests are
 # about what both must do. MUST_RUN=1 makes a test that the machine cannot run a failure.
 test: $(binary)
-	scripts/install-test-tools
+	.ci/install-test-tools
 	NSKIT_RELEASE='$(abspath $(binary))' $(CARGO) test
 	UNDER_TEST=theirs $(CARGO) test --test it
 

@@ -1,6 +1,7 @@
 //! A failure of ours: the classic line, and what is needed to say why.
 
 use std::ffi::{OsStr, OsString};
+use std::os::fd::OwnedFd;
 
 use crate::plan::{Clock, Ids, Kind, Kinds};
 use crate::sys;
@@ -18,21 +19,43 @@ pub(crate) struct Failure {
     pub(crate) status: Option<u8>,
     /// What a helper program said on its standard error.
     pub(crate) said: Vec<u8>,
+    /// The namespace that was refused, open still, where no path leads to it any more.
+    pub(crate) subject: Option<OwnedFd>,
+    /// Why, where that was asked for: found by the process that failed, before anything changed.
+    pub(crate) causes: Option<Box<[Cause]>>,
 }
+
+/// A reason for a failure, and what can be done about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cause {
+    /// A sentence with the fact that proves it.
+    pub(crate) cause: String,
+    /// What to do; empty where nothing can be advised.
+    pub(crate) hint: String,
+}
+
+/// Told of a failure by the process that failed, so that it can find out why. Does nothing a second time.
+pub(crate) type Inquiry<'a> = &'a dyn Fn(&mut Failure);
 
 /// What was being done when it failed, with the facts that only the place of failure knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Stage {
+    /// Understanding the options' values.
+    CommandLine,
     /// Changing IDs for `--owner`.
     Become,
     /// unshare(2).
     Unshare(Kinds),
     /// Starting a child.
     Fork,
-    /// Writing a map ourselves, or as the helper with privilege.
-    Map { ids: Ids, text: Vec<u8> },
-    /// newuidmap or newgidmap.
-    MapProgram(Ids),
+    /// Writing a map ourselves, or as the helper `outside` with privilege.
+    Map {
+        ids: Ids,
+        text: Vec<u8>,
+        outside: bool,
+    },
+    /// newuidmap or newgidmap, for this map.
+    MapProgram { ids: Ids, text: Vec<u8> },
     /// Writing /proc/PID/setgroups.
     Setgroups,
     /// Writing a clock offset.
@@ -48,10 +71,10 @@ pub(crate) enum Stage {
     Propagation,
     /// Binding a namespace on a file.
     Bind { kind: Kind, file: OsString },
-    /// Changing the root directory.
-    Root,
-    /// Changing the working directory.
-    Directory,
+    /// Changing the root directory, to this one or to what was opened.
+    Root(Option<OsString>),
+    /// Changing the working directory, likewise.
+    Directory(Option<OsString>),
     /// Opening the target process.
     Target(i32),
     /// Opening something of the target, or a file.
@@ -80,28 +103,57 @@ pub(crate) enum Stage {
     Loopback,
     /// Writing the PID file or to the status descriptor.
     Report,
-    /// Executing this program.
-    Execute(OsString),
+    /// Executing a program.
+    Execute(Box<Executed>),
     /// Waiting.
     Wait,
+}
+
+/// Something that a plan enters, as causes need to know it.
+#[derive(Debug)]
+pub(crate) struct Entering {
+    /// Of which kinds.
+    pub(crate) kinds: Kinds,
+    /// Of this process.
+    pub(crate) pid: Option<i32>,
+    /// By this file.
+    pub(crate) file: Option<OwnedFd>,
+    /// What is ours already is left out.
+    pub(crate) leaves_ours: bool,
+}
+
+/// A program that was to be executed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Executed {
+    /// Its name, as given.
+    pub(crate) file: OsString,
+    /// The `PATH` that it was looked up in.
+    pub(crate) path: Option<OsString>,
+    /// It is the shell, and nobody named it on the command line.
+    pub(crate) is_shell: bool,
+    /// The root directory or the mount namespace is not the caller's.
+    pub(crate) elsewhere: bool,
+    /// Its environment is ours.
+    pub(crate) own_environment: bool,
 }
 
 impl Stage {
     /// A word for it, for machines.
     pub(crate) const fn word(&self) -> &'static str {
         match self {
+            Stage::CommandLine => "command-line",
             Stage::Become => "owner",
             Stage::Unshare(_) => "unshare",
             Stage::Fork => "fork",
-            Stage::Map { .. } | Stage::MapProgram(_) => "map",
+            Stage::Map { .. } | Stage::MapProgram { .. } => "map",
             Stage::Setgroups => "setgroups-file",
             Stage::Clock { .. } => "clock",
             Stage::Mount { .. } => "mount",
             Stage::Register => "binfmt",
             Stage::Propagation => "propagation",
             Stage::Bind { .. } => "bind",
-            Stage::Root => "root",
-            Stage::Directory => "directory",
+            Stage::Root(_) => "root",
+            Stage::Directory(_) => "directory",
             Stage::Target(_) => "target",
             Stage::Open(_) => "open",
             Stage::Reference => "reference",
@@ -138,6 +190,8 @@ impl Failure {
             error: None,
             status: None,
             said: Vec::new(),
+            subject: None,
+            causes: None,
         }
     }
 

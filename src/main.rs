@@ -24,8 +24,8 @@ use std::os::unix::ffi::OsStrExt;
 use applets::common::Request;
 use applets::nskit::{Command, Install};
 use applets::{APPLETS, Answer, Applet, Refusal};
-use failure::Failure;
-use plan::{Plan, Wanted};
+use failure::{Failure, Stage};
+use plan::{Plan, Report, Wanted};
 use run::{Machine, Outcome};
 use show::{Form, Verdict};
 use sys::{Args, Stream};
@@ -108,14 +108,12 @@ fn make_links(install: &Install) -> u8 {
     } = install;
     match run::install(&names, directory.as_deref(), *symbolic, *force) {
         Ok(text) => print(OWN_NAME, &text, OWN_FAILURE),
-        Err(failure) => {
-            let mut line = failure.line;
-            if let Some(error) = failure.error {
-                line.push(": ");
-                line.push(error.text());
-            }
-            fail(OWN_NAME.as_ref(), &line, OWN_FAILURE)
-        }
+        // The error with its causes, on one line.
+        Err(error) => fail(
+            OWN_NAME.as_ref(),
+            format!("{error:#}").as_ref(),
+            OWN_FAILURE,
+        ),
     }
 }
 
@@ -130,7 +128,7 @@ fn call(applet: &'static Applet, argv: &'static [&'static CStr], args: &Args) ->
         Ok(Answer::Do(Request::Show { wanted, tree, json })) => {
             match run::show(&wanted, Form { tree, json }) {
                 Ok(text) => print(applet.name, &text, applet.failure_status),
-                Err(failure) => report(applet, &failure, false, None),
+                Err(failure) => report(applet, failure, &Report::default(), None),
             }
         }
         Err(Refusal::Usage(usage)) => {
@@ -138,8 +136,10 @@ fn call(applet: &'static Applet, argv: &'static [&'static CStr], args: &Args) ->
             say_try(applet.name.as_ref());
             applet.failure_status
         }
-        Err(Refusal::Trouble(trouble)) => {
-            fail(applet.name.as_ref(), &trouble.0, applet.failure_status)
+        Err(Refusal::Trouble(trouble, status_fd)) => {
+            let failure = Failure::plain(Stage::CommandLine, trouble.0);
+            let status = status_fd.and_then(|number| run::Status::adopt(number).ok());
+            report(applet, failure, &Report::default(), status.as_ref())
         }
     }
 }
@@ -148,17 +148,18 @@ fn run(applet: &Applet, plan: &Plan, args: &Args) -> u8 {
     if let Some(advice) = plan.report.advice {
         fail(applet.name.as_ref(), advice.as_ref(), 0);
     }
-    let Outcome { result, status } = run::run(plan, args);
+    let inquiry = |failure: &mut Failure| explain::inquire(failure, &plan.report);
+    let Outcome { result, status } = run::run(plan, args, &inquiry);
     match result {
         Ok(ended) => ended.follow(),
-        Err(failure) => report(applet, &failure, plan.report.explain, status.as_ref()),
+        Err(failure) => report(applet, failure, &plan.report, status.as_ref()),
     }
 }
 
 fn rehearse(applet: &Applet, plan: &Plan) -> u8 {
-    match run::rehearse(plan) {
+    match run::rehearse(plan, &|entering| explain::foresee(plan, entering)) {
         Ok(text) => print(applet.name, &text, applet.failure_status),
-        Err(failure) => report(applet, &failure, plan.report.explain, None),
+        Err(failure) => report(applet, failure, &plan.report, None),
     }
 }
 
@@ -180,12 +181,13 @@ fn same(applet: &Applet, wanted: &[Wanted], quiet: bool) -> u8 {
                 failure => failure,
             }
         }
-        Err(failure) => report(applet, &failure, false, None),
+        Err(failure) => report(applet, failure, &Report::default(), None),
     }
 }
 
 /// Says what failed, and where it is wanted why.
-fn report(applet: &Applet, failure: &Failure, explain: bool, status: Option<&run::Status>) -> u8 {
+fn report(applet: &Applet, mut failure: Failure, how: &Report, status: Option<&run::Status>) -> u8 {
+    explain::inquire(&mut failure, how);
     if !failure.said.is_empty() {
         let _ = sys::print(Stream::Error, &failure.said);
     }
@@ -199,7 +201,12 @@ fn report(applet: &Applet, failure: &Failure, explain: bool, status: Option<&run
         &line,
         failure.status.unwrap_or(applet.failure_status),
     );
-    let _ = (explain, status);
+    if explain::is_aloud(how) {
+        let _ = sys::print(Stream::Error, explain::lines(&failure).as_bytes());
+    }
+    if let Some(status) = status {
+        status.failed(&failure);
+    }
     code
 }
 

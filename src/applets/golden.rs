@@ -73,7 +73,7 @@ fn plan(line: &str, host: &Fixed) -> String {
         Ok(Answer::Do(other)) => format!("{other:?}\n"),
         Ok(Answer::Print(_)) => "prints a text\n".to_owned(),
         Err(Refusal::Usage(usage)) => format!("usage: {}\n", usage.0.display()),
-        Err(Refusal::Trouble(trouble)) => format!("refused: {}\n", trouble.0.display()),
+        Err(Refusal::Trouble(trouble, _)) => format!("refused: {}\n", trouble.0.display()),
     }
 }
 

@@ -12,7 +12,7 @@ use std::ffi::CStr;
 
 use common::{Request, Trouble};
 
-use crate::cli::{self, Declared, Parsed, Reading, Usage};
+use crate::cli::{self, Declared, Parsed, Reading, Text, Usage};
 use crate::plan::Host;
 
 /// One of the programs that this binary is.
@@ -33,19 +33,19 @@ pub(crate) const APPLETS: [Applet; 3] = [
         name: "unshare",
         about: "run a program in namespaces of its own",
         failure_status: 1,
-        ask: |argv, host| ask(argv, host, unshare::request),
+        ask: |argv, host| ask(argv, host, unshare::request, |options| &options.status_fd),
     },
     Applet {
         name: "nsenter",
         about: "run a program in the namespaces of other processes",
         failure_status: 1,
-        ask: |argv, host| ask(argv, host, nsenter::request),
+        ask: |argv, host| ask(argv, host, nsenter::request, |options| &options.status_fd),
     },
     Applet {
         name: "setns",
         about: "run a program in exactly the namespaces that are named",
         failure_status: 125,
-        ask: |argv, host| ask(argv, host, setns::request),
+        ask: |argv, host| ask(argv, host, setns::request, |options| &options.status_fd),
     },
 ];
 
@@ -61,8 +61,8 @@ pub(crate) enum Answer {
 pub(crate) enum Refusal {
     /// It cannot be read.
     Usage(Usage),
-    /// It asks for something that cannot be.
-    Trouble(Trouble),
+    /// It asks for something that cannot be; and the descriptor to report that on.
+    Trouble(Trouble, Option<i32>),
 }
 
 type Ask<T> = fn(&Parsed<T>, &'static [&'static CStr], &dyn Host) -> Result<Request, Trouble>;
@@ -71,11 +71,16 @@ fn ask<T: Declared>(
     argv: &'static [&'static CStr],
     host: &dyn Host,
     request: Ask<T>,
+    status_fd: fn(&T) -> &Option<Text>,
 ) -> Result<Answer, Refusal> {
     match cli::read::<T>(argv).map_err(Refusal::Usage)? {
         Reading::Help(text) | Reading::Version(text) => Ok(Answer::Print(text)),
-        Reading::Options(parsed) => request(&parsed, argv, host)
-            .map(Answer::Do)
-            .map_err(Refusal::Trouble),
+        Reading::Options(parsed) => match request(&parsed, argv, host) {
+            Ok(request) => Ok(Answer::Do(request)),
+            Err(trouble) => {
+                let status_fd = common::status_fd(status_fd(&parsed.options).as_ref());
+                Err(Refusal::Trouble(trouble, status_fd.ok().flatten()))
+            }
+        },
     }
 }

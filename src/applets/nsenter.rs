@@ -11,7 +11,7 @@ use crate::plan::number::{Quoted, decimal};
 use crate::plan::value::{self, OrFollow, TargetPid};
 use crate::plan::{
     Enter, Environment, Fork, GroupList, Host, Ids, Kind, Kinds, Label, NewId, Plan, Reference,
-    Report, Source, Step, Wanted, Which,
+    Report, Source, Step, Wanted, When, Which,
 };
 
 /// run a program in the namespaces of other processes
@@ -484,11 +484,11 @@ impl Credentials {
         steps.extend(self.groups.map(Step::Groups));
         steps.extend(self.gid.map(Step::Gid));
         if keep && self.uid.is_some() {
-            steps.push(Step::HoldCapabilities);
+            steps.push(Step::HoldCapabilities(When::UserEntered));
         }
         steps.extend(self.uid.map(Step::Uid));
         if keep {
-            steps.push(Step::KeepCapabilities);
+            steps.push(Step::KeepCapabilities(When::UserEntered));
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::plan::idmap::{Range, RangeSpec};
 use crate::plan::value::{self, Propagation, Setgroups};
 use crate::plan::{
     Clock, Environment, Fork, GroupList, Host, IdMap, Ids, Init, Kind, Kinds, NewId, Outside, Plan,
-    Report, Step, Via,
+    Report, Step, Via, When,
 };
 
 /// run a program in namespaces of its own
@@ -589,7 +589,7 @@ fn credentials(
     }
     if let Some(text) = &options.setuid {
         if keep {
-            steps.push(Step::HoldCapabilities);
+            steps.push(Step::HoldCapabilities(When::Always));
         }
         steps.push(Step::Uid(NewId::These(lookup(
             "--setuid",
@@ -599,7 +599,7 @@ fn credentials(
         )?)));
     }
     if keep {
-        steps.push(Step::KeepCapabilities);
+        steps.push(Step::KeepCapabilities(When::Always));
     }
     Ok(())
 }

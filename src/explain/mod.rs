@@ -1,1 +1,71 @@
 //! After a failure: facts, the causes that they prove, and what to do.
+//!
+//! Nothing here is called before something has failed, so a run that succeeds pays nothing for it.
+
+mod executable;
+mod facts;
+mod forecast;
+mod gather;
+#[cfg(test)]
+pub(crate) mod manual;
+mod program;
+mod rules;
+
+use crate::failure::{Cause, Failure, Stage};
+use crate::plan::Report;
+use crate::sys;
+use facts::Facts;
+pub(crate) use forecast::foresee;
+use rules::Case;
+
+/// Finds out why, if anybody wants to know, and keeps it in the failure. Does nothing a second time.
+pub(crate) fn inquire(failure: &mut Failure, report: &Report) {
+    if failure.causes.is_none() && (is_aloud(report) || report.status_fd.is_some()) {
+        failure.causes = Some(causes(failure, &gather::gather(failure)).into());
+    }
+}
+
+/// Whether causes are said on standard error: with `--explain`, on a terminal or as `NSKIT_EXPLAIN` says.
+pub(crate) fn is_aloud(report: &Report) -> bool {
+    match sys::variable("NSKIT_EXPLAIN").map(|value| value.as_encoded_bytes()) {
+        Some(b"0") => false,
+        Some(b"1") => true,
+        _ => report.explain || sys::error_is_terminal(),
+    }
+}
+
+/// The lines under the classic one.
+pub(crate) fn lines(failure: &Failure) -> String {
+    lines_of(failure.causes.as_deref().unwrap_or_default())
+}
+
+fn lines_of(causes: &[Cause]) -> String {
+    let mut text = String::new();
+    for Cause { cause, hint } in causes {
+        text.push_str(&format!("  cause: {cause}\n"));
+        if !hint.is_empty() {
+            text.push_str(&format!("  hint: {hint}\n"));
+        }
+    }
+    text
+}
+
+/// The causes of a failure; where none fits, what was looked at.
+fn causes(failure: &Failure, facts: &Facts) -> Vec<Cause> {
+    let case = Case {
+        stage: &failure.stage,
+        errno: failure.error.map_or(0, sys::Error::raw),
+        facts,
+    };
+    let causes = rules::causes(&case);
+    let looked_at = facts.looked_at();
+    // A failure without an errno is a sentence of ours, which says it all.
+    let is_said = failure.error.is_none() && !matches!(failure.stage, Stage::MapProgram { .. });
+    if !causes.is_empty() || is_said || looked_at.is_empty() {
+        return causes;
+    }
+    vec![Cause {
+        cause: format!("none of those known; looked at: {looked_at}"),
+        hint: String::new(),
+    }]
+}

@@ -365,6 +365,7 @@ impl IdMap {
     }
 
     /// The ID in the parent namespace of this one inside.
+    #[cfg(test)]
     pub(crate) fn outside_of(&self, inside: u32) -> Option<u32> {
         self.extents.iter().find_map(|extent| {
             let above = inside.checked_sub(extent.inside)?;

@@ -4,7 +4,9 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Component, Path, PathBuf};
 
+use super::mountinfo::Mount;
 use super::number::decimal;
 
 /// What `/proc/PID/status` says of a process; IDs are as the reader's user namespace sees them.
@@ -122,6 +124,44 @@ impl Cgroup {
     /// Whether this is the unified hierarchy (cgroup v2).
     pub(crate) fn is_unified(&self) -> bool {
         self.hierarchy == 0 && self.controllers.is_empty()
+    }
+
+    /// Where it is found in these mounts; none when its hierarchy, or that part of it, is not mounted.
+    pub(crate) fn directory(&self, mounts: &[Mount]) -> Option<PathBuf> {
+        self.directories(mounts).next()
+    }
+
+    /// Every place where it is found in these mounts, the latest mount first, since one may lie hidden below another.
+    pub(crate) fn directories(&self, mounts: &[Mount]) -> impl Iterator<Item = PathBuf> {
+        mounts.iter().rev().filter_map(|mount| {
+            let is_mounted = if self.is_unified() {
+                mount.fs_type == "cgroup2"
+            } else {
+                mount.fs_type == "cgroup" && {
+                    let options: Vec<&[u8]> = mount
+                        .super_options
+                        .as_bytes()
+                        .split(|byte| *byte == b',')
+                        .collect();
+                    self.each_controller()
+                        .all(|controller| options.contains(&controller.as_bytes()))
+                }
+            };
+            if !is_mounted {
+                return None;
+            }
+            // The mount may show only a part of the hierarchy, from its root on (proc_pid_mountinfo(5)).
+            let below = Path::new(&self.path).strip_prefix(&mount.root).ok()?;
+            // What lies outside our cgroup namespace is `/..` (cgroup_namespaces(7)), which no mount has inside it.
+            if below.components().any(|name| name == Component::ParentDir) {
+                return None;
+            }
+            Some(if below.as_os_str().is_empty() {
+                mount.point.clone()
+            } else {
+                mount.point.join(below)
+            })
+        })
     }
 
     /// The single controllers of a v1 hierarchy; a `name=…` is one of them.
@@ -245,6 +285,29 @@ mod tests {
             ["cpu", "cpuacct"]
         );
         assert_eq!(cgroups[2].each_controller().count(), 0);
+    }
+
+    #[test]
+    fn directories_of_cgroups() {
+        let mounts = b"1 0 0:1 / / rw - a a rw\n2 1 0:2 / /cg/cpu rw - cgroup cgroup rw,cpu,cpuacct\n\
+            3 1 0:3 / /cg/unified rw - cgroup2 cgroup2 rw\n4 1 0:4 /part /part rw - cgroup cgroup rw,pids\n";
+        let mounts: Vec<Mount> = Mount::parse_all(mounts).collect();
+        let text =
+            b"3:cpu,cpuacct:/a b\n2:pids:/part/c\n1:pids:/other\n5:memory:/\n0::/\n4:pids:/part\n";
+        let found: Vec<_> = Cgroup::parse(text)
+            .unwrap()
+            .iter()
+            .map(|cgroup| cgroup.directory(&mounts))
+            .collect();
+        let expected = [
+            Some("/cg/cpu/a b"),
+            Some("/part/c"),
+            None,
+            None,
+            Some("/cg/unified"),
+            Some("/part"),
+        ];
+        assert_eq!(found, expected.map(|path| path.map(PathBuf::from)));
     }
 
     #[test]

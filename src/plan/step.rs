@@ -85,15 +85,33 @@ pub(crate) enum Step {
     /// Take this user.
     Uid(NewId),
     /// Keep the permitted capabilities while the user ID changes.
-    HoldCapabilities,
+    HoldCapabilities(When),
     /// Keep the capabilities held across the execution of the program.
-    KeepCapabilities,
+    KeepCapabilities(When),
     /// The environment of the program.
     Environment(Environment),
     /// Write the program's PID to this file.
     Pidfile(OsString),
     /// Execute the program.
     Execute(Program),
+}
+
+/// Whether a step is done at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum When {
+    /// In any case.
+    Always,
+    /// If a user namespace was entered, which is seen only then.
+    UserEntered,
+}
+
+impl fmt::Display for When {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            When::Always => Ok(()),
+            When::UserEntered => f.write_str(", if a user namespace was entered"),
+        }
+    }
 }
 
 /// Users or groups.
@@ -434,8 +452,8 @@ impl fmt::Display for Step {
             Step::Uid(NewId::RootIfUserEntered) => {
                 write!(f, "setuid 0, if a user namespace was entered")
             }
-            Step::HoldCapabilities => write!(f, "keep the capabilities across setuid"),
-            Step::KeepCapabilities => write!(f, "keep the capabilities across exec"),
+            Step::HoldCapabilities(when) => write!(f, "keep the capabilities across setuid{when}"),
+            Step::KeepCapabilities(when) => write!(f, "keep the capabilities across exec{when}"),
             Step::Environment(Environment::Empty) => write!(f, "empty the environment"),
             Step::Environment(Environment::Only(names)) => {
                 write!(f, "keep of the environment:")?;

@@ -36,7 +36,16 @@ impl SubIds {
     ///
     /// Both files name users, so `uid` is a user's ID for either.
     pub(crate) fn find(text: &[u8], names: &[&[u8]], uid: u32) -> Option<Self> {
-        text.split(|byte| *byte == b'\n').find_map(|line| {
+        Self::find_all(text, names, uid).next()
+    }
+
+    /// All ranges of that user, in the order of the lines.
+    pub(crate) fn find_all<'a>(
+        text: &'a [u8],
+        names: &'a [&'a [u8]],
+        uid: u32,
+    ) -> impl Iterator<Item = Self> + 'a {
+        text.split(|byte| *byte == b'\n').filter_map(move |line| {
             let mut fields = line.split(|byte| *byte == b':');
             let (owner, first, count) = (fields.next()?, fields.next()?, fields.next()?);
             let ours = !owner.is_empty() && (names.contains(&owner) || is_number(owner, uid));

@@ -6,6 +6,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use super::Run;
+use super::front::Front;
 use crate::failure::{Failure, Result, Stage};
 use crate::plan::procfs::Status;
 use crate::plan::{Fork, Step};
@@ -83,7 +84,8 @@ impl Run<'_> {
         let mut failure = None;
         let child = sys::vfork(|pid| match self.in_child(pid, rest) {
             Ok(never) => match never {},
-            Err(why) => {
+            Err(mut why) => {
+                (self.inquiry)(&mut why);
                 failure = Some(why);
                 1
             }
@@ -103,7 +105,7 @@ impl Run<'_> {
             return Err(failure);
         }
         self.started(child);
-        let ended = watch(child, fork, before)?;
+        let ended = watch(child, fork, before, None)?;
         self.ended(ended);
         Ok(ended)
     }
@@ -112,9 +114,7 @@ impl Run<'_> {
         if let Some(leash) = &self.leash {
             leash.put_on()?;
         }
-        if let Some(pidfile) = &mut self.pidfile {
-            pidfile.write(pid)?;
-        }
+        self.number = Some(pid);
         self.steps(rest)?;
         Err(Failure::plain(Stage::Fork, "nothing was executed"))
     }
@@ -127,7 +127,12 @@ const STOPS: [i32; 3] = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
 ///
 /// All that matters is taken by waiting for it, blocked, so nothing comes in between: were we stopped by the
 /// terminal at the same time as the child, we would stop a second time when we hear of the child's stop.
-pub(super) fn watch(child: i32, fork: &Fork, mask: SignalSet) -> Result<Ended> {
+pub(super) fn watch(
+    child: i32,
+    fork: &Fork,
+    mask: SignalSet,
+    front: Option<Front>,
+) -> Result<Ended> {
     let failed = |error| Failure::new(Stage::Wait, "waiting for the child failed", error);
     let forwarded: SignalSet = fork.forward.iter().map(|signal| signal.number()).collect();
     // A terminal sends these to the child too; it is the child that decides what they mean.
@@ -141,7 +146,7 @@ pub(super) fn watch(child: i32, fork: &Fork, mask: SignalSet) -> Result<Ended> {
     {
         sys::set_disposition(signal, Disposition::Ignored).map_err(failed)?;
     }
-    let watcher = Watcher {
+    let mut watcher = Watcher {
         child,
         // Not reaped yet, so the number is the child's still.
         pidfd: if fork.forward.is_empty() {
@@ -149,7 +154,7 @@ pub(super) fn watch(child: i32, fork: &Fork, mask: SignalSet) -> Result<Ended> {
         } else {
             sys::pidfd_open(child).ok()
         },
-        has_init: fork.init.is_some(),
+        front,
         forwarded,
         mask,
         awaited: forwarded
@@ -164,7 +169,7 @@ struct Watcher {
     child: i32,
     pidfd: Option<OwnedFd>,
     /// The child is a PID 1 of ours.
-    has_init: bool,
+    front: Option<Front>,
     forwarded: SignalSet,
     /// What the caller had blocked.
     mask: SignalSet,
@@ -172,13 +177,16 @@ struct Watcher {
 }
 
 impl Watcher {
-    fn watch(&self) -> sys::Result<Ended> {
+    fn watch(&mut self) -> sys::Result<Ended> {
         self.block()?;
         let mut stop_asked_for = None;
         loop {
             // Looked at before the first wait: the child may have ended while everything was blocked.
             match sys::reap(self.child)? {
-                Some(Change::Exited(status)) => return Ok(Ended::Exited(status)),
+                Some(Change::Exited(status)) => {
+                    let killed = self.front.take().and_then(Front::killed_by);
+                    return Ok(killed.map_or(Ended::Exited(status), Ended::Killed));
+                }
                 Some(Change::Killed(signal)) => return Ok(Ended::Killed(signal)),
                 Some(Change::Stopped(signal)) => {
                     self.stop_too(stop_asked_for.take().unwrap_or(signal))?;
@@ -186,6 +194,12 @@ impl Watcher {
                     continue;
                 }
                 None => {}
+            }
+            if let Some(front) = &mut self.front
+                && let Some(signal) = front.wait(self.awaited)?
+            {
+                self.stop_with_program(signal)?;
+                continue;
             }
             let arrived = sys::wait_for(self.awaited)?;
             if arrived.signal == libc::SIGCHLD {
@@ -195,10 +209,9 @@ impl Watcher {
                 if !self.has_had(arrived) {
                     self.send(arrived.signal);
                 }
-            } else if self.has_init {
+            } else if self.front.is_some() {
                 // The program behind PID 1 has been stopped by the terminal too.
-                self.stop_too(arrived.signal)?;
-                self.send(libc::SIGCONT);
+                self.stop_with_program(arrived.signal)?;
             } else if is_deaf_init(self.child, arrived.signal) {
                 // PID 1 of a namespace does not hear a stop of the terminal; this one it cannot miss.
                 stop_asked_for = Some(arrived.signal);
@@ -225,6 +238,16 @@ impl Watcher {
             Some(pidfd) => sys::signal_pidfd(pidfd.as_fd(), signal),
             None => sys::kill(self.child, signal),
         };
+    }
+
+    /// Stops this process as the program behind PID 1 was; then has it go on.
+    fn stop_with_program(&self, signal: i32) -> sys::Result<()> {
+        self.stop_too(signal)?;
+        if let Some(front) = &self.front {
+            front.continued();
+        }
+        self.send(libc::SIGCONT);
+        Ok(())
     }
 
     /// Stops this process by the signal that stopped the child, so that the calling shell sees it; returns when

@@ -1,6 +1,7 @@
 //! What is taken along into other namespaces: directories, environment, credentials, cgroups, all opened or
 //! read before anything changes.
 
+use std::cell::OnceCell;
 use std::ffi::{CString, OsStr, OsString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -13,26 +14,49 @@ use crate::plan::procfs::{Cgroup, Status};
 use crate::plan::{Environment, Ids, Label, Source};
 use crate::sys::{self, For, OwnArgs};
 
+/// What an ID without a number is shown as, unless /proc/sys/kernel/overflowuid says otherwise
+/// (user_namespaces(7)).
+const OVERFLOW_ID: u32 = 65534;
+
 /// What was opened and read, until it is used.
 #[derive(Debug, Default)]
 pub(crate) struct Context {
     root: Option<OwnedFd>,
     directory: Option<OwnedFd>,
     environment: Vec<CString>,
-    credentials: Option<Credentials>,
+    followed: Option<Followed>,
     cgroups: Vec<(OsString, OwnedFd)>,
-    label: Vec<u8>,
+    labels: Vec<(Label, Vec<u8>)>,
 }
 
-/// A process's users and groups, as numbers of its own user namespace.
+/// A process's users and groups, those that exist in the user namespace they are for.
 #[derive(Debug)]
 pub(crate) struct Credentials {
-    /// Its effective user.
-    pub(crate) uid: u32,
-    /// Its effective group.
-    pub(crate) gid: u32,
+    pid: i32,
+    uid: Option<u32>,
+    gid: Option<u32>,
     /// Its supplementary groups.
     pub(crate) groups: Vec<u32>,
+}
+
+impl Credentials {
+    /// Its effective user.
+    pub(crate) fn uid(&self) -> Result<u32> {
+        self.uid.ok_or_else(|| self.no_number("user"))
+    }
+
+    /// Its effective group.
+    pub(crate) fn gid(&self) -> Result<u32> {
+        self.gid.ok_or_else(|| self.no_number("group"))
+    }
+
+    fn no_number(&self, what: &str) -> Failure {
+        let pid = self.pid;
+        let text = format!(
+            "follow: the {what} of process {pid} is not mapped in the user namespace that was entered"
+        );
+        Failure::plain(Stage::Reference, text)
+    }
 }
 
 impl Context {
@@ -52,16 +76,19 @@ impl Context {
             Source::OwnDirectory => self.directory = Some(open_directory(".".as_ref())?),
             Source::Environment => {
                 let text = target()?.read_file("environ")?;
-                // Each string ends with a NUL; the last may lack it when the process wrote over its own.
-                let text = text.strip_suffix(b"\0").unwrap_or(&text);
                 if !text.is_empty() {
+                    // Each string ends with a NUL; the last may lack it when the process wrote over its own.
+                    let text = text.strip_suffix(b"\0").unwrap_or(&text);
                     let strings = text.split(|&byte| byte == 0).map(CString::new);
                     self.environment = strings.filter_map(std::result::Result::ok).collect();
                 }
             }
-            Source::Credentials => self.credentials = Some(credentials(target()?)?),
+            Source::Credentials => self.followed = Some(Followed::open(target()?)?),
             Source::Cgroups => self.cgroups = open_cgroups(target()?)?,
-            Source::Label(label) => self.label = read_label(target()?, *label)?,
+            Source::Label(label) => {
+                let text = read_label(target()?, *label)?;
+                self.labels.push((*label, text));
+            }
         }
         Ok(())
     }
@@ -73,12 +100,13 @@ impl Context {
         };
         sys::change_directory_fd(root.as_fd()).map_err(|error| {
             Failure::new(
-                Stage::Root,
+                Stage::Root(None),
                 "change directory by root file descriptor failed",
                 error,
             )
         })?;
-        sys::chroot(".".as_ref()).map_err(|error| Failure::new(Stage::Root, "chroot failed", error))
+        sys::chroot(".".as_ref())
+            .map_err(|error| Failure::new(Stage::Root(None), "chroot failed", error))
     }
 
     /// Makes the directory opened the working directory.
@@ -88,7 +116,7 @@ impl Context {
         };
         sys::change_directory_fd(directory.as_fd()).map_err(|error| {
             let text = "change directory by working directory file descriptor failed";
-            Failure::new(Stage::Directory, text, error)
+            Failure::new(Stage::Directory(None), text, error)
         })
     }
 
@@ -109,13 +137,15 @@ impl Context {
 
     /// Has the program get the security attribute that was read (proc_pid_attr(5)).
     pub(crate) fn set_label(&self, label: Label) -> Result<()> {
-        let (files, text): (&[&str], _) = match label {
-            Label::Selinux => (&["/proc/self/attr/exec"], self.label.clone()),
+        let (files, before): (&[&str], &[u8]) = match label {
+            Label::Selinux => (&["/proc/self/attr/exec"], b""),
             Label::Apparmor => (
                 &["/proc/self/attr/apparmor/exec", "/proc/self/attr/exec"],
-                [b"exec ", self.label.as_slice()].concat(),
+                b"exec ",
             ),
         };
+        let read = self.labels.iter().find(|(of, _)| *of == label);
+        let text = [before, read.map_or(b"", |(_, text)| text)].concat();
         let mut last = None;
         for path in files {
             let written = sys::open(path.as_ref(), For::Writing)
@@ -135,14 +165,22 @@ impl Context {
         }
     }
 
-    /// The target's credentials.
-    pub(crate) fn credentials(&self) -> Result<&Credentials> {
-        self.credentials.as_ref().ok_or_else(|| {
-            Failure::plain(
-                Stage::Reference,
-                "follow: the target's credentials were not read",
-            )
-        })
+    /// The target's credentials, in the numbers of the user namespace that we are in now: `entered` if that is
+    /// another one than before.
+    pub(crate) fn credentials(&self, entered: bool) -> Result<&Credentials> {
+        match &self.followed {
+            Some(followed) => match followed.found.get() {
+                Some(found) => Ok(found),
+                None => {
+                    let found = followed.credentials(entered)?;
+                    Ok(followed.found.get_or_init(|| found))
+                }
+            },
+            None => {
+                let text = "follow: the target's credentials were not read";
+                Err(Failure::plain(Stage::Reference, text))
+            }
+        }
     }
 
     /// The program's environment.
@@ -168,107 +206,131 @@ fn open_directory(path: &OsStr) -> Result<OwnedFd> {
     sys::open(path, For::Path).map_err(|error| Failure::open(path, error))
 }
 
-/// Reads the target's users and groups, as its own user namespace numbers them.
-fn credentials(target: &mut Target) -> Result<Credentials> {
+/// The process whose users and groups are followed.
+#[derive(Debug)]
+struct Followed {
+    pid: i32,
+    /// Its directory in /proc, which stays its own, wherever we are.
+    directory: OwnedFd,
+    /// Its IDs as our user namespace numbers them.
+    status: Status,
+    /// What its own user namespace makes of those.
+    uids: IdMap,
+    gids: IdMap,
+    /// Its IDs where they are needed.
+    found: OnceCell<Credentials>,
+}
+
+impl Followed {
+    fn open(target: &mut Target) -> Result<Followed> {
+        let pid = target.pid();
+        let bad = |file: &str| {
+            Failure::plain(
+                Stage::Reference,
+                format!("cannot understand /proc/{pid}/{file}"),
+            )
+        };
+        let mut map =
+            |ids: Ids| IdMap::parse(&target.read_file(ids.file())?).ok_or_else(|| bad(ids.file()));
+        let (uids, gids) = (map(Ids::Uid)?, map(Ids::Gid)?);
+        Ok(Followed {
+            pid,
+            status: Status::parse(&target.read_file("status")?).ok_or_else(|| bad("status"))?,
+            uids,
+            gids,
+            directory: target.directory_copy()?,
+            found: OnceCell::new(),
+        })
+    }
+
+    /// The kernel shows IDs in the numbers of the reader's user namespace (proc_pid_status(5)), and an ID that has
+    /// no number there as the overflow ID. That is told from an ID that has just this number by the map.
+    fn credentials(&self, entered: bool) -> Result<Credentials> {
+        let pid = self.pid;
+        let before = &self.status;
+        let now = if entered {
+            let path = format!("/proc/{pid}/status");
+            let text = sys::read_file_at(self.directory.as_fd(), "status".as_ref())
+                .map_err(|error| Failure::open(&path, error))?;
+            &Status::parse(&text).ok_or_else(|| {
+                Failure::plain(Stage::Reference, format!("cannot understand {path}"))
+            })?
+        } else {
+            before
+        };
+        let known = |map: &IdMap, before: u32, now: u32| {
+            let exists = !entered || now != OVERFLOW_ID || map.inside_of(before) == Some(now);
+            exists.then_some(now)
+        };
+        Ok(Credentials {
+            pid,
+            uid: known(&self.uids, before.effective_uid(), now.effective_uid()),
+            gid: known(&self.gids, before.effective_gid(), now.effective_gid()),
+            // The kernel keeps them in an order that does not depend on the reader.
+            groups: before
+                .groups
+                .iter()
+                .zip(&now.groups)
+                .filter_map(|(before, now)| known(&self.gids, *before, *now))
+                .collect(),
+        })
+    }
+}
+
+/// Opens cgroup.procs of the target's cgroups, of version 2 and of all hierarchies of version 1, except those that
+/// we are in already, which need not be ours to join.
+fn open_cgroups(target: &mut Target) -> Result<Vec<(OsString, OwnedFd)>> {
     let pid = target.pid();
-    let bad = |file: &str| {
-        Failure::plain(
-            Stage::Reference,
-            format!("cannot understand /proc/{pid}/{file}"),
-        )
-    };
-    let status = Status::parse(&target.read_file("status")?).ok_or_else(|| bad("status"))?;
-    let mut map =
-        |ids: Ids| IdMap::parse(&target.read_file(ids.file())?).ok_or_else(|| bad(ids.file()));
-    // What the kernel shows us is in our numbers, and so is the outer side of the maps.
-    let uids = map(Ids::Uid)?;
-    let gids = map(Ids::Gid)?;
-    let inside = |map: &IdMap, id: u32, what: &str| {
-        map.inside_of(id).ok_or_else(|| {
-            let text =
-                format!("follow: the {what} of process {pid} is not mapped in its user namespace");
-            Failure::plain(Stage::Reference, text)
+    let parse = |of: &str, text: &[u8]| {
+        let text = Cgroup::parse(text);
+        text.ok_or_else(|| {
+            let text = format!("cannot understand /proc/{of}/cgroup");
+            Failure::plain(Stage::Cgroup, text)
         })
     };
-    Ok(Credentials {
-        uid: inside(&uids, status.effective_uid(), "user")?,
-        gid: inside(&gids, status.effective_gid(), "group")?,
-        // A group that is not mapped cannot be had inside.
-        groups: status
-            .groups
-            .iter()
-            .filter_map(|&group| gids.inside_of(group))
-            .collect(),
-    })
-}
-
-/// Opens cgroup.procs of the target's cgroups: the one of version 2, and all of a hybrid layout.
-fn open_cgroups(target: &mut Target) -> Result<Vec<(OsString, OwnedFd)>> {
-    let text = target.read_file("cgroup")?;
-    let cgroups = Cgroup::parse(&text).ok_or_else(|| {
-        let text = format!("cannot understand /proc/{}/cgroup", target.pid());
-        Failure::plain(Stage::Cgroup, text)
-    })?;
-    let mounts = sys::read_file("/proc/self/mountinfo".as_ref())
-        .map_err(|error| Failure::open("/proc/self/mountinfo", error))?;
+    let read =
+        |path: &str| sys::read_file(path.as_ref()).map_err(|error| Failure::open(path, error));
+    let cgroups = parse(&pid.to_string(), &target.read_file("cgroup")?)?;
+    let ours = parse("self", &read("/proc/self/cgroup")?)?;
+    let mounts = read("/proc/self/mountinfo")?;
     let mounts: Vec<Mount> = Mount::parse_all(&mounts).collect();
-    let mut files = Vec::new();
-    for cgroup in &cgroups {
-        let Some(directory) = cgroup_directory(&mounts, cgroup) else {
-            continue;
-        };
-        let mut path = directory;
-        path.push("/cgroup.procs");
-        let file = sys::open(&path, For::Writing).map_err(|error| {
-            Failure::new(Stage::Cgroup, line(["cannot open ".as_ref(), &path]), error)
-        })?;
-        files.push((path, file));
-    }
-    if files.is_empty() {
-        let text = format!(
-            "--join-cgroup: no cgroup of process {} is mounted here",
-            target.pid()
-        );
-        return Err(Failure::plain(Stage::Cgroup, text));
-    }
-    Ok(files)
+    cgroups
+        .iter()
+        .filter(|cgroup| !ours.contains(cgroup))
+        .map(|cgroup| open_cgroup(&mounts, cgroup, pid))
+        .collect()
 }
 
-/// Where a cgroup is found in our mounts; none when its hierarchy, or that part of it, is not mounted.
-fn cgroup_directory(mounts: &[Mount], cgroup: &Cgroup) -> Option<OsString> {
-    mounts.iter().rev().find_map(|mount| {
-        let of_this = if cgroup.is_unified() {
-            mount.fs_type == "cgroup2"
-        } else {
-            mount.fs_type == "cgroup" && {
-                let options: Vec<&[u8]> = mount
-                    .super_options
-                    .as_bytes()
-                    .split(|&byte| byte == b',')
-                    .collect();
-                cgroup
-                    .each_controller()
-                    .all(|controller| options.contains(&controller.as_bytes()))
+/// Opens cgroup.procs of a cgroup where it can be reached.
+fn open_cgroup(mounts: &[Mount], cgroup: &Cgroup, pid: i32) -> Result<(OsString, OwnedFd)> {
+    let mut why = None;
+    for directory in cgroup.directories(mounts) {
+        let mut path = directory.into_os_string();
+        path.push("/cgroup.procs");
+        match sys::open(&path, For::Writing) {
+            Ok(file) => return Ok((path, file)),
+            Err(error) => {
+                let text = line(["cannot open ".as_ref(), &path]);
+                why = Some(Failure::new(Stage::Cgroup, text, error));
             }
-        };
-        if !of_this {
-            return None;
         }
-        // The mount may show only a part of the hierarchy, from its root on (proc_pid_mountinfo(5)).
-        let path = cgroup.path.as_bytes();
-        let root = mount.root.as_bytes();
-        let below = if root == b"/" {
-            path
+    }
+    Err(why.unwrap_or_else(|| {
+        let hierarchy = if cgroup.is_unified() {
+            "version 2".as_ref()
         } else {
-            path.strip_prefix(root)?
+            cgroup.controllers.as_os_str()
         };
-        if !below.is_empty() && !below.starts_with(b"/") {
-            return None;
-        }
-        let mut directory = mount.point.clone().into_os_string();
-        directory.push(OsStr::from_bytes(below));
-        Some(directory)
-    })
+        let process = OsString::from(format!(" of process {pid} ("));
+        let text = line([
+            "--join-cgroup: cgroup ".as_ref(),
+            &cgroup.path,
+            &process,
+            hierarchy,
+            ") is not mounted here".as_ref(),
+        ]);
+        Failure::plain(Stage::Cgroup, text)
+    }))
 }
 
 /// Reads a security attribute of the target (proc_pid_attr(5)).

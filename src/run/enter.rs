@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::order::{Call, Owner, order};
 use super::target::Target;
-use crate::failure::{Failure, Result, Stage};
+use crate::failure::{Entering, Failure, Result, Stage};
 use crate::plan::{Kind, Kinds};
 use crate::sys;
 
@@ -44,6 +44,30 @@ pub(crate) enum Opened {
     File(NsFd),
 }
 
+impl Opened {
+    /// As causes need to know it.
+    pub(crate) fn seen(&self) -> Entering {
+        match self {
+            Opened::Process {
+                target,
+                kinds,
+                leave,
+            } => Entering {
+                kinds: *kinds,
+                pid: Some(target.pid()),
+                file: None,
+                leaves_ours: *leave == Leave::OursOfAll,
+            },
+            Opened::File(file) => Entering {
+                kinds: Kinds::NONE.with(file.kind),
+                pid: None,
+                file: file.fd.try_clone().ok(),
+                leaves_ours: false,
+            },
+        }
+    }
+}
+
 /// Which of a process's namespaces need not be entered, when they cannot be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Leave {
@@ -57,51 +81,24 @@ pub(crate) enum Leave {
 pub(crate) type Tell<'a> = &'a mut dyn FnMut(&str, &sys::Result<()>);
 
 /// Enters all of it. Gives the kinds that were entered.
-pub(crate) fn enter(mut opened: Vec<Opened>, in_order: bool, tell: Tell<'_>) -> Result<Kinds> {
-    if in_order {
-        let mut entered = Kinds::NONE;
-        for one in opened {
-            entered = entered.and(match one {
-                Opened::Process {
-                    mut target,
-                    kinds,
-                    leave,
-                } => enter_process(&mut target, kinds, leave, tell)?,
-                Opened::File(file) => enter_file(&file, None, tell)?,
-            });
-        }
-        return Ok(entered);
-    }
-    if let [
-        Opened::Process {
-            target,
-            kinds,
-            leave,
-        },
-    ] = opened.as_mut_slice()
-    {
-        return enter_process(target, *kinds, *leave, tell);
-    }
-    if let [Opened::File(file)] = opened.as_slice() {
-        return enter_file(file, None, tell);
-    }
+pub(crate) fn enter(opened: Vec<Opened>, in_order: bool, tell: Tell<'_>) -> Result<Kinds> {
     let user = opened.iter().any(|one| match one {
         Opened::Process { kinds, .. } => kinds.has(Kind::User),
         Opened::File(file) => file.kind == Kind::User,
     });
-    if user {
+    if user && !in_order && opened.len() > 1 {
         return enter_mixture(opened, tell);
     }
     // Without a user namespace nothing that is entered changes what may be entered.
     let mut entered = Kinds::NONE;
-    for one in &mut opened {
+    for one in opened {
         entered = entered.and(match one {
             Opened::Process {
                 target,
                 kinds,
                 leave,
-            } => enter_process(target, *kinds, *leave, tell)?,
-            Opened::File(file) => enter_file(file, None, tell)?,
+            } => enter_process(target, kinds, leave, tell)?,
+            Opened::File(file) => enter_file(&file, None, tell)?,
         });
     }
     Ok(entered)
@@ -111,9 +108,10 @@ fn enter_file(file: &NsFd, pid: Option<i32>, tell: Tell<'_>) -> Result<Kinds> {
     let result = sys::setns(file.fd.as_fd(), file.kind.flag());
     tell(file.kind.name(), &result);
     let kinds = Kinds::NONE.with(file.kind);
-    result
-        .map(|()| kinds)
-        .map_err(|error| refused(kinds, pid, error))
+    result.map(|()| kinds).map_err(|error| Failure {
+        subject: file.fd.try_clone().ok(),
+        ..refused(kinds, pid, error)
+    })
 }
 
 /// The classic line for namespaces that could not be entered.
@@ -127,65 +125,62 @@ fn refused(kinds: Kinds, pid: Option<i32>, error: sys::Error) -> Failure {
 }
 
 /// Enters namespaces of one process, with as few calls as the kernel allows.
-fn enter_process(target: &mut Target, kinds: Kinds, leave: Leave, tell: Tell<'_>) -> Result<Kinds> {
+fn enter_process(mut target: Target, kinds: Kinds, leave: Leave, tell: Tell<'_>) -> Result<Kinds> {
+    let mut kinds = kinds;
     if kinds.is_empty() {
         return Ok(kinds);
     }
-    let Some(error) = attempt(target, kinds, tell) else {
+    let mut refusal = attempt(&target, kinds, tell);
+    if refusal.is_some_and(is_misunderstood) {
+        let fewer = possible(&mut target, kinds, leave)?;
+        if fewer.is_empty() {
+            return Ok(fewer);
+        }
+        if fewer != kinds {
+            kinds = fewer;
+            refusal = attempt(&target, kinds, tell);
+        }
+    }
+    let Some(error) = refusal else {
         return Ok(kinds);
     };
     let pid = Some(target.pid());
-    let mut fewer = kinds;
-    match error.raw() {
-        // A pidfd that setns does not take (before Linux 5.8), or our own user namespace among them, or a
-        // kind that the kernel does not have.
-        libc::EINVAL | libc::EBADF | libc::ENOSYS => {
-            if leave == Leave::OursOfAll {
-                fewer = existing(target, kinds)?;
-                if fewer.has(Kind::User) && is_ours(target, Kind::User)? {
-                    fewer = fewer.without(Kind::User);
-                }
-            } else if kinds.has(Kind::User) && is_ours(target, Kind::User)? {
-                return Err(refused(kinds, pid, sys::Error::from_raw(libc::EINVAL)));
-            }
-            if fewer.is_empty() {
-                return Ok(fewer);
-            }
-            let error = if fewer == kinds {
-                Some(error)
-            } else {
-                attempt(target, fewer, tell)
-            };
-            match error {
-                None => return Ok(fewer),
-                Some(error) if error.raw() == libc::EPERM => {}
-                Some(error) if matches!(error.raw(), libc::EINVAL | libc::EBADF | libc::ENOSYS) => {
-                    return by_files(target, fewer, leave, tell);
-                }
-                Some(error) => return Err(refused(fewer, pid, error)),
-            }
+    if is_misunderstood(error) {
+        if kinds.has(Kind::User) && is_ours(&mut target, Kind::User)? {
+            return Err(refused(kinds, pid, sys::Error::from_raw(libc::EINVAL)));
         }
-        libc::EPERM => {}
-        _ => return Err(refused(kinds, pid, error)),
+        let process = Opened::Process {
+            target,
+            kinds,
+            leave,
+        };
+        return enter_mixture(vec![process], tell);
     }
-    // Refused. Giving privilege up takes the other order: the user namespace last.
-    if let Some(entered) = user_last(target, fewer, tell)? {
-        return Ok(entered);
+    if error.raw() != libc::EPERM {
+        return Err(refused(kinds, pid, error));
     }
-    let needed = different(target, fewer, leave).unwrap_or(fewer);
-    if needed == fewer {
-        return Err(refused(fewer, pid, sys::Error::from_raw(libc::EPERM)));
+    // Giving privilege up takes the other order: the user namespace last.
+    if user_last(&target, kinds, tell)? {
+        return Ok(kinds);
+    }
+    let needed = different(&mut target, kinds, leave).unwrap_or(kinds);
+    if needed == kinds {
+        return Err(refused(kinds, pid, error));
     }
     if needed.is_empty() {
         return Ok(needed);
     }
-    match attempt(target, needed, tell) {
+    match attempt(&target, needed, tell) {
         None => Ok(needed),
-        Some(error) => match user_last(target, needed, tell)? {
-            Some(entered) => Ok(entered),
-            None => Err(refused(needed, pid, error)),
-        },
+        Some(_) if user_last(&target, needed, tell)? => Ok(needed),
+        Some(error) => Err(refused(needed, pid, error)),
     }
+}
+
+/// The answers of a setns(2) that does not take pidfds (before Linux 5.8), or does not take this one: our own user
+/// namespace is among the kinds, or one that this kernel does not have.
+fn is_misunderstood(error: sys::Error) -> bool {
+    matches!(error.raw(), libc::EINVAL | libc::EBADF | libc::ENOSYS)
 }
 
 /// One setns(2) on the pidfd; the error, if it was refused.
@@ -198,51 +193,67 @@ fn attempt(target: &Target, kinds: Kinds, tell: Tell<'_>) -> Option<sys::Error> 
     result.err()
 }
 
-/// Everything but the user namespace, then that. None when the first of the two is refused.
-fn user_last(target: &Target, kinds: Kinds, tell: Tell<'_>) -> Result<Option<Kinds>> {
+/// Everything but the user namespace, then that. False when the first of the two is refused.
+fn user_last(target: &Target, kinds: Kinds, tell: Tell<'_>) -> Result<bool> {
     let others = kinds.without(Kind::User);
     if others == kinds || others.is_empty() || attempt(target, others, tell).is_some() {
-        return Ok(None);
+        return Ok(false);
     }
     let user = Kinds::NONE.with(Kind::User);
     match attempt(target, user, tell) {
-        None => Ok(Some(kinds)),
+        None => Ok(true),
         Some(error) => Err(refused(user, Some(target.pid()), error)),
     }
 }
 
-/// The kinds that the kernel has, judged by the target's files.
-fn existing(target: &mut Target, kinds: Kinds) -> Result<Kinds> {
-    let directory = target.directory()?;
-    Ok(kinds
+/// The kinds that this kernel has (proc_pid_ns(5)). Our own files say it: a target's are missing also when it has
+/// ended.
+fn existing(kinds: Kinds) -> Kinds {
+    kinds
         .iter()
-        .filter(
-            |kind| match sys::stat_at(directory, format!("ns/{kind}").as_ref()) {
-                Err(error) => error.raw() != libc::ENOENT,
-                Ok(_) => true,
-            },
-        )
-        .collect())
+        .filter(|kind| {
+            let missing = sys::stat(format!("/proc/self/ns/{kind}").as_ref())
+                .is_err_and(|error| error.raw() == libc::ENOENT);
+            !missing
+        })
+        .collect()
+}
+
+/// The kinds of a target to ask for once the kernel has refused all of them.
+fn possible(target: &mut Target, kinds: Kinds, leave: Leave) -> Result<Kinds> {
+    if leave == Leave::OursByName {
+        return Ok(kinds);
+    }
+    let kinds = existing(kinds);
+    Ok(if kinds.has(Kind::User) && is_ours(target, Kind::User)? {
+        kinds.without(Kind::User)
+    } else {
+        kinds
+    })
 }
 
 /// Whether we are in the target's namespace of this kind already.
 pub(crate) fn is_ours(target: &mut Target, kind: Kind) -> Result<bool> {
-    let pid = target.pid();
-    let directory = target.directory()?;
-    let file = format!("ns/{kind}");
-    let theirs = sys::stat_at(directory, file.as_ref())
-        .map_err(|error| Failure::open(format!("/proc/{pid}/{file}"), error))?;
-    let own = format!("/proc/self/{file}");
-    let ours = sys::stat(own.as_ref()).map_err(|error| Failure::open(own, error))?;
-    Ok((theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino))
+    let theirs = target.namespace_identity(kind)?;
+    Ok(Some(theirs) == own(kind))
+}
+
+/// The identity of our own namespace of this kind; none where the kernel has no such kind.
+fn own(kind: Kind) -> Option<Identity> {
+    let stat = sys::stat(format!("/proc/self/ns/{kind}").as_ref()).ok()?;
+    Some((stat.st_dev, stat.st_ino))
+}
+
+/// Whether this kind of a target need not be entered where it is ours already.
+fn may_be_left(kind: Kind, leave: Leave) -> bool {
+    kind != Kind::Mnt || leave == Leave::OursOfAll
 }
 
 /// The kinds in which the target differs from us, and what must be entered all the same.
 pub(crate) fn different(target: &mut Target, kinds: Kinds, leave: Leave) -> Result<Kinds> {
     let mut needed = Kinds::NONE;
     for kind in kinds.iter() {
-        let by_name = kind == Kind::Mnt && leave == Leave::OursByName;
-        if by_name || !is_ours(target, kind)? {
+        if !may_be_left(kind, leave) || !is_ours(target, kind)? {
             needed = needed.with(kind);
         }
     }
@@ -250,38 +261,26 @@ pub(crate) fn different(target: &mut Target, kinds: Kinds, leave: Leave) -> Resu
     Ok(needed)
 }
 
-/// Enters namespaces of one process by their files: the way before Linux 5.8.
-fn by_files(target: &mut Target, kinds: Kinds, leave: Leave, tell: Tell<'_>) -> Result<Kinds> {
-    let mut needed = kinds;
-    if leave == Leave::OursOfAll {
-        needed = different(target, kinds, leave)?;
-    }
-    let mut files = Vec::new();
-    for kind in needed.iter() {
-        files.push(Opened::File(NsFd {
-            kind,
-            fd: target.open_namespace(kind)?,
-        }));
-    }
-    target.check_alive()?;
-    match files.as_slice() {
-        [] => Ok(needed),
-        [Opened::File(file)] => enter_file(file, Some(target.pid()), tell),
-        _ => enter_mixture(files, tell),
-    }
+/// A namespace among others, each entered by its file.
+struct Item {
+    file: NsFd,
+    owner: Owner,
+    /// The process that it is of, if it was not named by itself.
+    pid: Option<i32>,
+    /// It is where we are already, and may be left out when it is refused.
+    spare: bool,
 }
 
-/// Namespaces of different origin, with a user namespace among them, each by its file.
+/// Namespaces of different origin, each by its file.
 struct Mixture {
     /// All but the user namespace.
-    files: Vec<NsFd>,
-    /// The facts that order them.
-    items: Vec<(Kind, Owner)>,
+    items: Vec<Item>,
+    /// A user namespace is among them.
+    user: bool,
     /// The user namespace and those above it that lie below ours, innermost first.
     ancestors: Vec<(Identity, OwnedFd)>,
     /// The user namespace where it is ours, which the kernel will refuse.
     ours: Option<OwnedFd>,
-    user: bool,
 }
 
 impl Mixture {
@@ -289,24 +288,18 @@ impl Mixture {
         let mut files = Vec::new();
         for one in opened {
             match one {
-                Opened::File(file) => files.push(file),
+                Opened::File(file) => files.push((file, None, false)),
                 Opened::Process {
                     mut target,
                     kinds,
                     leave,
                 } => {
-                    let mut needed = kinds;
-                    if leave == Leave::OursOfAll {
-                        needed = existing(&mut target, kinds)?;
-                        if needed.has(Kind::User) && is_ours(&mut target, Kind::User)? {
-                            needed = needed.without(Kind::User);
-                        }
-                    }
-                    for kind in needed.iter() {
-                        files.push(NsFd {
-                            kind,
-                            fd: target.open_namespace(kind)?,
-                        });
+                    let pid = Some(target.pid());
+                    for kind in possible(&mut target, kinds, leave)?.iter() {
+                        let fd = target.open_namespace(kind)?;
+                        let is_own = identity(fd.as_fd()).ok() == own(kind);
+                        let spare = is_own && may_be_left(kind, leave);
+                        files.push((NsFd { kind, fd }, pid, spare));
                     }
                     target.check_alive()?;
                 }
@@ -314,53 +307,71 @@ impl Mixture {
         }
         let user = files
             .iter()
-            .position(|file| file.kind == Kind::User)
-            .map(|at| files.remove(at));
+            .position(|(file, ..)| file.kind == Kind::User)
+            .map(|at| files.remove(at).0);
+        // The same one may have been named twice.
+        files.retain(|(file, ..)| file.kind != Kind::User);
         let is_user = user.is_some();
         let ancestors = user
             .as_ref()
             .map(|user| ancestors(user.fd.as_fd()))
             .unwrap_or_default();
         let items = files
-            .iter()
-            .map(|file| (file.kind, owner(file, &ancestors)))
+            .into_iter()
+            .map(|(file, pid, spare)| Item {
+                owner: owner(&file, &ancestors),
+                file,
+                pid,
+                spare,
+            })
             .collect();
         let ours = user.filter(|_| ancestors.is_empty()).map(|user| user.fd);
         Ok(Mixture {
-            files,
             items,
+            user: is_user,
             ancestors,
             ours,
-            user: is_user,
         })
     }
 
     fn calls(&self) -> Vec<Call> {
         // CAP_SYS_ADMIN, capabilities(7).
         let privileged = sys::capabilities().is_ok_and(|held| held.effective & 1 << 21 != 0);
-        order(&self.items, self.user, privileged)
+        let facts: Vec<_> = self
+            .items
+            .iter()
+            .map(|item| (item.file.kind, item.owner))
+            .collect();
+        order(&facts, self.user, privileged)
+    }
+
+    /// Enters one of them; gives nothing when it was left out.
+    fn enter(&self, index: usize, tell: Tell<'_>) -> Result<Kinds> {
+        let item = &self.items[index];
+        match enter_file(&item.file, item.pid, tell) {
+            Err(failure) if item.spare && is_denial(&failure) => Ok(Kinds::NONE),
+            result => result,
+        }
     }
 }
 
-/// Enters namespaces of different origin, with a user namespace among them.
+fn is_denial(failure: &Failure) -> bool {
+    failure
+        .error
+        .is_some_and(|error| error.raw() == libc::EPERM)
+}
+
+/// Enters namespaces of different origin, each by its file.
 fn enter_mixture(opened: Vec<Opened>, tell: Tell<'_>) -> Result<Kinds> {
     let mixture = Mixture::of(opened)?;
     let mut entered = Kinds::NONE;
     let mut put_off = Vec::new();
     for call in mixture.calls() {
         match call {
-            Call::Item(index) => {
-                entered = entered.and(enter_file(&mixture.files[index], None, tell)?)
-            }
-            Call::Try(index) => match enter_file(&mixture.files[index], None, tell) {
+            Call::Item(index) => entered = entered.and(mixture.enter(index, tell)?),
+            Call::Try(index) => match mixture.enter(index, tell) {
                 Ok(kinds) => entered = entered.and(kinds),
-                Err(failure)
-                    if failure
-                        .error
-                        .is_some_and(|error| error.raw() == libc::EPERM) =>
-                {
-                    put_off.push(index);
-                }
+                Err(failure) if is_denial(&failure) => put_off.push(index),
                 Err(failure) => return Err(failure),
             },
             Call::User(level) => {
@@ -370,14 +381,20 @@ fn enter_mixture(opened: Vec<Opened>, tell: Tell<'_>) -> Result<Kinds> {
                     continue;
                 };
                 let result = sys::setns(fd.as_fd(), Kind::User.flag());
-                tell(Kind::User.name(), &result);
-                result.map_err(|error| refused(kinds, None, error))?;
+                match level {
+                    0 => tell(Kind::User.name(), &result),
+                    _ => tell(&format!("user, {level} above the one wanted"), &result),
+                }
+                result.map_err(|error| Failure {
+                    subject: fd.try_clone().ok(),
+                    ..refused(kinds, None, error)
+                })?;
                 entered = entered.and(kinds);
             }
         }
     }
     for index in put_off {
-        entered = entered.and(enter_file(&mixture.files[index], None, tell)?);
+        entered = entered.and(mixture.enter(index, tell)?);
     }
     Ok(entered)
 }
@@ -418,41 +435,13 @@ fn owner(file: &NsFd, chain: &[(Identity, OwnedFd)]) -> Owner {
         Some(level) => return Owner::Above(level),
         None => {}
     }
-    // A namespace of a user namespace below the wanted one is within it too.
+    // Whoever has privilege in a user namespace has it in those below.
     while let Ok(parent) = sys::parent_of(owner.as_fd()) {
-        if position(&parent) == Some(0) {
-            return Owner::Within;
+        match position(&parent) {
+            Some(0) => return Owner::Within,
+            Some(level) => return Owner::Above(level),
+            None => owner = parent,
         }
-        owner = parent;
     }
     Owner::Outside
-}
-
-/// The calls that [`enter`] would make first, read-only.
-pub(crate) fn rehearse(opened: Vec<Opened>, in_order: bool) -> Result<Vec<String>> {
-    let user = opened.iter().any(|one| match one {
-        Opened::Process { kinds, .. } => kinds.has(Kind::User),
-        Opened::File(file) => file.kind == Kind::User,
-    });
-    if in_order || opened.len() == 1 || !user {
-        return Ok(opened
-            .iter()
-            .map(|one| match one {
-                Opened::Process { target, kinds, .. } => {
-                    format!("{kinds} of process {}", target.pid())
-                }
-                Opened::File(file) => file.kind.to_string(),
-            })
-            .collect());
-    }
-    let mixture = Mixture::of(opened)?;
-    Ok(mixture
-        .calls()
-        .into_iter()
-        .map(|call| match call {
-            Call::Item(index) | Call::Try(index) => mixture.files[index].kind.to_string(),
-            Call::User(0) => Kind::User.to_string(),
-            Call::User(level) => format!("user, {level} above the one wanted"),
-        })
-        .collect())
 }

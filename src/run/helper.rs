@@ -1,21 +1,26 @@
 //! The helper outside: a process of ours that stays in the namespaces we came from and does there what we
 //! cannot do from within.
 //!
-//! It writes maps of more than one ID, and binds namespaces on files. We talk over a socket pair: one byte asks
-//! for the next piece of work, the answer says how it went. When we are gone the socket ends, and so does the
-//! helper; what it had bound stays only if all of it was done and nobody asked to undo it.
+//! It writes maps of more than one ID, binds namespaces on files, and writes the PID file, for which we may have
+//! lost the right by then. We talk over a socket pair: one message asks for the next piece of work, the answer says
+//! how it went. This is our side, and what is said; the helper's side is in `outside`.
 
-use std::ffi::{CString, OsStr, OsString};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::ffi::OsString;
+use std::os::fd::{AsFd, OwnedFd};
 
-use crate::failure::{Failure, Result, Stage, line};
-use crate::plan::{IdMap, Ids, Kind, Outside, Via};
-use crate::sys::{self, ArgList, Change, Environment, For, Forked, OwnArgs};
+use super::outside::{Caller, serve};
+use super::report::Pidfile;
+use crate::failure::{Cause, Failure, Inquiry, Result, Stage, line};
+use crate::plan::{Outside, Via};
+use crate::sys::{self, Change, For, Forked, SignalSet};
 
 /// Do the next piece of work.
-const GO: u8 = b'g';
-/// Undo what was bound.
-const UNDO: u8 = b'u';
+pub(super) const GO: u8 = b'g';
+/// The program is about to start, with the PID that follows: write that to the PID file, if there is to be one, and
+/// then answer. From here on all stays, unless it is undone.
+pub(super) const START: u8 = b's';
+/// Undo what was bound and written.
+pub(super) const UNDO: u8 = b'u';
 
 /// Our end of the line to the helper.
 #[derive(Debug)]
@@ -23,19 +28,27 @@ pub(crate) struct Helper {
     socket: OwnedFd,
     /// Our child, to be waited for; none when init or a subreaper does that.
     pid: Option<i32>,
+    /// The process whose namespaces are bound and mapped, as the helper sees it.
+    caller: i32,
     work: Vec<Outside>,
     next: usize,
+    pidfile: Option<OsString>,
 }
 
 impl Helper {
     /// Starts it. `orphan`: it must not be a child of this process, which will become the program.
-    pub(crate) fn start(work: Vec<Outside>, orphan: bool) -> Result<Helper> {
+    pub(crate) fn start(
+        work: Vec<Outside>,
+        pidfile: Option<Pidfile>,
+        orphan: bool,
+        inquiry: Inquiry<'_>,
+    ) -> Result<Helper> {
         let failed = |error| Failure::new(Stage::Fork, "fork failed", error);
         let (ours, theirs) = sys::socket_pair().map_err(failed)?;
         // Opened now: afterwards we may be in another PID namespace, or not allowed to look.
         let me = sys::open("/proc/self".as_ref(), For::Directory)
             .map_err(|error| Failure::open("/proc/self", error))?;
-        let parent = sys::pid();
+        let caller = sys::pid();
         match sys::fork().map_err(failed)? {
             Forked::Child => {
                 drop(ours);
@@ -46,7 +59,14 @@ impl Helper {
                         Err(_) => sys::exit_now(1),
                     }
                 }
-                serve(&work, &theirs, &me, parent);
+                let caller = Caller {
+                    pid: caller,
+                    directory: me,
+                    socket: theirs,
+                    // What ends our caller must not end us before all is undone.
+                    mask: sys::set_blocked(SignalSet::ALL).unwrap_or_default(),
+                };
+                serve(&work, pidfile, &caller, inquiry);
                 sys::exit_now(0)
             }
             Forked::Parent(child) => {
@@ -61,8 +81,10 @@ impl Helper {
                 Ok(Helper {
                     socket: ours,
                     pid,
+                    caller,
                     work,
                     next: 0,
+                    pidfile: pidfile.map(|file| file.path().to_owned()),
                 })
             }
         }
@@ -70,19 +92,47 @@ impl Helper {
 
     /// Lets it do its next piece of work, and waits for that.
     pub(crate) fn go(&mut self) -> Result<()> {
-        let gone = |error| Failure::new(Stage::Fork, "the helper outside is gone", error);
-        sys::write_once(self.socket.as_fd(), &[GO]).map_err(gone)?;
-        let mut answer = vec![0; MESSAGE];
-        let length = sys::read_some(self.socket.as_fd(), &mut answer).map_err(gone)?;
+        let answer = self.ask(&[GO])?;
         let work = self.work.get(self.next);
         self.next += 1;
-        match (decode(&answer[..length]), work) {
+        match (answer, work) {
             (Some(Answer::Done), _) => Ok(()),
-            (Some(Answer::Failed { part, error, said }), Some(work)) => {
-                Err(explain(work, part, error, said))
+            (Some(Answer::Failed(failed)), Some(work)) => Err(failure(work, failed, self.caller)),
+            _ => Err(gone(sys::Error::from_raw(libc::EPIPE))),
+        }
+    }
+
+    /// Tells it that the program is about to start, with this PID, which it writes to the PID file.
+    pub(crate) fn start_program(&self, pid: i32) -> Result<()> {
+        let mut order = vec![START];
+        order.extend(pid.to_ne_bytes());
+        let Some(file) = &self.pidfile else {
+            return sys::send(self.socket.as_fd(), &order).map_err(gone);
+        };
+        match self.ask(&order)? {
+            Some(Answer::Done) => Ok(()),
+            Some(Answer::Failed(Failed {
+                error: Outcome::Errno(number),
+                ..
+            })) => {
+                let text = line(["write failed ".as_ref(), file]);
+                let error = sys::Error::from_raw(number);
+                Err(Failure::new(Stage::Report, text, error))
             }
             _ => Err(gone(sys::Error::from_raw(libc::EPIPE))),
         }
+    }
+
+    fn ask(&self, order: &[u8]) -> Result<Option<Answer>> {
+        sys::send(self.socket.as_fd(), order).map_err(gone)?;
+        let mut answer = vec![0; MESSAGE];
+        let length = sys::read_some(self.socket.as_fd(), &mut answer).map_err(gone)?;
+        Ok(decode(&answer[..length]))
+    }
+
+    /// For a child of ours, which may ask it to work too; to end it stays our affair.
+    pub(crate) fn shared(self) -> Helper {
+        Helper { pid: None, ..self }
     }
 
     /// Whether all its work is done.
@@ -90,23 +140,22 @@ impl Helper {
         self.next == self.work.len()
     }
 
-    /// Whether it may be asked to undo something: it has bound namespaces, or will.
+    /// Whether it may be asked to undo something: it has bound namespaces or written a file, or will.
     pub(crate) fn can_undo(&self) -> bool {
-        self.work
-            .iter()
-            .any(|piece| matches!(piece, Outside::Bind(_)))
+        let binds = |piece: &Outside| matches!(piece, Outside::Bind(_));
+        self.pidfile.is_some() || self.work.iter().any(binds)
     }
 
-    /// Has it undo what it has bound; ends it.
+    /// Has it undo what it has made; ends it.
     pub(crate) fn undo(self) {
-        if sys::write_once(self.socket.as_fd(), &[UNDO]).is_ok() {
+        if sys::send(self.socket.as_fd(), &[UNDO]).is_ok() {
             // The answer comes when it is undone; without one there is nothing left to undo it.
             let _ = sys::read_some(self.socket.as_fd(), &mut [0]);
         }
         self.end();
     }
 
-    /// Ends it; what it has bound stays.
+    /// Ends it; what it has made stays if the program was about to start.
     pub(crate) fn end(self) {
         drop(self.socket);
         if let Some(pid) = self.pid {
@@ -116,23 +165,34 @@ impl Helper {
     }
 }
 
+fn gone(error: sys::Error) -> Failure {
+    Failure::new(Stage::Fork, "the helper outside is gone", error)
+}
+
 /// The largest answer: what a program said is cut to this.
-const MESSAGE: usize = 4096;
+pub(super) const MESSAGE: usize = 4096;
 
 /// How a piece of work went.
-enum Answer {
+pub(super) enum Answer {
     Done,
-    /// The part of the piece that failed, why, and what a program said of it.
-    Failed {
-        part: usize,
-        error: Outcome,
-        said: Vec<u8>,
-    },
+    Failed(Failed),
+}
+
+/// What failed of a piece of work.
+pub(super) struct Failed {
+    /// Which part of it.
+    pub(super) part: usize,
+    /// Why.
+    pub(super) error: Outcome,
+    /// What a program said of it.
+    pub(super) said: Vec<u8>,
+    /// The causes that were found here, outside.
+    pub(super) causes: Option<Box<[Cause]>>,
 }
 
 /// Why a part failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
+pub(super) enum Outcome {
     /// A system call gave this error.
     Errno(i32),
     /// The program was not found, or could not be executed.
@@ -141,22 +201,34 @@ enum Outcome {
     Exited(i32),
     /// This signal killed the program.
     Killed(i32),
+    /// The program succeeded, and there is no map.
+    NoMap,
 }
 
-fn encode(answer: &Answer) -> Vec<u8> {
+pub(super) fn encode(answer: &Answer) -> Vec<u8> {
     match answer {
         Answer::Done => vec![0],
-        Answer::Failed { part, error, said } => {
-            let (tag, number) = match *error {
+        Answer::Failed(failed) => {
+            let (tag, number) = match failed.error {
                 Outcome::Errno(number) => (1, number),
                 Outcome::NotExecuted(number) => (2, number),
                 Outcome::Exited(number) => (3, number),
                 Outcome::Killed(number) => (4, number),
+                Outcome::NoMap => (5, 0),
             };
             let mut bytes = vec![tag];
-            bytes.extend((*part as u32).to_ne_bytes());
+            bytes.extend((failed.part as u32).to_ne_bytes());
             bytes.extend(number.to_ne_bytes());
-            bytes.extend(&said[..said.len().min(MESSAGE - bytes.len())]);
+            // What is said is a line; what is left of the room is for the causes.
+            let said = &failed.said[..failed.said.len().min(MESSAGE / 2)];
+            bytes.extend((said.len() as u32).to_ne_bytes());
+            bytes.extend(said);
+            for Cause { cause, hint } in failed.causes.as_deref().unwrap_or_default() {
+                let texts = [cause.as_bytes(), b"\0", hint.as_bytes(), b"\0"].concat();
+                if bytes.len() + texts.len() <= MESSAGE {
+                    bytes.extend(texts);
+                }
+            }
             bytes
         }
     }
@@ -168,34 +240,51 @@ fn decode(bytes: &[u8]) -> Option<Answer> {
         return Some(Answer::Done);
     }
     let (part, rest) = rest.split_first_chunk()?;
-    let (number, said) = rest.split_first_chunk()?;
+    let (number, rest) = rest.split_first_chunk()?;
+    let (length, rest) = rest.split_first_chunk()?;
     let number = i32::from_ne_bytes(*number);
     let error = match tag {
         1 => Outcome::Errno(number),
         2 => Outcome::NotExecuted(number),
         3 => Outcome::Exited(number),
-        _ => Outcome::Killed(number),
+        4 => Outcome::Killed(number),
+        _ => Outcome::NoMap,
     };
-    let part = usize::try_from(u32::from_ne_bytes(*part)).ok()?;
-    Some(Answer::Failed {
-        part,
+    let length = usize::try_from(u32::from_ne_bytes(*length)).ok()?;
+    let (said, causes) = rest.split_at_checked(length)?;
+    let texts: Vec<String> = causes
+        .split(|&byte| byte == 0)
+        .map(|text| String::from_utf8_lossy(text).into_owned())
+        .collect();
+    let causes: Box<[Cause]> = texts
+        .chunks_exact(2)
+        .map(|pair| Cause {
+            cause: pair[0].clone(),
+            hint: pair[1].clone(),
+        })
+        .collect();
+    Some(Answer::Failed(Failed {
+        part: usize::try_from(u32::from_ne_bytes(*part)).ok()?,
         error,
         said: said.to_vec(),
-    })
+        causes: (!causes.is_empty()).then_some(causes),
+    }))
 }
 
-/// The helper's failure as ours.
-fn explain(work: &Outside, part: usize, outcome: Outcome, said: Vec<u8>) -> Failure {
-    match work {
+/// The helper's failure as that of the process `pid`, for which it worked.
+pub(super) fn failure(work: &Outside, failed: Failed, pid: i32) -> Failure {
+    let Failed {
+        part,
+        error: outcome,
+        said,
+        causes,
+    } = failed;
+    let mut failure = match work {
         Outside::Bind(binds) => {
             let Some((kind, file)) = binds.get(part) else {
                 return Failure::plain(Stage::Fork, "the helper outside failed");
             };
-            let source = format!(
-                "mount /proc/{}/ns/{} on ",
-                sys::pid(),
-                kind.file_for_children()
-            );
+            let source = format!("mount /proc/{pid}/ns/{} on ", kind.file_for_children());
             let text = line([source.as_ref(), file, " failed".as_ref()]);
             let stage = Stage::Bind {
                 kind: *kind,
@@ -214,10 +303,14 @@ fn explain(work: &Outside, part: usize, outcome: Outcome, said: Vec<u8>) -> Fail
                 Via::File => Stage::Map {
                     ids: *ids,
                     text: map.text(),
+                    outside: true,
                 },
-                Via::Program => Stage::MapProgram(*ids),
+                Via::Program => Stage::MapProgram {
+                    ids: *ids,
+                    text: map.text(),
+                },
             };
-            let mut failure = match outcome {
+            match outcome {
                 Outcome::Errno(number) => Failure::new(
                     stage,
                     format!("write failed /proc/self/{}", ids.file()),
@@ -236,158 +329,13 @@ fn explain(work: &Outside, part: usize, outcome: Outcome, said: Vec<u8>) -> Fail
                     stage,
                     format!("{} failed: killed by signal {signal}", ids.helper()),
                 ),
-            };
-            failure.said = said;
-            failure
-        }
-    }
-}
-
-/// The helper's life.
-fn serve(work: &[Outside], socket: &OwnedFd, caller: &OwnedFd, pid: i32) {
-    let mut bound: Vec<&OsStr> = Vec::new();
-    let mut complete = true;
-    let mut next = work.iter();
-    let mut order = [0];
-    // An error or an end of the socket: the caller is gone.
-    while let Ok(1) = sys::read_some(socket.as_fd(), &mut order) {
-        if order[0] == UNDO {
-            undo(&mut bound);
-            let _ = sys::write_once(socket.as_fd(), &[UNDO]);
-            return;
-        }
-        let Some(piece) = next.next() else { break };
-        let answer = match piece {
-            Outside::Maps(maps) => match write_maps(maps, caller, pid) {
-                Ok(()) => Answer::Done,
-                Err(failed) => failed,
-            },
-            Outside::Bind(binds) => {
-                complete = false;
-                match bind_all(binds, caller, &mut bound) {
-                    Ok(()) => {
-                        complete = true;
-                        Answer::Done
-                    }
-                    Err((part, error)) => Answer::Failed {
-                        part,
-                        error: Outcome::Errno(error.raw()),
-                        said: Vec::new(),
-                    },
+                Outcome::NoMap => {
+                    Failure::plain(stage, format!("{} failed: it wrote no map", ids.helper()))
                 }
             }
-        };
-        let failed = matches!(answer, Answer::Failed { .. });
-        if sys::write_once(socket.as_fd(), &encode(&answer)).is_err() || failed {
-            break;
         }
-    }
-    if !complete {
-        undo(&mut bound);
-    }
-}
-
-fn undo(bound: &mut Vec<&OsStr>) {
-    while let Some(file) = bound.pop() {
-        // Nobody is left to tell of an error.
-        let _ = sys::detach(file);
-    }
-}
-
-/// Binds the caller's namespaces on their files; the number of the one that failed.
-fn bind_all<'a>(
-    binds: &'a [(Kind, OsString)],
-    caller: &OwnedFd,
-    bound: &mut Vec<&'a OsStr>,
-) -> std::result::Result<(), (usize, sys::Error)> {
-    for (index, (kind, file)) in binds.iter().enumerate() {
-        let source = OsString::from(format!(
-            "/proc/self/fd/{}/ns/{}",
-            caller.as_raw_fd(),
-            kind.file_for_children()
-        ));
-        sys::bind(&source, file, false).map_err(|error| (index, error))?;
-        bound.push(file);
-    }
-    Ok(())
-}
-
-/// Writes the maps, by files directly and by programs side by side.
-fn write_maps(
-    maps: &[(Ids, IdMap, Via)],
-    caller: &OwnedFd,
-    pid: i32,
-) -> std::result::Result<(), Answer> {
-    let mut running = Vec::new();
-    let mut failed = None;
-    for (part, (ids, map, via)) in maps.iter().enumerate() {
-        let started = match via {
-            Via::File => {
-                let file = sys::open_at(caller.as_fd(), ids.file().as_ref(), For::Writing);
-                file.and_then(|file| sys::write_once(file.as_fd(), &map.text()))
-                    .map_err(|error| Outcome::Errno(error.raw()))
-            }
-            Via::Program => {
-                start_program(*ids, map, pid).map(|program| running.push((part, program)))
-            }
-        };
-        if let Err(error) = started {
-            failed.get_or_insert(Answer::Failed {
-                part,
-                error,
-                said: Vec::new(),
-            });
-        }
-    }
-    for (part, (pid, output)) in running {
-        // Read to its end before waiting, so that the program never blocks on a full pipe.
-        let said = sys::read_all(output.as_fd()).unwrap_or_default();
-        let error = match sys::wait(pid) {
-            Ok(Change::Exited(0)) => continue,
-            Ok(Change::Exited(status)) => Outcome::Exited(status.into()),
-            Ok(Change::Killed(signal) | Change::Stopped(signal)) => Outcome::Killed(signal),
-            Err(error) => Outcome::Errno(error.raw()),
-        };
-        failed.get_or_insert(Answer::Failed { part, error, said });
-    }
-    failed.map_or(Ok(()), Err)
-}
-
-/// Starts newuidmap or newgidmap for the caller; gives its PID and what it says on standard error.
-fn start_program(ids: Ids, map: &IdMap, pid: i32) -> std::result::Result<(i32, OwnedFd), Outcome> {
-    let errno = |error: sys::Error| Outcome::Errno(error.raw());
-    let word = |text: String| CString::new(text).map_err(|_| Outcome::Errno(libc::EINVAL));
-    let program = word(ids.helper().to_owned())?;
-    let mut words = vec![program.clone(), word(pid.to_string())?];
-    for extent in map.extents() {
-        for number in [extent.inside(), extent.outside(), extent.count()] {
-            words.push(word(number.to_string())?);
-        }
-    }
-    let args = OwnArgs::new(words);
-    let (read, write) = sys::pipe().map_err(errno)?;
-    let mut refused = None;
-    let child = sys::vfork(|_| {
-        if let Err(error) = sys::become_stream(sys::Stream::Error, write.as_fd()) {
-            refused = Some(error);
-            return 1;
-        }
-        let path = sys::variable("PATH");
-        refused = Some(sys::execute(
-            &program,
-            ArgList::Own(&args),
-            Environment::Same,
-            path,
-        ));
-        1
-    })
-    .map_err(errno)?;
-    match refused {
-        Some(error) => {
-            // It has ended; only its number is left to be freed.
-            let _ = sys::wait(child);
-            Err(Outcome::NotExecuted(error.raw()))
-        }
-        None => Ok((child, read)),
-    }
+    };
+    failure.said = said;
+    failure.causes = causes;
+    failure
 }

@@ -1,10 +1,11 @@
 //! `nskit --install`: links to this binary, each whole or not at all.
 
 use std::ffi::{OsStr, OsString};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::{Component, Path, PathBuf};
 
-use crate::failure::{Failure, Result, Stage, line};
+use anyhow::{Context, Result, bail};
+
 use crate::sys::{self, For};
 
 /// Makes a link for each name in `directory` (where the binary is, if none). Gives what it did, a line each.
@@ -17,13 +18,13 @@ pub(crate) fn install(
     symbolic: bool,
     force: bool,
 ) -> Result<String> {
-    let binary = sys::read_link("/proc/self/exe".as_ref())
-        .map_err(|error| Failure::open("/proc/self/exe", error))?;
+    let binary = sys::read_link("/proc/self/exe".as_ref()).context("cannot read /proc/self/exe")?;
     let own = match directory {
-        Some(directory) => directory.to_owned(),
-        None => Path::new(&binary).parent().unwrap_or(Path::new("/")).into(),
+        Some(directory) => Path::new(directory),
+        None => Path::new(&binary).parent().unwrap_or(Path::new("/")),
     };
-    let opened = sys::open(&own, For::Directory).map_err(|error| Failure::open(&own, error))?;
+    let opened = sys::open(own.as_os_str(), For::Directory)
+        .with_context(|| format!("cannot open {}", own.display()))?;
     let target = if symbolic {
         link_text(&binary, opened.as_fd())?
     } else {
@@ -31,41 +32,26 @@ pub(crate) fn install(
     };
     let mut done = String::new();
     for name in names {
-        let path = Path::new(&own).join(name);
-        let state = state(&binary, opened.as_fd(), name)?;
-        let text = match state {
+        let path = own.join(name);
+        let failed = || format!("cannot make {}", path.display());
+        let there = there(&binary, opened.as_fd(), name).with_context(failed)?;
+        let text = match there {
             There::Ours => "already there",
-            There::Nothing | There::Other if state == There::Nothing || force => {
-                make(
-                    &target,
-                    symbolic,
-                    opened.as_fd(),
-                    name,
-                    state == There::Other,
+            There::Other if !force => {
+                bail!(
+                    "{}: exists and is not a link to nskit; -f replaces it",
+                    path.display()
                 )
-                .map_err(|error| failed(&path, error))?;
-                if state == There::Other {
-                    "replaced"
-                } else {
-                    "made"
-                }
             }
-            _ => {
-                let text = line([
-                    path.as_os_str(),
-                    ": exists and is not a link to nskit; -f replaces it".as_ref(),
-                ]);
-                return Err(Failure::plain(Stage::Report, text));
+            There::Nothing | There::Other => {
+                let replace = there == There::Other;
+                make(&target, symbolic, opened.as_fd(), name, replace).with_context(failed)?;
+                if replace { "replaced" } else { "made" }
             }
         };
         done.push_str(&format!("{}: {text}\n", path.display()));
     }
     Ok(done)
-}
-
-fn failed(path: &Path, error: sys::Error) -> Failure {
-    let text = line(["cannot make ".as_ref(), path.as_os_str()]);
-    Failure::new(Stage::Report, text, error)
 }
 
 /// What already has a link's name.
@@ -76,18 +62,15 @@ enum There {
     Other,
 }
 
-fn state(binary: &OsStr, directory: BorrowedFd<'_>, name: &str) -> Result<There> {
-    let identity = |stat: nix::sys::stat::FileStat| (stat.st_dev, stat.st_ino);
-    let ours = sys::stat(binary)
-        .map(identity)
-        .map_err(|error| Failure::open(binary, error))?;
+fn there(binary: &OsStr, directory: BorrowedFd<'_>, name: &str) -> sys::Result<There> {
+    let ours = sys::stat(binary)?;
     match sys::stat_at(directory, name.as_ref()) {
-        Ok(stat) if identity(stat) == ours => Ok(There::Ours),
+        Ok(stat) if (stat.st_dev, stat.st_ino) == (ours.st_dev, ours.st_ino) => Ok(There::Ours),
         Ok(_) => Ok(There::Other),
         // A dangling symbolic link is something too.
         Err(_) if sys::read_link_at(directory, name.as_ref()).is_ok() => Ok(There::Other),
         Err(error) if error.raw() == libc::ENOENT => Ok(There::Nothing),
-        Err(error) => Err(failed(Path::new(name), error)),
+        Err(error) => Err(error),
     }
 }
 
@@ -118,10 +101,8 @@ fn make(
 
 /// The text of a symbolic link in `directory` to the binary: relative where the binary lies in or below it.
 fn link_text(binary: &OsStr, directory: BorrowedFd<'_>) -> Result<OsString> {
-    use std::os::fd::AsRawFd;
-    let number = format!("/proc/self/fd/{}", directory.as_raw_fd());
-    let directory =
-        sys::read_link(number.as_ref()).map_err(|error| Failure::open(&number, error))?;
+    let path = format!("/proc/self/fd/{}", directory.as_raw_fd());
+    let directory = sys::read_link(path.as_ref()).with_context(|| format!("cannot read {path}"))?;
     let below: Option<PathBuf> = Path::new(binary)
         .strip_prefix(&directory)
         .ok()

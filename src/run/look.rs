@@ -127,7 +127,10 @@ fn known(mut target: Target, kinds: Kinds) -> Result<BTreeMap<Kind, Known>> {
     let mut known = BTreeMap::new();
     for kind in kinds.iter().filter(|&kind| existing.has(kind)) {
         let file = format!("ns/{kind}");
-        let found = match sys::stat_at(target.directory()?, file.as_ref()) {
+        let directory = target
+            .directory()
+            .map_err(|error| Failure::open(format!("/proc/{pid}"), error))?;
+        let found = match sys::stat_at(directory, file.as_ref()) {
             Ok(stat) => Known {
                 these: BTreeSet::from([(stat.st_dev, stat.st_ino)]),
                 unknown: None,

@@ -35,6 +35,7 @@ pub(crate) fn write(ids: Ids, map: &IdMap) -> Result<()> {
         Stage::Map {
             ids,
             text: text.clone(),
+            outside: false,
         },
         path,
         &text,

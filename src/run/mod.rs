@@ -7,6 +7,7 @@ mod child;
 mod context;
 mod credentials;
 mod enter;
+mod front;
 
 mod helper;
 mod host;
@@ -16,6 +17,7 @@ mod look;
 mod maps;
 mod mounts;
 mod order;
+mod outside;
 mod program;
 mod report;
 mod resolve;
@@ -30,22 +32,23 @@ pub(crate) use install::install;
 pub(crate) use look::{same, show};
 pub(crate) use report::Status;
 
-use crate::failure::{Failure, Result, Stage};
+use crate::failure::{Entering, Failure, Inquiry, Result, Stage};
 use context::Context;
 use helper::Helper;
 use report::Pidfile;
 use target::Target;
 
-use crate::plan::{Fork, Kind, Kinds, Outside, Plan, Report, Step};
+use crate::plan::{Fork, Kind, Kinds, Outside, Plan, Report, Step, When};
 use crate::sys::{self, Args, Disposition, OwnArgs, SignalSet};
 
 /// A plan that is being done.
 pub(crate) struct Run<'a> {
     args: &'a Args,
     report: &'a Report,
+    /// Told of a failure where and when it happens.
+    inquiry: Inquiry<'a>,
     /// The caller's descriptor for reports.
     status: Option<Status>,
-    pidfile: Option<Pidfile>,
     /// The process whose contexts are taken.
     target: Option<Target>,
     /// What was opened before anything changed.
@@ -58,10 +61,14 @@ pub(crate) struct Run<'a> {
     entered: Kinds,
     /// The supplementary groups have been dropped before a user namespace was entered.
     groups_dropped: bool,
+    /// The root directory has been changed.
+    rerooted: bool,
     /// The program's environment, where it is not ours.
     environment: Option<OwnArgs>,
     /// Our parent's death is ours.
     leash: Option<child::Leash>,
+    /// The number of the child that becomes the program, as the one who forked sees it.
+    number: Option<i32>,
     /// What is to be blocked again when the program is executed, while everything is blocked.
     mask: Option<SignalSet>,
     /// We are PID 1 in front of the program.
@@ -77,25 +84,30 @@ pub(crate) struct Outcome {
 }
 
 /// Does the plan. Returns only when the program ran in a child, or could not be run.
-pub(crate) fn run(plan: &Plan, args: &Args) -> Outcome {
+///
+/// `inquiry` is called for each failure by the process that failed, before anything is undone.
+pub(crate) fn run(plan: &Plan, args: &Args, inquiry: Inquiry<'_>) -> Outcome {
     let mut run = Run {
         args,
         report: &plan.report,
+        inquiry,
         status: None,
-        pidfile: None,
         target: None,
         context: Context::default(),
         helper: None,
         binding_from: None,
         entered: Kinds::NONE,
         groups_dropped: false,
+        rerooted: false,
         environment: None,
         leash: None,
+        number: None,
         mask: None,
         inside: None,
     };
-    let result = run.whole(&plan.steps);
-    if result.is_err() {
+    let mut result = run.whole(&plan.steps);
+    if let Err(failure) = &mut result {
+        inquiry(failure);
         run.undo();
     }
     Outcome {
@@ -123,7 +135,9 @@ impl Run<'_> {
         for (index, step) in steps.iter().enumerate() {
             let rest = &steps[index + 1..];
             match step {
-                Step::Helper => self.start_helper(rest)?,
+                Step::Pidfile(_) | Step::Helper if self.helper.is_none() => {
+                    self.start_helper(&steps[index..])?
+                }
                 Step::Fork(fork) if self.must_fork(fork) => return self.fork(fork, rest).map(Some),
                 Step::Fork(_) => {}
                 Step::Execute(program) => return self.execute(program).map(Some),
@@ -146,7 +160,7 @@ impl Run<'_> {
         !fork.only_if_needed || self.entered.has(Kind::Pid)
     }
 
-    /// Starts the helper for what it is asked to do in these steps.
+    /// Starts the helper for what it is asked to do in these steps: once, before anything changes.
     fn start_helper(&mut self, steps: &[Step]) -> Result<()> {
         let work: Vec<Outside> = steps
             .iter()
@@ -159,7 +173,14 @@ impl Run<'_> {
             })
             .collect();
         let binds = work.iter().any(|piece| matches!(piece, Outside::Bind(_)));
-        let forks = steps.iter().any(|step| matches!(step, Step::Fork(_)));
+        let pidfile = steps.iter().find_map(|step| match step {
+            Step::Pidfile(file) => Some(Pidfile::open(file)),
+            _ => None,
+        });
+        let pidfile = pidfile.transpose()?;
+        let forks = steps
+            .iter()
+            .any(|step| matches!(step, Step::Fork(fork) if !fork.only_if_needed));
         let binds_mount = work.iter().any(|piece| match piece {
             Outside::Bind(binds) => binds.iter().any(|(kind, _)| *kind == Kind::Mnt),
             Outside::Maps(_) => false,
@@ -167,7 +188,8 @@ impl Run<'_> {
         if binds_mount {
             self.binding_from = sys::open("/proc/self/ns/mnt".as_ref(), sys::For::Reading).ok();
         }
-        self.helper = Some(Helper::start(work, binds && !forks)?);
+        let orphan = (binds || pidfile.is_some()) && !forks;
+        self.helper = Some(Helper::start(work, pidfile, orphan, self.inquiry)?);
         Ok(())
     }
 
@@ -200,9 +222,9 @@ impl Run<'_> {
             Step::MountProc(dir) => mounts::mount_proc(dir),
             Step::MountBinfmt(dir) => mounts::mount_binfmt(dir),
             Step::Register { dir, entry } => mounts::register(dir, entry),
-            Step::Root(dir) => mounts::root(dir),
-            Step::PivotRoot(dir) => mounts::pivot_root(dir),
-            Step::OpenedRoot => self.context.enter_root(),
+            Step::Root(dir) => self.reroot(|_| mounts::root(dir)),
+            Step::PivotRoot(dir) => self.reroot(|_| mounts::pivot_root(dir)),
+            Step::OpenedRoot => self.reroot(Context::enter_root),
             Step::Directory(dir) => mounts::directory(dir),
             Step::OpenedDirectory => self.context.enter_directory(),
             Step::Hostname(name) => sys::set_hostname(name)
@@ -219,18 +241,19 @@ impl Run<'_> {
             Step::Uid(uid) => {
                 credentials::set_uid(*uid, &self.context, self.entered.has(Kind::User))
             }
-            Step::HoldCapabilities => credentials::hold_capabilities(),
-            Step::KeepCapabilities => credentials::keep_capabilities(),
+            Step::HoldCapabilities(when) | Step::KeepCapabilities(when)
+                if *when == When::UserEntered && !self.entered.has(Kind::User) =>
+            {
+                Ok(())
+            }
+            Step::HoldCapabilities(_) => credentials::hold_capabilities(),
+            Step::KeepCapabilities(_) => credentials::keep_capabilities(),
             Step::Environment(environment) => {
                 self.environment = Some(self.context.environment(environment));
                 Ok(())
             }
-            Step::Pidfile(file) => {
-                self.pidfile = Some(Pidfile::open(file)?);
-                Ok(())
-            }
             // The loop does these.
-            Step::Helper | Step::Fork(_) | Step::Execute(_) => Ok(()),
+            Step::Pidfile(_) | Step::Helper | Step::Fork(_) | Step::Execute(_) => Ok(()),
         }
     }
 
@@ -241,6 +264,12 @@ impl Run<'_> {
             Some(from) => mounts::make_bindable(from.as_fd()).map_err(failed),
             None => Ok(()),
         }
+    }
+
+    /// Changes the root directory.
+    fn reroot(&mut self, change: impl FnOnce(&mut Context) -> Result<()>) -> Result<()> {
+        self.rerooted = true;
+        change(&mut self.context)
     }
 
     /// Lets the helper do its next piece of work.
@@ -283,10 +312,13 @@ impl Run<'_> {
 
     /// This process is about to become the program.
     fn announce(&mut self) -> Result<()> {
-        if let Some(pidfile) = &mut self.pidfile {
-            pidfile.write(sys::pid())?;
+        if let Some(helper) = &self.helper {
+            helper.start_program(self.number.unwrap_or_else(sys::pid))?;
         }
-        if let Some(status) = &self.status {
+        // Of a child its parent tells, when it has been executed.
+        if self.mask.is_none()
+            && let Some(status) = &self.status
+        {
             status.ready(sys::pid(), false);
         }
         Ok(())
@@ -304,9 +336,6 @@ impl Run<'_> {
         if let Some(helper) = self.helper.take() {
             helper.undo();
         }
-        if let Some(pidfile) = &mut self.pidfile {
-            pidfile.undo();
-        }
     }
 }
 
@@ -322,27 +351,53 @@ fn say(what: &str, error: Option<sys::Error>) {
     );
 }
 
-/// What a plan would do, read-only: the order of entering as it would be, and what can be foreseen to fail.
-pub(crate) fn rehearse(plan: &Plan) -> Result<String> {
-    let mut text = String::new();
+/// What a plan would do, each step a line, and then what `foresee` says to what it would enter.
+///
+/// What is opened is opened, and what is entered is entered, by this process, which does nothing else and ends:
+/// so the order is the one that was taken. It is foreseen before anything is entered.
+pub(crate) fn rehearse(plan: &Plan, foresee: &dyn Fn(&[Entering]) -> String) -> Result<String> {
     let mut target: Option<Target> = None;
-    let mut indent = "";
+    let mut context = Context::default();
+    let mut opened = Vec::new();
     for step in &plan.steps {
         match step {
             Step::OpenTarget { pid, inode, kind } => {
                 target = Some(Target::open(*pid, *inode, *kind)?);
-                text.push_str(&format!("{step}\n"));
             }
-            Step::Enter(enter) => {
-                for call in enter::rehearse(resolve::open(enter, target.take())?, enter.in_order)? {
-                    text.push_str(&format!("{indent}setns {call}\n"));
-                }
-            }
-            step => text.push_str(&format!("{indent}{step}\n")),
+            Step::Open(source) => context.open(source, target.as_mut())?,
+            Step::CheckTarget => target.as_mut().map_or(Ok(()), Target::check_alive)?,
+            Step::Enter(enter) => opened.push(resolve::open(enter, target.take())?),
+            _ => {}
         }
+    }
+    let seen: Vec<Entering> = opened.iter().flatten().map(enter::Opened::seen).collect();
+    let foreseen = foresee(&seen);
+
+    let mut opened = opened.into_iter();
+    let mut text = String::new();
+    let mut indent = "";
+    let mut refused = None;
+    for step in &plan.steps {
+        if let Step::Enter(enter) = step
+            && let Some(opened) = opened.next()
+        {
+            let mut tell = |what: &str, result: &sys::Result<()>| {
+                if result.is_ok() {
+                    text.push_str(&format!("{indent}setns {what}\n"));
+                }
+            };
+            match enter::enter(opened, enter.in_order, &mut tell) {
+                Ok(_) => continue,
+                Err(failure) => refused = Some(failure),
+            }
+        }
+        text.push_str(&format!("{indent}{step}\n"));
         if matches!(step, Step::Fork(_)) {
             indent = "  ";
         }
     }
-    Ok(text)
+    match refused {
+        Some(failure) if foreseen.is_empty() => Err(failure),
+        _ => Ok(text + &foreseen),
+    }
 }

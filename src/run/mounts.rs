@@ -1,7 +1,7 @@
 //! Mounts, root and working directory of a new mount namespace.
 
 use std::ffi::{OsStr, OsString};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, IntoRawFd};
 
 use crate::failure::{Failure, Result, Stage, line};
 use crate::plan::Kind;
@@ -34,7 +34,17 @@ pub(crate) fn mount_proc(dir: &OsStr) -> Result<()> {
 /// Mounts the binfmt_misc of our user namespace.
 pub(crate) fn mount_binfmt(dir: &OsStr) -> Result<()> {
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC | MsFlags::MS_NODEV;
-    mount("binfmt_misc", dir, flags)
+    match mount("binfmt_misc", dir, flags) {
+        // It has been mounted here before the root directory changed to the same, as `/` (mount(2)).
+        Err(failure)
+            if failure
+                .error
+                .is_some_and(|error| error.raw() == libc::EBUSY) =>
+        {
+            Ok(())
+        }
+        done => done,
+    }
 }
 
 fn mount(kind: &'static str, dir: &OsStr, flags: MsFlags) -> Result<()> {
@@ -58,21 +68,44 @@ pub(crate) fn register(dir: &OsStr, entry: &OsStr) -> Result<()> {
     let failed =
         |what: &str, error| Failure::new(Stage::Register, line([what.as_ref(), &path]), error);
     let file = sys::open(&path, For::Writing).map_err(|error| failed("cannot open ", error))?;
-    sys::write_once(file.as_fd(), entry.as_bytes()).map_err(|error| failed("write failed ", error))
+    sys::write_once(file.as_fd(), entry.as_bytes())
+        .map_err(|error| failed("write failed ", error))?;
+    // Left open until the program is executed: nothing else uses the file system between the end of the old root
+    // and its mount in the new one, and unused it forgets the interpreter.
+    let _ = file.into_raw_fd();
+    Ok(())
 }
 
 /// Makes `dir` the root directory, and `/` the working directory.
 pub(crate) fn root(dir: &OsStr) -> Result<()> {
-    sys::chroot(dir).map_err(|error| Failure::new(Stage::Root, cannot_change_root(dir), error))?;
+    sys::chroot(dir).map_err(|error| {
+        Failure::new(
+            Stage::Root(Some(dir.to_owned())),
+            cannot_change_root(dir),
+            error,
+        )
+    })?;
     directory("/".as_ref())
 }
 
 /// Makes `dir` the root of our mount namespace, and leaves nothing of the old one.
 pub(crate) fn pivot_root(dir: &OsStr) -> Result<()> {
-    let failed = |error| Failure::new(Stage::Root, cannot_change_root(dir), error);
+    let failed = |error| {
+        Failure::new(
+            Stage::Root(Some(dir.to_owned())),
+            cannot_change_root(dir),
+            error,
+        )
+    };
     // The new root must be a mount point (pivot_root(2)).
-    sys::bind(dir, dir, true).map_err(failed)?;
-    sys::change_directory(dir).map_err(failed)?;
+    match sys::cover_with_itself(dir) {
+        Ok(root) => sys::change_directory_fd(root.as_fd()).map_err(failed)?,
+        Err(error) if error.raw() == libc::ENOSYS => {
+            sys::bind(dir, dir, true).map_err(failed)?;
+            sys::change_directory(dir).map_err(failed)?;
+        }
+        Err(error) => return Err(failed(error)),
+    }
     // Old and new root at one place: the old one comes to lie on top, and is taken off (pivot_root(2),
     // "pivot_root(".", ".")").
     sys::pivot_root(".".as_ref(), ".".as_ref()).map_err(failed)?;
@@ -84,7 +117,7 @@ pub(crate) fn pivot_root(dir: &OsStr) -> Result<()> {
 pub(crate) fn directory(dir: &OsStr) -> Result<()> {
     sys::change_directory(dir).map_err(|error| {
         Failure::new(
-            Stage::Directory,
+            Stage::Directory(Some(dir.to_owned())),
             line(["cannot change directory to ".as_ref(), dir]),
             error,
         )

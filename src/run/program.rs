@@ -6,8 +6,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use super::Run;
 use super::child::Ended;
 use super::host;
-use crate::failure::{Failure, Result, Stage, line};
-use crate::plan::Program;
+use crate::failure::{Executed, Failure, Result, Stage, line};
+use crate::plan::{Kind, Program};
 use crate::sys::{self, ArgList, Environment, OwnArgs};
 
 /// Not found (POSIX, "Exit Status for Commands").
@@ -19,6 +19,7 @@ impl Run<'_> {
     /// Executes the program in this process; PID 1 stays in front of it.
     pub(super) fn execute(&mut self, program: &Program) -> Result<Ended> {
         let shell;
+        let is_shell = matches!(program, Program::Shell);
         let (file, args) = match program {
             Program::Given(words) => {
                 let first = self.args.words().len() - words.len();
@@ -34,13 +35,13 @@ impl Run<'_> {
             }
         };
         if let Some(inside) = self.inside.take() {
-            return self.stay_in_front(inside, |run| run.replace(&file, args));
+            return self.stay_in_front(inside, |run| run.replace(&file, args, is_shell));
         }
-        Err(self.replace(&file, args))
+        Err(self.replace(&file, args, is_shell))
     }
 
     /// Replaces this process by the program. Returns only the reason why not.
-    fn replace(&mut self, file: &CString, args: ArgList<'_>) -> Failure {
+    fn replace(&mut self, file: &CString, args: ArgList<'_>, is_shell: bool) -> Failure {
         if let Some(leash) = &self.leash
             && let Err(failure) = leash.put_on()
         {
@@ -50,10 +51,7 @@ impl Run<'_> {
             Some(own) => own.variable("PATH").map(OsStr::to_owned),
             None => sys::variable("PATH").map(OsStr::to_owned),
         };
-        // Not forked: we are about to be the program ourselves.
-        if self.mask.is_none()
-            && let Err(failure) = self.announce()
-        {
+        if let Err(failure) = self.announce() {
             return failure;
         }
         let environment = match &self.environment {
@@ -66,7 +64,13 @@ impl Run<'_> {
             let _ = sys::set_blocked(blocked);
         }
         let name = OsStr::from_bytes(file.to_bytes());
-        let stage = Stage::Execute(name.to_owned());
+        let stage = Stage::Execute(Box::new(Executed {
+            file: name.to_owned(),
+            path,
+            is_shell,
+            elsewhere: self.rerooted || self.entered.has(Kind::Mnt),
+            own_environment: self.environment.is_none(),
+        }));
         let status = if error.raw() == libc::ENOENT {
             NOT_FOUND
         } else {
@@ -90,7 +94,7 @@ impl Run<'_> {
             .or_else(|| host::shell_of(sys::real_uid()))
             .unwrap_or_else(|| OsString::from("/bin/sh"));
         CString::new(shell.into_vec())
-            .map_err(|_| Failure::plain(Stage::Execute("$SHELL".into()), "SHELL: not a path"))
+            .map_err(|_| Failure::plain(Stage::Execute(Box::default()), "SHELL: not a path"))
     }
 }
 

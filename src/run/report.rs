@@ -7,10 +7,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::child::Ended;
-use crate::failure::{Failure, Result, Stage};
+use crate::failure::{Cause, Failure, Result, Stage};
 use crate::plan::Kind;
 use crate::plan::json::string;
-use crate::sys::{self, For};
+use crate::sys::{self, Disposition, For, SignalSet};
 
 /// The caller's descriptor for reports: a line of JSON for each event.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ impl Status {
     }
 
     /// We failed.
-    pub(crate) fn failed(&self, failure: &Failure, causes: &[(String, String)]) {
+    pub(crate) fn failed(&self, failure: &Failure) {
         let mut line = format!(
             "{{\"error\":{{\"step\":{}",
             string(failure.stage.word().as_ref())
@@ -84,20 +84,23 @@ impl Status {
             message.push(OsStr::from_bytes(failure.said.trim_ascii()));
         }
         let _ = write!(line, ",\"message\":{}", string(&message));
-        for (index, name) in ["cause", "hint"].into_iter().enumerate() {
-            let texts: Vec<&str> = causes
+        let texts = |part: fn(&Cause) -> &String| {
+            let causes = failure
+                .causes
+                .as_deref()
+                .unwrap_or_default()
                 .iter()
-                .map(|(cause, hint)| {
-                    if index == 0 {
-                        cause.as_str()
-                    } else {
-                        hint.as_str()
-                    }
-                })
+                .map(part);
+            let texts: Vec<&str> = causes
+                .map(String::as_str)
                 .filter(|text| !text.is_empty())
                 .collect();
-            if !texts.is_empty() {
-                let _ = write!(line, ",\"{name}\":{}", string(texts.join("; ").as_ref()));
+            texts.join("; ")
+        };
+        let [causes, hints] = [texts(|cause| &cause.cause), texts(|cause| &cause.hint)];
+        for (name, text) in [("cause", causes), ("hint", hints)] {
+            if !text.is_empty() {
+                let _ = write!(line, ",\"{name}\":{}", string(text.as_ref()));
             }
         }
         line.push_str("}}\n");
@@ -105,9 +108,19 @@ impl Status {
     }
 
     /// One write a line, so that a reader never sees half of one. Nobody may be reading any more: that is no
-    /// failure of ours.
+    /// failure of ours, and no reason to die of SIGPIPE.
     fn tell(&self, line: &str) {
-        let _ = sys::write_all(self.fd.as_fd(), line.as_bytes());
+        let mask = sys::set_blocked(SignalSet::ALL);
+        let written = sys::write_all(self.fd.as_fd(), line.as_bytes());
+        let broken = written.is_err_and(|error| error.raw() == libc::EPIPE);
+        if broken && sys::is_ignored(libc::SIGPIPE) == Ok(false) {
+            // To ignore a signal takes a pending one away; the program is to find it as our caller left it.
+            let _ = sys::set_disposition(libc::SIGPIPE, Disposition::Ignored);
+            let _ = sys::set_disposition(libc::SIGPIPE, Disposition::Default);
+        }
+        if let Ok(mask) = mask {
+            let _ = sys::set_blocked(mask);
+        }
     }
 }
 
@@ -144,20 +157,21 @@ impl Pidfile {
         })
     }
 
+    /// The file, as it was named.
+    pub(crate) fn path(&self) -> &OsStr {
+        &self.path
+    }
+
     /// Writes the PID, so that the file is there whole or not at all.
-    pub(crate) fn write(&mut self, pid: i32) -> Result<()> {
-        let failed = |error| {
-            let line = crate::failure::line(["write failed ".as_ref(), &self.path]);
-            Failure::new(Stage::Report, line, error)
-        };
+    pub(crate) fn write(&mut self, pid: i32) -> sys::Result<()> {
         let directory = self.directory.as_fd();
         let temporary = OsString::from(format!(".nskit-pid.{pid}.{}", sys::pid()));
-        let file = sys::create_at(directory, &temporary, 0o644).map_err(failed)?;
+        let file = sys::create_at(directory, &temporary, 0o644)?;
         let done = sys::write_all(file.as_fd(), format!("{pid}\n").as_bytes())
             .and_then(|()| sys::rename_at(directory, &temporary, &self.name));
         if let Err(error) = done {
             let _ = sys::remove_at(directory, &temporary);
-            return Err(failed(error));
+            return Err(error);
         }
         self.written = true;
         Ok(())

@@ -56,6 +56,19 @@ fn open_wanted(
                 .ok_or_else(|| Failure::plain(Stage::Reference, text))?;
             process(target)
         }
+        Reference::Socket { pid, fd } => {
+            // Of the target that was opened before, not of whoever has its number by now.
+            let same = |one: &Opened| matches!(one, Opened::Process { target, .. } if target.pid() == *pid);
+            let fd = match (&*target, opened.iter().find(|one| same(one))) {
+                (Some(target), _) | (None, Some(Opened::Process { target, .. })) => {
+                    network_of(target, *fd)?
+                }
+                _ => open_socket(*pid, *fd)?,
+            };
+            let kind = Kind::Net;
+            opened.push(Opened::File(NsFd { kind, fd }));
+            Ok(())
+        }
         reference => match open_reference(reference, wanted.which)? {
             Named::Process(target) => process(target),
             Named::Namespace(fd) => {
@@ -264,12 +277,10 @@ fn open_found(reference: &Reference, found: sys::Result<Found>) -> Result<OwnedF
     let text = match found {
         Ok(Found::Here(fd)) => return Ok(fd),
         Ok(Found::Gone) => format!("{reference}: gone while it was looked for"),
-        Ok(Found::Nowhere { unreadable: 0 }) => {
-            format!("{reference}: no such namespace can be seen")
+        Ok(Found::Nowhere(None)) => format!("{reference}: no such namespace can be seen"),
+        Ok(Found::Nowhere(Some(why))) => {
+            format!("{reference}: no such namespace can be seen, but {why}")
         }
-        Ok(Found::Nowhere { unreadable }) => format!(
-            "{reference}: no such namespace can be seen, and {unreadable} processes could not be looked at"
-        ),
         Err(error) => return Err(Failure::open("/proc", error)),
     };
     Err(Failure::plain(Stage::Reference, text))
@@ -277,25 +288,38 @@ fn open_found(reference: &Reference, found: sys::Result<Found>) -> Result<OwnedF
 
 /// By the kernel's number: at once where the kernel opens by it, else by looking at all that can be seen.
 fn open_by_id(reference: &Reference, id: u64) -> Result<OwnedFd> {
-    match sys::open_by_id(id) {
-        Ok(fd) => Ok(fd),
-        Err(_) => open_found(reference, show::find_by_id(id)),
+    if let Ok(fd) = sys::open_by_id(id) {
+        return Ok(fd);
     }
+    let found = show::find_by_id(id);
+    if let Ok(Found::Nowhere(_)) = found
+        && let Ok(own) = sys::open("/proc/self/ns/user".as_ref(), For::Reading)
+        && sys::namespace_id(own.as_fd()).is_err()
+    {
+        let text = format!("{reference}: this kernel gives namespaces no IDs; name it by a file");
+        return Err(Failure::plain(Stage::Reference, text));
+    }
+    open_found(reference, found)
 }
 
 fn open_socket(pid: i32, number: i32) -> Result<OwnedFd> {
+    network_of(&Target::open(pid, None, Some(Kind::Net))?, number)
+}
+
+/// The network namespace of a socket of a process, which need not be the one that the process is in.
+fn network_of(target: &Target, number: i32) -> Result<OwnedFd> {
+    let pid = target.pid();
     let failed = |error| {
         let text = format!("cannot open the network namespace of socket {number} of process {pid}");
         Failure::new(Stage::Reference, text, error)
     };
-    let target = Target::open(pid, None, Some(Kind::Net))?;
     let Some(pidfd) = target.pidfd() else {
         return Err(failed(sys::Error::from_raw(libc::ENOSYS)));
     };
     let socket = sys::pidfd_getfd(pidfd, number).map_err(failed)?;
     // What is asked below may mean something else to a device.
     if !sys::is_socket(socket.as_fd()) {
-        let text = format!("sock:{pid}:{number}: is no socket");
+        let text = format!("descriptor {number} of process {pid} is no socket");
         return Err(Failure::plain(Stage::Reference, text));
     }
     sys::network_of_socket(socket.as_fd()).map_err(failed)
@@ -348,7 +372,9 @@ fn to_parent(opened: &mut Vec<Opened>, levels: u32) -> Result<()> {
     let (mut fd, climb) = match user.map(|at| &mut opened[at]) {
         Some(Opened::Process { target, kinds, .. }) => {
             *kinds = kinds.without(Kind::User);
-            (target.open_namespace(Kind::User)?, levels)
+            let fd = target.open_namespace(Kind::User)?;
+            target.check_alive()?;
+            (fd, levels)
         }
         Some(Opened::File(_)) => match opened.remove(user.unwrap_or(0)) {
             Opened::File(file) => (file.fd, levels),
@@ -356,10 +382,11 @@ fn to_parent(opened: &mut Vec<Opened>, levels: u32) -> Result<()> {
         },
         None => {
             let other = match opened.first_mut() {
-                Some(Opened::Process { target, kinds, .. }) => match kinds.iter().next() {
-                    Some(kind) => target.open_namespace(kind)?,
-                    None => target.open_namespace(Kind::User)?,
-                },
+                Some(Opened::Process { target, kinds, .. }) => {
+                    let fd = target.open_namespace(kinds.iter().next().unwrap_or(Kind::User))?;
+                    target.check_alive()?;
+                    fd
+                }
                 Some(Opened::File(file)) => file.fd.try_clone().map_err(|error| {
                     failed(sys::Error::from_raw(
                         error.raw_os_error().unwrap_or(libc::EMFILE),
@@ -401,9 +428,7 @@ fn no_contradiction(opened: &mut [Opened]) -> Result<()> {
             let found = match one {
                 Opened::File(file) if file.kind == kind => identity(file.fd.as_fd()),
                 Opened::Process { target, kinds, .. } if kinds.has(kind) => {
-                    let file = format!("ns/{kind}");
-                    sys::stat_at(target.directory()?, file.as_ref())
-                        .map(|stat| (stat.st_dev, stat.st_ino))
+                    Ok(target.namespace_identity(kind)?)
                 }
                 _ => continue,
             };

@@ -1,10 +1,10 @@
 //! The target process: opened once, and never mixed up with another that got its number.
 
-use std::ffi::OsString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use crate::failure::{Failure, Result, Stage};
 use crate::plan::Kind;
+use crate::plan::procfs::Status;
 use crate::sys::{self, For};
 
 /// A process whose contexts are taken.
@@ -26,7 +26,8 @@ impl Target {
     pub(crate) fn open(pid: i32, inode: Option<u64>, kind: Option<Kind>) -> Result<Target> {
         let pidfd = match sys::pidfd_open(pid) {
             Ok(pidfd) => Some(pidfd),
-            Err(error) if error.raw() == libc::ENOSYS => None,
+            // Some containers' filters say EPERM to every call that they do not know.
+            Err(error) if matches!(error.raw(), libc::ENOSYS | libc::EPERM) => None,
             // A thread that is not the first of its process has namespaces of its own too.
             Err(error) if matches!(error.raw(), libc::ENOENT | libc::EINVAL) => {
                 sys::pidfd_open_thread(pid).ok()
@@ -101,28 +102,27 @@ impl Target {
     }
 
     /// Its directory in /proc.
-    pub(crate) fn directory(&mut self) -> Result<BorrowedFd<'_>> {
-        if self.directory.is_none() {
-            let path = OsString::from(format!("/proc/{}", self.pid));
-            let opened =
-                sys::open(&path, For::Directory).map_err(|error| Failure::open(&path, error))?;
-            self.directory = Some(opened);
-        }
-        match &self.directory {
-            Some(directory) => Ok(directory.as_fd()),
-            None => Err(Failure::plain(
-                Stage::Target(self.pid),
-                "no /proc directory",
-            )),
-        }
+    pub(crate) fn directory(&mut self) -> sys::Result<BorrowedFd<'_>> {
+        let directory = match self.directory.take() {
+            Some(directory) => directory,
+            None => sys::open(format!("/proc/{}", self.pid).as_ref(), For::Directory)?,
+        };
+        let directory: &OwnedFd = self.directory.insert(directory);
+        Ok(directory.as_fd())
+    }
+
+    /// The same for somebody else, who may look into it after the namespaces have changed.
+    pub(crate) fn directory_copy(&mut self) -> Result<OwnedFd> {
+        self.directory()
+            .and_then(|directory| sys::open_at(directory, ".".as_ref(), For::Directory))
+            .map_err(|error| Failure::open(format!("/proc/{}", self.pid), error))
     }
 
     /// Opens a file below /proc/PID.
     pub(crate) fn open_file(&mut self, name: &str, purpose: For) -> Result<OwnedFd> {
-        let pid = self.pid;
-        let directory = self.directory()?;
-        sys::open_at(directory, name.as_ref(), purpose)
-            .map_err(|error| Failure::open(format!("/proc/{pid}/{name}"), error))
+        self.directory()
+            .and_then(|directory| sys::open_at(directory, name.as_ref(), purpose))
+            .map_err(|error| Failure::open(format!("/proc/{}/{name}", self.pid), error))
     }
 
     /// Reads a file below /proc/PID.
@@ -137,19 +137,26 @@ impl Target {
         self.open_file(&format!("ns/{kind}"), For::Reading)
     }
 
+    /// Which namespace of this kind it is in: device and inode.
+    pub(crate) fn namespace_identity(&mut self, kind: Kind) -> Result<(u64, u64)> {
+        let name = format!("ns/{kind}");
+        self.directory()
+            .and_then(|directory| sys::stat_at(directory, name.as_ref()))
+            .map(|stat| (stat.st_dev, stat.st_ino))
+            .map_err(|error| Failure::open(format!("/proc/{}/{name}", self.pid), error))
+    }
+
     /// Makes sure that the process has not ended: so what was opened in /proc/PID before was its own, not that
-    /// of another process which got the number since.
+    /// of another process which got the number since; and not what is left of a zombie.
     pub(crate) fn check_alive(&mut self) -> Result<()> {
-        let ended = match &self.pidfd {
-            Some(pidfd) => sys::has_ended(pidfd.as_fd()).unwrap_or(true),
+        let ended = match (&self.pidfd, &self.directory) {
+            (Some(pidfd), _) => sys::has_ended(pidfd.as_fd()).unwrap_or(true),
             // The directory stays that of the process it was opened for.
-            None => {
-                self.directory.is_some()
-                    && self
-                        .directory
-                        .as_ref()
-                        .is_some_and(|dir| sys::read_file_at(dir.as_fd(), "stat".as_ref()).is_err())
-            }
+            (None, Some(directory)) => sys::read_file_at(directory.as_fd(), "status".as_ref())
+                .ok()
+                .and_then(|text| Status::parse(&text))
+                .is_none_or(|status| matches!(status.state, b'Z' | b'X')),
+            (None, None) => false,
         };
         if ended {
             let text = format!("process {} ended while it was looked at", self.pid);

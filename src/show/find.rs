@@ -15,11 +15,8 @@ pub(crate) enum Found {
     Here(OwnedFd),
     /// It was seen, but has gone since.
     Gone,
-    /// It was not seen.
-    Nowhere {
-        /// How many processes could not be looked at.
-        unreadable: usize,
-    },
+    /// It was not seen; why it may be there all the same, if there is a reason.
+    Nowhere(Option<String>),
 }
 
 /// Finds the namespace of this kind and inode.
@@ -73,9 +70,7 @@ pub(crate) fn find_by_id(wanted: u64) -> sys::Result<Found> {
 
 impl Scan {
     fn nowhere(&self) -> Found {
-        Found::Nowhere {
-            unreadable: self.seen.unreadable,
-        }
+        Found::Nowhere(self.seen.missing())
     }
 
     /// The first network namespace of a socket that is the one wanted. Sockets of others are looked at only

@@ -14,6 +14,7 @@ pub(super) fn table(seen: &Seen, chosen: &[&Namespace], limits: &[Limit]) -> Str
         member("namespaces", namespaces),
         member("limits", limits_of(limits)),
         member("unreadable_processes", seen.unreadable),
+        member("hidden_processes", seen.hidden),
     ]) + "\n"
 }
 
@@ -31,6 +32,7 @@ pub(super) fn tree(
         member("pid_namespaces", nodes(&trees.pids)),
         member("limits", limits_of(limits)),
         member("unreadable_processes", seen.unreadable),
+        member("hidden_processes", seen.hidden),
     ]) + "\n"
 }
 
@@ -162,6 +164,7 @@ mod tests {
                 }],
                 "limits": {"user": {"max": 9, "in_use": 2}},
                 "unreadable_processes": 3,
+                "hidden_processes": false,
             })
         );
     }

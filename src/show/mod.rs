@@ -72,7 +72,7 @@ pub(crate) fn show(asked: &[Asked], form: Form) -> sys::Result<String> {
                 table::table(seen, &chosen, &command)
             };
             text.push_str(&table::limits(&limits, &chosen));
-            text.push_str(&table::unreadable(seen.unreadable));
+            text.push_str(&table::missing(seen));
             match sys::output_columns() {
                 Some(columns) => grid::cut(&text, columns),
                 None => text,
@@ -89,10 +89,7 @@ pub(crate) fn show(asked: &[Asked], form: Form) -> sys::Result<String> {
 pub(crate) fn all() -> sys::Result<Vec<(Kind, Known)>> {
     let mut scan = Scan::new()?;
     scan.ask_all();
-    let unknown = match scan.seen.unreadable {
-        0 => None,
-        count => Some(format!("{count} processes could not be looked at")),
-    };
+    let unknown = scan.seen.missing();
     Ok(scan::kinds()
         .iter()
         .map(|kind| {

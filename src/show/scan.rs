@@ -223,6 +223,7 @@ impl Scan {
                 (namespace.inode, namespace.ours, all)
             })
             .collect();
+        let mut text = Vec::new();
         for (inode, ours, processes) in namespaces {
             let who: &[String] = if ours {
                 &["self".to_owned()]
@@ -232,9 +233,12 @@ impl Scan {
             for process in who {
                 let path = OsString::from(format!("{process}/mountinfo"));
                 // One that has ended has none any more; the next one may.
-                if let Ok(text) = sys::read_file_at(self.proc.as_fd(), &path)
-                    && !text.is_empty()
-                {
+                let read = sys::open_at(self.proc.as_fd(), &path, For::Reading)
+                    .and_then(|file| sys::read_all_into(file.as_fd(), &mut text));
+                if read.is_ok() && !text.is_empty() {
+                    if ours {
+                        self.seen.hidden = hides_processes(&text);
+                    }
                     let pid = process.split('/').next().and_then(|pid| pid.parse().ok());
                     self.note_mounts(&text, pid, inode);
                     break;
@@ -345,10 +349,34 @@ impl Scan {
     /// The name of the program that a process runs, as the kernel keeps it (proc_pid_comm(5)).
     pub(super) fn command(&self, pid: i32) -> Option<String> {
         let path = OsString::from(format!("{pid}/comm"));
-        let text = sys::read_file_at(self.proc.as_fd(), &path).ok()?;
-        let text = text.strip_suffix(b"\n").unwrap_or(&text);
+        let file = sys::open_at(self.proc.as_fd(), &path, For::Reading).ok()?;
+        // 15 bytes of a process, 63 of a kernel thread.
+        let mut room = [0; 80];
+        let length = sys::read_some(file.as_fd(), &mut room).ok()?;
+        let text = &room[..length];
+        let text = text.strip_suffix(b"\n").unwrap_or(text);
         Some(String::from_utf8_lossy(text).into_owned())
     }
+}
+
+/// Whether /proc does not list the processes of others to us, who may not trace them (proc(5), `hidepid`).
+fn hides_processes(mountinfo: &[u8]) -> bool {
+    let point = |line: &&[u8]| line.windows(7).any(|part| part == b" /proc ");
+    let lines = mountinfo.split(|&byte| byte == b'\n').filter(point);
+    // The last one covers those before.
+    let options = lines.filter_map(Mount::parse).next_back();
+    let hides = options.is_some_and(|mount| {
+        let mut options = mount.super_options.as_bytes().split(|&byte| byte == b',');
+        options.any(|option| {
+            matches!(option, b"hidepid=1" | b"hidepid=2" | b"hidepid=4")
+                || matches!(
+                    option,
+                    b"hidepid=noaccess" | b"hidepid=invisible" | b"hidepid=ptraceable"
+                )
+        })
+    });
+    // CAP_SYS_PTRACE, capabilities(7).
+    hides && !sys::capabilities().is_ok_and(|held| held.effective & 1 << 19 != 0)
 }
 
 /// What a descriptor of an nsfs file is called.
@@ -378,4 +406,18 @@ fn number(text: &[u8]) -> Option<i32> {
 pub(super) fn kinds() -> Kinds {
     let exists = |kind: &Kind| sys::lstat(format!("/proc/self/ns/{kind}").as_ref()).is_ok();
     Kind::ALL.into_iter().filter(exists).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proc_that_hides_is_found() {
+        let line = |options: &str| format!("1 2 0:3 / /proc rw - proc proc rw{options}\n");
+        assert!(!hides_processes(line("").as_bytes()));
+        assert!(!hides_processes(line(",hidepid=off").as_bytes()));
+        let covered = line(",hidepid=invisible") + &line("");
+        assert!(!hides_processes(covered.as_bytes()));
+    }
 }

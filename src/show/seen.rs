@@ -120,9 +120,22 @@ pub(crate) struct Seen {
     places: HashMap<Name, usize>,
     /// How many processes could not be looked at, wholly or in part, for lack of privilege.
     pub(crate) unreadable: usize,
+    /// Whether /proc does not list the processes of others to us (proc(5), `hidepid`).
+    pub(crate) hidden: bool,
 }
 
 impl Seen {
+    /// Why there may be more than was seen; none when there is no reason.
+    pub(crate) fn missing(&self) -> Option<String> {
+        let hidden = "processes of other users are hidden (hidepid, proc(5))";
+        match (self.unreadable, self.hidden) {
+            (0, false) => None,
+            (_, true) => Some(hidden.to_owned()),
+            (1, false) => Some("1 process could not be looked at".to_owned()),
+            (many, false) => Some(format!("{many} processes could not be looked at")),
+        }
+    }
+
     /// The namespace of this name, added where it is new.
     pub(crate) fn entry(&mut self, name: Name) -> &mut Namespace {
         let place = *self.places.entry(name).or_insert(self.namespaces.len());
@@ -303,6 +316,18 @@ pub(crate) mod tests {
         assert!(seen.is_needed((Kind::Pid, 2)));
         assert!(!seen.is_needed((Kind::Pid, FIRST_MADE + 2)));
         assert!(!seen.is_needed((Kind::User, FIRST_MADE + 4)));
+    }
+
+    #[test]
+    fn what_is_missing_has_a_reason() {
+        let mut seen = Seen::default();
+        assert_eq!(seen.missing(), None);
+        seen.unreadable = 1;
+        assert!(seen.missing().unwrap().starts_with("1 process could"));
+        seen.unreadable = 2;
+        assert!(seen.missing().unwrap().starts_with("2 processes could"));
+        seen.hidden = true;
+        assert!(seen.missing().unwrap().contains("hidepid"));
     }
 
     #[test]

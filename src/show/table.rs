@@ -116,12 +116,9 @@ pub(super) fn limits(limits: &[Limit], chosen: &[&Namespace]) -> String {
 }
 
 /// What to say where not everything could be looked at.
-pub(super) fn unreadable(count: usize) -> String {
-    match count {
-        0 => String::new(),
-        1 => "\n1 process could not be looked at: there may be more\n".into(),
-        many => format!("\n{many} processes could not be looked at: there may be more\n"),
-    }
+pub(super) fn missing(seen: &Seen) -> String {
+    seen.missing()
+        .map_or(String::new(), |why| format!("\n{why}: there may be more\n"))
 }
 
 #[cfg(test)]
@@ -165,12 +162,5 @@ mod tests {
             "\nLIMITS     user\neach user 96365\nin use        2\n"
         );
         assert_eq!(limits(&all, &[]), "");
-    }
-
-    #[test]
-    fn what_was_not_seen_is_said() {
-        assert_eq!(unreadable(0), "");
-        assert!(unreadable(1).contains("1 process could"));
-        assert!(unreadable(2).contains("2 processes could"));
     }
 }

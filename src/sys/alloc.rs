@@ -17,9 +17,12 @@ const CHUNK: usize = 1024 * 1024;
 
 /// The allocator. There is one thread in this program, ever, and a child that shares our memory runs only while
 /// we stand still, so nothing is locked.
+///
+/// The cursor lies in front of the area, so that both begin on one page.
+#[repr(C)]
 pub(crate) struct Bump {
-    area: UnsafeCell<Area>,
     cursor: UnsafeCell<Cursor>,
+    area: UnsafeCell<Area>,
 }
 
 /// Aligned for anything that is usual, so that the first allocation needs no padding.
@@ -39,12 +42,16 @@ impl Bump {
     /// An empty heap.
     pub(crate) const fn new() -> Bump {
         Bump {
-            area: UnsafeCell::new(Area([0; AREA])),
             cursor: UnsafeCell::new(Cursor { next: 0, end: 0 }),
+            area: UnsafeCell::new(Area([0; AREA])),
         }
     }
 
     /// The cursor, set up at the first use: addresses are not known before the program runs.
+    #[expect(
+        clippy::mut_from_ref,
+        reason = "a heap is changed through a shared static"
+    )]
     fn cursor(&self) -> &mut Cursor {
         // SAFETY: one thread, and no caller keeps the reference across another call.
         let cursor = unsafe { &mut *self.cursor.get() };
@@ -145,7 +152,8 @@ mod tests {
 
     #[test]
     fn allocations_do_not_overlap_and_the_last_one_grows_in_place() {
-        let heap = Box::new(Bump::new());
+        static HEAP: Bump = Bump::new();
+        let heap = &HEAP;
         // SAFETY: the size is not 0.
         let first = unsafe { heap.alloc(layout(3, 1)) };
         // SAFETY: as above.
@@ -167,7 +175,8 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_mapped_and_keeps_its_bytes() {
-        let heap = Box::new(Bump::new());
+        static HEAP: Bump = Bump::new();
+        let heap = &HEAP;
         let size = AREA - 100;
         // SAFETY: the size is not 0.
         let small = unsafe { heap.alloc(layout(size, 1)) };

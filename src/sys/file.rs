@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 
 use nix::NixPath;
 use nix::fcntl::{AtFlags, OFlag};
@@ -98,8 +98,15 @@ pub(crate) fn create_at(dir: BorrowedFd<'_>, path: &OsStr, mode: u32) -> Result<
 
 /// All that is left to read (read(2)), interrupted reads made again.
 pub(crate) fn read_all(fd: BorrowedFd<'_>) -> Result<Vec<u8>> {
+    let mut text = Vec::new();
+    read_all_into(fd, &mut text)?;
+    Ok(text)
+}
+
+/// As [`read_all`], in the place of what `text` holds, whose memory is used again.
+pub(crate) fn read_all_into(fd: BorrowedFd<'_>, text: &mut Vec<u8>) -> Result<()> {
     // Most files under /proc fit; one that does not doubles the room.
-    let mut text = vec![0; 4096];
+    text.resize(text.capacity().max(4096), 0);
     let mut length = 0;
     loop {
         match nix::unistd::read(fd, &mut text[length..]) {
@@ -115,7 +122,7 @@ pub(crate) fn read_all(fd: BorrowedFd<'_>) -> Result<Vec<u8>> {
         }
     }
     text.truncate(length);
-    Ok(text)
+    Ok(())
 }
 
 /// The whole of a file.
@@ -134,6 +141,24 @@ pub(crate) fn read_some(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize> 
         match nix::unistd::read(fd, buffer) {
             Err(nix::errno::Errno::EINTR) => {}
             other => return Ok(other?),
+        }
+    }
+}
+
+/// Waits until one of these can be read, or has ended (poll(2)); gives the place of the first that does.
+pub(crate) fn wait_readable<const N: usize>(fds: [BorrowedFd<'_>; N]) -> Result<usize> {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    let mut questions = fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+    loop {
+        match poll(&mut questions, PollTimeout::NONE) {
+            Err(nix::errno::Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+            Ok(_) => {
+                let ready = |question: &PollFd<'_>| question.any() == Some(true);
+                if let Some(place) = questions.iter().position(ready) {
+                    return Ok(place);
+                }
+            }
         }
     }
 }
@@ -293,17 +318,8 @@ pub(crate) fn access(path: &OsStr, mode: i32) -> Result<()> {
     check(done.into()).map(drop)
 }
 
-/// The names in a directory, without `.` and `..` (getdents64(2)).
-pub(crate) fn list(dir: BorrowedFd<'_>) -> Result<Vec<OsString>> {
-    let mut names = Vec::new();
-    each_name(dir, &mut [0; 32 * 1024], |name| {
-        names.push(OsString::from_vec(name.to_bytes().to_vec()));
-    })?;
-    Ok(names)
-}
-
-/// Calls `each` with the names in a directory, without `.` and `..`; `room` is for the kernel to write into,
-/// and holds a name of 255 bytes at least.
+/// Calls `each` with the names in a directory, without `.` and `..` (getdents64(2)); `room` is for the kernel to
+/// write into, and must hold an entry with a name of 255 bytes.
 ///
 /// The kernel's call is used as it is: std's and libc's readers allocate a stream a directory, which
 /// shows where every process of a machine is looked at.
@@ -431,6 +447,14 @@ pub(crate) fn socket_pair() -> Result<(OwnedFd, OwnedFd)> {
     check(unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, pair.as_mut_ptr()) }.into())?;
     let [first, second] = pair;
     Ok((super::owned(first.into())?, super::owned(second.into())?))
+}
+
+/// Sends a message over a socket. That nobody is there any more is an error, and no SIGPIPE (send(2),
+/// `MSG_NOSIGNAL`).
+pub(crate) fn send(socket: BorrowedFd<'_>, message: &[u8]) -> Result<()> {
+    use nix::sys::socket::MsgFlags;
+    nix::sys::socket::send(socket.as_raw_fd(), message, MsgFlags::MSG_NOSIGNAL)?;
+    Ok(())
 }
 
 /// Makes a standard stream refer to what `fd` does (dup2(2)); a program that is executed gets it.

@@ -1,11 +1,12 @@
 //! Mounts and the root directory.
 
 use std::ffi::OsStr;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::mount::MntFlags;
 pub(crate) use nix::mount::MsFlags;
 
-use super::Result;
+use super::{Result, check, owned};
 
 /// Mounts a file system of type `kind` on `target` (mount(2)).
 pub(crate) fn mount(source: &str, target: &OsStr, kind: &str, flags: MsFlags) -> Result<()> {
@@ -33,6 +34,40 @@ pub(crate) fn bind(source: &OsStr, target: &OsStr, recursive: bool) -> Result<()
         flags,
         None::<&str>,
     )?)
+}
+
+/// Lays what is at `path`, with what is mounted below it, over `path` itself, as a mount of its own, and gives
+/// its root directory (open_tree(2), move_mount(2)).
+///
+/// A name would not lead to it where `path` is `/`: what is mounted over our own root directory lies above it.
+///
+/// # Errors
+/// `ENOSYS` before Linux 5.2.
+pub(crate) fn cover_with_itself(path: &OsStr) -> Result<OwnedFd> {
+    let path = super::c_path(path)?;
+    let clone = libc::OPEN_TREE_CLONE | libc::O_CLOEXEC as u32 | libc::AT_RECURSIVE as u32;
+    // SAFETY: the path is a C string that lives across the call.
+    let tree =
+        check(unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, path.as_ptr(), clone) })?;
+    let tree = owned(tree)?;
+    let (from, to, empty) = (
+        tree.as_raw_fd(),
+        libc::AT_FDCWD,
+        libc::MOVE_MOUNT_F_EMPTY_PATH,
+    );
+    // SAFETY: both names are C strings that live across the call.
+    let moved = unsafe {
+        libc::syscall(
+            libc::SYS_move_mount,
+            from,
+            c"".as_ptr(),
+            to,
+            path.as_ptr(),
+            empty,
+        )
+    };
+    check(moved)?;
+    Ok(tree)
 }
 
 /// Sets how mounts below `target` spread to their peers (mount(2), `MS_PRIVATE` and its like).

@@ -176,6 +176,20 @@ pub(crate) fn lead_process_group() -> Result<()> {
     Ok(nix::unistd::setpgid(me, me)?)
 }
 
+/// The process group in the foreground of a terminal (tcgetpgrp(3)).
+pub(crate) fn foreground(terminal: BorrowedFd<'_>) -> Result<i32> {
+    // SAFETY: no memory of ours is involved.
+    let group = unsafe { libc::tcgetpgrp(terminal.as_raw_fd()) };
+    check(group.into())?;
+    Ok(group)
+}
+
+/// Puts a process group of our session in the foreground of its terminal (tcsetpgrp(3)).
+pub(crate) fn set_foreground(terminal: BorrowedFd<'_>, group: i32) -> Result<()> {
+    // SAFETY: no memory of ours is involved.
+    check(unsafe { libc::tcsetpgrp(terminal.as_raw_fd(), group) }.into()).map(drop)
+}
+
 /// Sends a signal to a process, or to the process group of a negative number (kill(2)).
 pub(crate) fn kill(pid: i32, signal: i32) -> Result<()> {
     // SAFETY: no memory is involved.

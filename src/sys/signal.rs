@@ -3,7 +3,9 @@
 //! Sets are the kernel's own (a bit a signal), and the calls raw: the C library's hide the two signals that it
 //! keeps for itself, which the caller may have blocked or ignored and the program must then find so.
 
-use super::{Result, check};
+use std::os::fd::OwnedFd;
+
+use super::{Result, check, owned};
 
 /// A set of signals: bit `n - 1` is signal `n`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -134,6 +136,21 @@ pub(crate) struct Arrived {
     pub(crate) signal: i32,
     /// Whether the kernel itself sent it (a terminal's Ctrl-C, sigaction(2) `SI_KERNEL`), not a process.
     pub(crate) from_kernel: bool,
+}
+
+/// A descriptor that can be read when one of these signals has come, which must be blocked (signalfd(2)).
+pub(crate) fn signal_descriptor(set: SignalSet) -> Result<OwnedFd> {
+    // SAFETY: the kernel reads a set of the size given.
+    let fd = unsafe {
+        libc::syscall(
+            libc::SYS_signalfd4,
+            -1,
+            &raw const set.0,
+            SET_SIZE,
+            libc::SFD_CLOEXEC,
+        )
+    };
+    owned(check(fd)?)
 }
 
 /// Waits for one of the signals, which must be blocked, and takes it (sigwaitinfo(2)).

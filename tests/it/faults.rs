@@ -41,13 +41,13 @@ fn nobody() -> u32 {
 }
 
 /// A process that has ended and was not waited for, with its parent.
-struct Zombie {
-    pid: i32,
+pub(crate) struct Zombie {
+    pub(crate) pid: i32,
     _parent: Holder,
 }
 
 impl Zombie {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         // The shell starts a child, then becomes a program that never waits.
         let tool = Tool::program("sh").args(["-c", "sleep 0.1 & exec \"$@\"", "sh"]);
         let parent = Holder::of(tool, "");
@@ -445,13 +445,15 @@ fn a_pid_namespace_whose_first_process_has_ended() {
     let place = Place::new();
     let file = place.file("pid", "");
     let _mounted = Mounted::on(&file);
-    {
-        let holder = Holder::unshare("-pf");
-        Tool::program("mount")
-            .args(["--bind", &holder.file("pid"), &file])
-            .run()
-            .ok();
-    }
+    let holder = Holder::unshare("-pf");
+    let first = holder.pid();
+    Tool::program("mount")
+        .args(["--bind", &holder.file("pid"), &file])
+        .run()
+        .ok();
+    drop(holder);
+    // Killed is not ended yet: until then whoever enters is killed with it.
+    eventually("it has ended", || state(first).is_none().then_some(()));
     refused(
         Tool::nsenter().arg(format!("--pid={file}")),
         "fork failed: Cannot allocate memory",

@@ -24,6 +24,16 @@ fn ways(holder: &Option<Holder>) -> Vec<String> {
             format!("nsenter -n/proc/{pid}/ns/net -u/proc/{pid}/ns/uts"),
             format!("nsenter -t {pid} -a"),
         ]);
+        if !theirs() {
+            ways.extend(
+                [
+                    "unshare --init",
+                    "unshare --init --kill-child --forward-signals",
+                    "unshare --map-users=all --map-groups=all",
+                ]
+                .map(str::to_owned),
+            );
+        }
     }
     ways
 }

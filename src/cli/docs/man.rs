@@ -1,7 +1,8 @@
-//! The OPTIONS section of each applet's man page, in man(7).
+//! The sections OPTIONS and DIAGNOSTICS of each applet's man page, in man(7).
 //!
 //! Each option's heading and first line are made; what follows up to the next heading is written by
-//! hand and kept. The other sections are written by hand.
+//! hand and kept. Of DIAGNOSTICS all but the introduction is made. The other sections are written by
+//! hand.
 
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
@@ -13,6 +14,7 @@ use crate::cli::help::sentence;
 use crate::cli::table::{Arity, Row};
 use crate::cli::value_name::{Part, parts};
 use crate::cli::{Declared, Reading, read};
+use crate::explain::manual::diagnostics;
 
 /// In bold, with hyphens that can be copied to a shell.
 fn bold(text: &str) -> String {
@@ -120,12 +122,35 @@ fn with_options(page: &str, applet: &Applet) -> String {
     made.join("\n") + "\n"
 }
 
+/// The page with its DIAGNOSTICS section made anew, but for what stands before the first subsection.
+fn with_diagnostics(page: &str, applet: &str) -> String {
+    let (front, section) = page
+        .split_once(".SH DIAGNOSTICS\n")
+        .expect("a page has a section DIAGNOSTICS");
+    let end = section.find("\n.SH ").map_or(section.len(), |at| at + 1);
+    let (section, behind) = section.split_at(end);
+    let introduction = section.find(".SS ").unwrap_or(section.len());
+    let introduction = &section[..introduction];
+    let made = diagnostics(applet);
+    format!("{front}.SH DIAGNOSTICS\n{introduction}{made}{behind}")
+}
+
 #[test]
-fn man_pages_have_the_declared_options() {
+fn man_pages_have_the_declared_options_and_the_known_causes() {
     for applet in Applet::all() {
         let path = format!("man/{}.1", applet.name);
-        committed(&path, &with_options(&text_of(&path), &applet));
+        let page = with_options(&text_of(&path), &applet);
+        committed(&path, &with_diagnostics(&page, applet.name));
     }
+}
+
+#[test]
+fn the_introduction_to_the_causes_is_kept() {
+    let page = ".TH X 1\n.SH DIAGNOSTICS\nKept.\n.SS Old\nOld.\n.SH NEXT\nx\n";
+    let made = with_diagnostics(page, "unshare");
+    assert!(made.starts_with(".TH X 1\n.SH DIAGNOSTICS\nKept.\n.SS \"setgroups failed"));
+    assert!(made.ends_with("\n.SH NEXT\nx\n") && !made.contains("Old"));
+    assert_eq!(with_diagnostics(&made, "unshare"), made);
 }
 
 #[test]

@@ -70,10 +70,11 @@ impl Holder {
             panic!("{command:?} said {line:?} instead of its PID: {complaints}")
         });
         let holder = Self { maker, pid };
-        // Until then it is a shell, with what a shell makes of its environment.
+        // Until then it is a shell, with what a shell makes of its environment; and while it becomes cat, it has
+        // the name already and no environment yet.
         processes::eventually("the holder only waits", || {
             let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
-            (name.trim() == "cat").then_some(())
+            (name.trim() == "cat" && processes::state(pid) == Some('S')).then_some(())
         });
         holder
     }

@@ -18,6 +18,6 @@ pub(crate) use needs::*;
 pub(crate) use places::{Mounted, Place};
 pub(crate) use processes::{alive, children, eventually, kill, state};
 pub(crate) use pty::Terminal;
-pub(crate) use ran::Ended;
+pub(crate) use ran::{Ended, Ran};
 pub(crate) use tool::{Started, Tool};
 pub(crate) use user::{ORDINARY, Subordinate};

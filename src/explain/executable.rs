@@ -1,0 +1,154 @@
+//! Looks a program up as execvp(3) does, and at what it needs to be executed.
+
+use std::ffi::{OsStr, OsString};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+
+use super::facts::{Need, Program, Role};
+use super::gather::obstacle;
+use super::program::Format;
+use crate::failure::Executed;
+use crate::sys::{self, For};
+
+/// As many interpreters of interpreters as the kernel follows (execve(2)).
+const DEPTH: usize = 5;
+
+/// Files as they are found from a root directory: ours, or another that is open.
+struct View<'a>(Option<&'a OwnedFd>);
+
+impl View<'_> {
+    fn open(&self, path: &OsStr) -> sys::Result<OwnedFd> {
+        match self.0 {
+            None => sys::open(path, For::Path),
+            Some(root) => sys::open_in_root(root.as_fd(), path),
+        }
+    }
+
+    fn mode(&self, path: &OsStr) -> sys::Result<libc::mode_t> {
+        Ok(sys::stat_fd(self.open(path)?.as_fd())?.st_mode)
+    }
+
+    /// A path by which this process finds the file, whatever the root.
+    fn real(&self, path: &OsStr) -> sys::Result<(OsString, Option<OwnedFd>)> {
+        if self.0.is_none() {
+            return Ok((path.to_owned(), None));
+        }
+        let file = self.open(path)?;
+        let link = format!("/proc/self/fd/{}", file.as_raw_fd());
+        Ok((link.into(), Some(file)))
+    }
+}
+
+/// What is to be seen of a program, from our root directory or from another.
+pub(super) fn look_up(executed: &Executed, root: Option<&OwnedFd>) -> Program {
+    let view = View(root);
+    let file = executed.file.as_os_str();
+    let mut program = Program::default();
+    if file.is_empty() {
+        return program;
+    }
+    let found = if file.as_bytes().contains(&b'/') {
+        program.obstacle = obstacle(file, &|path| view.mode(path));
+        view.mode(file).ok().map(|_| file.to_owned())
+    } else {
+        let path = executed
+            .path
+            .as_deref()
+            .unwrap_or(OsStr::new("/bin:/usr/bin"));
+        let dirs = path.as_bytes().split(|&byte| byte == b':');
+        program.searched = dirs
+            .map(|dir| if dir.is_empty() { &b"."[..] } else { dir })
+            .map(|dir| OsStr::from_bytes(dir).to_owned())
+            .collect();
+        let candidates: Vec<OsString> = program
+            .searched
+            .iter()
+            .map(|dir| Path::new(dir).join(file).into_os_string())
+            .collect();
+        let exists = |path: &&OsString| view.mode(path).is_ok();
+        let usable = |path: &&OsString| exists(path) && may_execute(&view, path);
+        // What could be executed comes before what is merely there.
+        let chosen = candidates
+            .iter()
+            .find(usable)
+            .or_else(|| candidates.iter().find(exists));
+        chosen.cloned()
+    };
+    let Some(found) = found else {
+        return program;
+    };
+    if let Ok(stat) = view
+        .open(&found)
+        .and_then(|file| sys::stat_fd(file.as_fd()))
+    {
+        program.is_directory = stat.st_mode & libc::S_IFMT == libc::S_IFDIR;
+        program.is_file = stat.st_mode & libc::S_IFMT == libc::S_IFREG;
+        program.mode = stat.st_mode & 0o7777;
+        program.owner = (stat.st_uid, stat.st_gid);
+    }
+    if let Ok((real, _kept)) = view.real(&found) {
+        program.noexec = sys::forbidden_on(&real).ok().map(|mount| mount.execution);
+    }
+    program.may_execute = Some(may_execute(&view, &found));
+    if program.is_file {
+        program.format = format(&view, &found);
+        program.needs = needs(&view, &found, program.format.clone());
+    }
+    program.found = Some(found);
+    program
+}
+
+/// Whether we may execute it, by its permissions and its mount.
+fn may_execute(view: &View<'_>, path: &OsStr) -> bool {
+    let is_file = view
+        .mode(path)
+        .is_ok_and(|mode| mode & libc::S_IFMT == libc::S_IFREG);
+    is_file
+        && view
+            .real(path)
+            .and_then(|(real, _kept)| sys::access(&real, libc::X_OK))
+            .is_ok()
+}
+
+fn format(view: &View<'_>, path: &OsStr) -> Option<Format> {
+    let (real, _kept) = view.real(path).ok()?;
+    let file = sys::open(&real, For::Reading).ok()?;
+    let read = |offset, length| sys::read_at(file.as_fd(), offset, length).unwrap_or_default();
+    Some(Format::of(&read))
+}
+
+/// What a program needs, and what that needs, up to the first that is missing.
+fn needs(view: &View<'_>, file: &OsStr, format: Option<Format>) -> Vec<Need> {
+    let mut needs: Vec<Need> = Vec::new();
+    let mut by = file.to_owned();
+    let mut format = format;
+    while needs.len() < DEPTH {
+        let (path, role) = match format {
+            Some(Format::Script(path)) => (path, Role::Interpreter),
+            Some(Format::Elf {
+                loader: Some(path), ..
+            }) => (path, Role::Loader),
+            // What an interpreter is, execve(2) does not leave to a shell.
+            Some(Format::Other) if needs.is_empty() => (b"/bin/sh".to_vec(), Role::Shell),
+            _ => break,
+        };
+        let path = OsString::from_vec(path);
+        let need = Need {
+            by,
+            role,
+            exists: view.mode(&path).is_ok(),
+            may_execute: may_execute(view, &path),
+            path: path.clone(),
+        };
+        // A loader is an ELF file that needs nothing.
+        let is_last = !need.exists || role == Role::Loader;
+        needs.push(need);
+        if is_last {
+            break;
+        }
+        format = self::format(view, &path);
+        by = path;
+    }
+    needs
+}

@@ -1,0 +1,95 @@
+//! Bounds on what the kernel lets us have: processes, namespaces, memory.
+
+use std::ffi::{CStr, OsStr};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use super::files::mounts;
+use super::{number, text};
+use crate::explain::facts::Processes;
+use crate::plan::procfs::{Cgroup, Status};
+use crate::plan::{Kind, Kinds};
+use crate::sys::{self, For};
+
+/// `user.max_KIND_namespaces`.
+pub(super) fn limits(kinds: Kinds) -> Vec<(Kind, u64)> {
+    let limit = |kind: Kind| {
+        let limit = number(&format!("/proc/sys/user/max_{kind}_namespaces"))?;
+        Some((kind, limit))
+    };
+    kinds.iter().filter_map(limit).collect()
+}
+
+/// Memory that can be had, in kB (proc_meminfo(5)).
+pub(super) fn memory() -> Option<u64> {
+    let text = text("/proc/meminfo")?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// The bounds on the number of processes.
+pub(super) fn processes() -> Processes {
+    Processes {
+        limit: sys::thread_limit().ok().flatten(),
+        ours: threads_of(sys::real_uid()),
+        cgroups: pids_cgroups().unwrap_or_default(),
+        threads_max: number("/proc/sys/kernel/threads-max"),
+        pid_max: number("/proc/sys/kernel/pid_max"),
+        // The fourth field of loadavg: running/all (proc_loadavg(5)).
+        all: text("/proc/loadavg").and_then(|text| {
+            let field = text.split(' ').nth(3)?;
+            field.split_once('/')?.1.parse().ok()
+        }),
+    }
+}
+
+/// How many threads a user has, as far as /proc shows processes.
+fn threads_of(uid: u32) -> Option<u64> {
+    let proc = sys::open("/proc".as_ref(), For::Directory).ok()?;
+    let mut threads = 0;
+    let mut room = [0; 4096];
+    let each = |pid: &CStr| {
+        let pid = OsStr::from_bytes(pid.to_bytes());
+        if !pid.as_bytes().iter().all(u8::is_ascii_digit) {
+            return;
+        }
+        let mut path = pid.to_owned();
+        path.push("/status");
+        // Processes end while they are counted.
+        let status = sys::read_file_at(proc.as_fd(), &path).ok();
+        if let Some(status) = status.and_then(|text| Status::parse(&text))
+            && status.uids[0] == uid
+        {
+            threads += u64::from(status.threads);
+        }
+    };
+    sys::each_name(proc.as_fd(), &mut room, each).ok()?;
+    Some(threads)
+}
+
+/// The cgroups that we are in, upwards, which bound the number of processes.
+fn pids_cgroups() -> Option<Vec<(PathBuf, u64, u64)>> {
+    let mounts = mounts()?;
+    let cgroups = Cgroup::parse(&sys::read_file("/proc/self/cgroup".as_ref()).ok()?)?;
+    let mut bounds = Vec::new();
+    for cgroup in cgroups {
+        let counts = cgroup.is_unified() || cgroup.each_controller().any(|name| name == "pids");
+        let Some(directory) = cgroup.directory(&mounts).filter(|_| counts) else {
+            continue;
+        };
+        for directory in directory.ancestors() {
+            let read = |name: &str| number(directory.join(name).to_str()?);
+            // `max` is no number: no bound.
+            if let (Some(current), Some(max)) = (read("pids.current"), read("pids.max")) {
+                bounds.push((directory.to_owned(), current, max));
+            }
+            if mounts.iter().any(|mount| mount.point == directory) {
+                break;
+            }
+        }
+    }
+    Some(bounds)
+}

@@ -1,0 +1,105 @@
+//! Mounts, and where paths lead.
+
+use std::ffi::OsStr;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use crate::explain::facts::{Obstacle, Place, Proc};
+use crate::plan::mountinfo::Mount;
+use crate::sys::{self, For};
+
+pub(super) fn mounts() -> Option<Vec<Mount>> {
+    let text = sys::read_file("/proc/self/mountinfo".as_ref()).ok()?;
+    Some(Mount::parse_all(&text).collect())
+}
+
+pub(super) fn root_is_mount() -> Option<bool> {
+    Some(mounts()?.iter().any(|mount| mount.point == Path::new("/")))
+}
+
+/// The proc file systems, and what covers parts of them.
+pub(super) fn procs(mounts: &[Mount]) -> Vec<Proc> {
+    let is_read_only = |options: &OsStr| {
+        options
+            .as_bytes()
+            .split(|&byte| byte == b',')
+            .any(|word| word == b"ro")
+    };
+    // The kernel lets mounts on directories pass that are always empty, as those for other file systems are.
+    let may_be_covered = |point: &Path| {
+        ["sys/fs/binfmt_misc", "fs/nfsd"]
+            .iter()
+            .any(|empty| point.ends_with(empty))
+    };
+    mounts
+        .iter()
+        .filter(|mount| mount.fs_type == "proc" && mount.root == "/")
+        .map(|mount| Proc {
+            point: mount.point.clone(),
+            read_only: is_read_only(&mount.options) || is_read_only(&mount.super_options),
+            covered: mounts
+                .iter()
+                .filter(|over| over.parent == mount.id && over.id != mount.id)
+                .map(|over| over.point.clone())
+                .filter(|point| !may_be_covered(point))
+                .collect(),
+        })
+        .collect()
+}
+
+/// A file or directory.
+pub(super) fn place(path: &OsStr) -> Place {
+    let stat = sys::stat(path).ok();
+    Place {
+        path: path.to_owned(),
+        obstacle: obstacle(path, &|path| sys::stat(path).map(|stat| stat.st_mode)),
+        is_directory: stat.map(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFDIR),
+        mount: mount_of(path),
+    }
+}
+
+/// The mount that a path lies on, and whether it is shared.
+fn mount_of(path: &OsStr) -> Option<(PathBuf, bool)> {
+    let file = sys::open(path, For::Path).ok()?;
+    let link = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let real = PathBuf::from(sys::read_link(link.as_ref()).ok()?);
+    let mounts = mounts()?;
+    let mount = Mount::holding(&mounts, &real)?;
+    Some((mount.point.clone(), mount.shared.is_some()))
+}
+
+/// Where a path leads no further; `mode` gives the type and permissions of what a path refers to.
+pub(in crate::explain) fn obstacle(
+    path: &OsStr,
+    mode: &dyn Fn(&OsStr) -> sys::Result<libc::mode_t>,
+) -> Option<Obstacle> {
+    let path = Path::new(path);
+    let mut parts: Vec<&Path> = path
+        .ancestors()
+        .filter(|part| !part.as_os_str().is_empty())
+        .collect();
+    parts.reverse();
+    let mut before = OsStr::new(".");
+    for part in parts {
+        let name = part.as_os_str();
+        match mode(name) {
+            Ok(mode) if mode & libc::S_IFMT != libc::S_IFDIR && part != path => {
+                return Some(Obstacle::NoDirectory(name.to_owned()));
+            }
+            Ok(_) => before = name,
+            Err(error) => {
+                return match error.raw() {
+                    libc::ENOENT => Some(match sys::read_link(name) {
+                        Ok(text) => Obstacle::Dangling(name.to_owned(), text),
+                        Err(_) => Obstacle::Missing(name.to_owned()),
+                    }),
+                    libc::ENOTDIR => Some(Obstacle::NoDirectory(before.to_owned())),
+                    libc::EACCES => Some(Obstacle::Closed(before.to_owned())),
+                    _ => None,
+                };
+            }
+        }
+    }
+    None
+}

@@ -1,0 +1,154 @@
+//! The causes as the manual lists them, made from the rules, in man(7).
+
+use super::rules::{self, Rule};
+use crate::sys::Error;
+
+/// The steps, in the order of doing, with the classic line of each and the applets where they occur.
+const STEPS: &[(&str, &str, &[&str])] = &[
+    ("owner", "setgroups failed, with --owner", UNSHARE),
+    ("unshare", "unshare failed", UNSHARE),
+    (
+        "setgroups-file",
+        "write failed /proc/self/setgroups",
+        UNSHARE,
+    ),
+    (
+        "map",
+        "write failed /proc/self/uid_map; newuidmap failed",
+        UNSHARE,
+    ),
+    ("clock", "write failed /proc/self/timens_offsets", UNSHARE),
+    ("target", "cannot open /proc/PID/ns/KIND", ENTERING),
+    ("open", "cannot open FILE", ENTERING),
+    (
+        "setns",
+        "reassociate to namespace 'ns/KIND' failed",
+        ENTERING,
+    ),
+    ("fork", "fork failed", ALL),
+    ("bind", "mount /proc/PID/ns/KIND on FILE failed", UNSHARE),
+    (
+        "propagation",
+        "cannot change root filesystem propagation",
+        UNSHARE,
+    ),
+    ("root", "cannot change root directory to 'DIR'", UNSHARE),
+    ("directory", "cannot change directory to DIR", UNSHARE),
+    ("mount", "mount DIR failed", UNSHARE),
+    ("setgroups", "setgroups failed", ALL),
+    ("setgid", "setgid() failed", ALL),
+    ("setuid", "setuid() failed", ALL),
+    ("exec", "failed to execute PROGRAM", ALL),
+];
+const UNSHARE: &[&str] = &["unshare"];
+const ENTERING: &[&str] = &["nsenter", "setns"];
+const ALL: &[&str] = &["unshare", "nsenter", "setns"];
+
+/// What the DIAGNOSTICS section of an applet's page lists: a subsection a step, an entry a cause.
+pub(crate) fn diagnostics(applet: &str) -> String {
+    let mut text = String::new();
+    for (step, title, applets) in STEPS {
+        if !applets.contains(&applet) {
+            continue;
+        }
+        text.push_str(&format!(".SS \"{}\"\n", escaped(title)));
+        for rule in rules::all().filter(|rule| rule.step == *step) {
+            text.push_str(&format!(".TP\n.B {}\n", tag(rule)));
+            text.push_str(&format!("{}\n{}\n", prose(rule.about), prose(rule.advice)));
+        }
+    }
+    text
+}
+
+/// The errors of an entry.
+fn tag(rule: &Rule) -> String {
+    let names: Vec<&str> = rule
+        .errors
+        .iter()
+        .map(|&number| Error::from_raw(number).name())
+        .collect();
+    if names.is_empty() {
+        "exit status".to_owned()
+    } else {
+        names.join(", ")
+    }
+}
+
+/// A sentence, its options and references to pages in bold, as it can be copied to a shell.
+fn prose(text: &str) -> String {
+    let words = text.split_whitespace().map(|word| {
+        let core = word
+            .trim_start_matches('(')
+            .trim_end_matches([')', ',', ';', ':', '.']);
+        let (front, behind) = word.split_once(core).unwrap_or((word, ""));
+        if core.len() > 1 && core.starts_with('-') {
+            format!("{front}\\fB{}\\fR{}", escaped(core), escaped(behind))
+        } else if let Some((page, section)) = core.split_once('(')
+            && section.starts_with(|digit: char| digit.is_ascii_digit())
+        {
+            format!("{front}\\fB{}\\fR({section}{behind}", escaped(page))
+        } else {
+            escaped(word)
+        }
+    });
+    let line = words.collect::<Vec<_>>().join(" ");
+    // A line that begins with these would be a request.
+    if line.starts_with(['.', '\'']) {
+        format!("\\&{line}")
+    } else {
+        line
+    }
+}
+
+/// Text whose characters stay what they are.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\e")
+        .replace('-', "\\-")
+        .replace('"', "\\(dq")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_in_some_page() {
+        for rule in rules::all() {
+            let (_, _, applets) = STEPS
+                .iter()
+                .find(|(step, _, _)| *step == rule.step)
+                .unwrap_or_else(|| panic!("{} has no heading", rule.step));
+            for applet in *applets {
+                assert!(
+                    diagnostics(applet).contains(&prose(rule.about)),
+                    "{}",
+                    rule.id
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn rows_are_sentences() {
+        for rule in rules::all() {
+            for text in [rule.about, rule.advice] {
+                assert!(
+                    !text.contains("  ") && !text.contains('\n'),
+                    "{}: {text}",
+                    rule.id
+                );
+                assert!(!text.is_empty(), "{}", rule.id);
+            }
+            assert!(rule.about.ends_with('.'), "{}", rule.id);
+        }
+    }
+
+    #[test]
+    fn prose_is_escaped() {
+        assert_eq!(
+            prose("Add --fork, see unshare(2) (or -p)."),
+            "Add \\fB\\-\\-fork\\fR, see \\fBunshare\\fR(2) (or \\fB\\-p\\fR)."
+        );
+        assert_eq!(prose(".x \"a\" no-new"), "\\&.x \\(dqa\\(dq no\\-new");
+    }
+}

@@ -1,0 +1,215 @@
+//! The rules over recorded facts: each row once at least, with all that it says in a file to be read.
+
+mod recorded;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::*;
+use crate::explain::facts::Processes;
+use crate::plan::{Ids, Kind};
+use crate::sys::Error;
+use recorded::{error, inside, map, ordinary, own_map, recorded, root, unshare};
+
+/// What is said of each recorded failure, as people see it.
+const SAID: &str = "src/explain/rules/said.txt";
+
+fn rule(id: &str) -> &'static Rule {
+    all()
+        .find(|rule| rule.id == id)
+        .unwrap_or_else(|| panic!("no rule {id}"))
+}
+
+#[test]
+fn every_row_has_been_recorded_and_has_a_name_of_its_own() {
+    let names: Vec<_> = all().map(|rule| rule.id).collect();
+    let unique: BTreeSet<_> = names.iter().copied().collect();
+    assert_eq!(names.len(), unique.len());
+    let seen: BTreeSet<_> = recorded().iter().map(|one| one.id).collect();
+    assert_eq!(seen, unique);
+}
+
+#[test]
+fn each_recorded_failure_is_told_by_its_row() {
+    for one in recorded() {
+        let case = one.case();
+        let rule = rule(one.id);
+        assert!(
+            case.is_of(rule.step, rule.errors),
+            "{}: {:?} {}",
+            one.id,
+            one.stage,
+            one.errno
+        );
+        let finding = (rule.find)(&case).unwrap_or_else(|| panic!("{} finds nothing", one.id));
+        let cause = finding.cause;
+        assert!(
+            causes(&case).contains(&cause),
+            "{}: {:?}",
+            one.id,
+            causes(&case)
+        );
+    }
+}
+
+#[test]
+fn what_is_said() {
+    let mut text = String::new();
+    for one in recorded() {
+        let error = match one.errno {
+            0 => "-".to_owned(),
+            number => format!("{:?}", Error::from_raw(number)),
+        };
+        text.push_str(&format!("{} {error}\n", one.id));
+        for Cause { cause, hint } in causes(&one.case()) {
+            assert!(!cause.is_empty() && !hint.is_empty(), "{}", one.id);
+            assert!(
+                !cause.contains("  ") && !hint.contains("  "),
+                "{}: {cause}; {hint}",
+                one.id
+            );
+            assert!(!cause.contains('\n') && !hint.contains('\n'), "{}", one.id);
+            assert!(!cause.ends_with('.') && !hint.ends_with('.'), "{}", one.id);
+            text.push_str(&format!("  cause: {cause}\n  hint: {hint}\n"));
+        }
+    }
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(SAID);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&file, &text).expect(SAID);
+    }
+    let is = std::fs::read_to_string(&file).unwrap_or_default();
+    let differs = is.lines().zip(text.lines()).find(|(is, said)| is != said);
+    assert!(
+        is == text,
+        "{SAID} differs, first in {differs:?}; UPDATE_DOCS=1 cargo test rules rewrites it"
+    );
+}
+
+/// A row is certain of nothing that was not seen.
+#[test]
+fn unknown_facts_prove_nothing() {
+    // Here the error alone says it, or the stage does.
+    let by_itself = [
+        "mount-busy",
+        "mount-unknown-type",
+        "exec-too-big",
+        "exec-loop",
+        "map-form",
+        "setns-kind",
+    ];
+    for one in recorded() {
+        let facts = Facts::default();
+        let case = Case {
+            facts: &facts,
+            ..one.case()
+        };
+        let found = (rule(one.id).find)(&case);
+        let is_proved = found.is_some_and(|finding| finding.is_proved);
+        assert!(!is_proved || by_itself.contains(&one.id), "{}", one.id);
+    }
+}
+
+/// What is only possible is not said beside what is proved.
+#[test]
+fn what_is_proved_comes_alone() {
+    let possible = Facts {
+        uid_map: map(""),
+        ..inside()
+    };
+    let proved = Facts {
+        label: Some("unprivileged_userns (enforce)".into()),
+        ..possible.clone()
+    };
+    let stage = own_map(Ids::Uid, "0 0 1\n");
+    let said = |facts: &Facts| {
+        causes(&Case {
+            stage: &stage,
+            errno: libc::EPERM,
+            facts,
+        })
+    };
+    let [one] = &said(&possible)[..] else {
+        panic!("{:?}", said(&possible));
+    };
+    assert!(one.cause.starts_with("either CAP_SETFCAP"), "{one:?}");
+    let [one] = &said(&proved)[..] else {
+        panic!("{:?}", said(&proved));
+    };
+    assert!(one.cause.contains("AppArmor profile"), "{one:?}");
+}
+
+#[test]
+fn of_two_causes_both_are_named() {
+    // A container's filter, and a sysctl: either alone would refuse.
+    let facts = Facts {
+        seccomp: Some(2),
+        unshare_probe: error(libc::EPERM),
+        userns_clone: Some(0),
+        ..ordinary()
+    };
+    let case = Case {
+        stage: &unshare(&[Kind::User]),
+        errno: libc::EPERM,
+        facts: &facts,
+    };
+    let found = causes(&case);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].cause.contains("seccomp"));
+    assert!(
+        found[1]
+            .cause
+            .contains("kernel.unprivileged_userns_clone is 0")
+    );
+}
+
+#[test]
+fn where_nothing_fits_nothing_is_named() {
+    let case = Case {
+        stage: &unshare(&[Kind::Net]),
+        errno: libc::EPERM,
+        facts: &root(),
+    };
+    assert_eq!(causes(&case), []);
+    assert_eq!(
+        case.facts.looked_at(),
+        "user 0, CapEff 000001ffffffffff, Seccomp 0, NoNewPrivs 0, the ID maps"
+    );
+}
+
+#[test]
+fn a_filter_that_lets_the_call_pass_is_not_blamed() {
+    let facts = Facts {
+        seccomp: Some(2),
+        unshare_probe: error(libc::EINVAL),
+        root_is_mount: Some(false),
+        ..root()
+    };
+    let case = Case {
+        stage: &unshare(&[Kind::User]),
+        errno: libc::EPERM,
+        facts: &facts,
+    };
+    let found = causes(&case);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].cause.contains("chroot"));
+}
+
+#[test]
+fn root_is_not_told_of_limits_that_do_not_bind_it() {
+    let facts = Facts {
+        processes: Processes {
+            limit: Some(1),
+            ours: Some(100),
+            ..Processes::default()
+        },
+        ..root()
+    };
+    assert_eq!(
+        (rule("fork-processes").find)(&Case {
+            stage: &Stage::Fork,
+            errno: libc::EAGAIN,
+            facts: &facts
+        }),
+        None
+    );
+}

@@ -1,0 +1,447 @@
+//! Failures as they were seen, some of them on other kernels and under other security modules.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::super::Case;
+use crate::explain::facts::{
+    Capability, Facts, Helper, Namespace, Need, Obstacle, Place, Proc, Processes, Program,
+    Relation, Role, SubRanges, Target,
+};
+use crate::explain::program::Format;
+use crate::failure::{Executed, Stage};
+use crate::plan::value::Setgroups;
+use crate::plan::{Clock, IdMap, Ids, Kind, Kinds};
+use crate::sys::Error;
+
+/// All capabilities of Linux 6.18.
+const ALL: u64 = (1 << 41) - 1;
+
+fn without(capability: Capability) -> Option<u64> {
+    Some(ALL & !(1 << capability as u32))
+}
+
+pub(super) fn map(text: &str) -> Option<IdMap> {
+    Some(IdMap::parse(text.as_bytes()).expect("a map"))
+}
+
+pub(super) fn error(number: i32) -> Option<Error> {
+    Some(Error::from_raw(number))
+}
+
+/// An ordinary user outside of all containers.
+pub(super) fn ordinary() -> Facts {
+    Facts {
+        capabilities: Some(0),
+        uid: Some(1000),
+        gid: Some(1000),
+        uid_map: map("0 0 4294967295\n"),
+        gid_map: map("0 0 4294967295\n"),
+        seccomp: Some(0),
+        no_new_privs: Some(false),
+        kernel: Some((6, 18)),
+        ..Facts::default()
+    }
+}
+
+/// Root in a user namespace of an ordinary user.
+pub(super) fn inside() -> Facts {
+    Facts {
+        capabilities: Some(ALL),
+        uid: Some(0),
+        gid: Some(0),
+        uid_map: map("0 1000 1\n"),
+        gid_map: map("0 1000 1\n"),
+        setgroups: Some(Setgroups::Deny),
+        ..ordinary()
+    }
+}
+
+/// Root of the machine.
+pub(super) fn root() -> Facts {
+    Facts {
+        capabilities: Some(ALL),
+        uid: Some(0),
+        gid: Some(0),
+        ..ordinary()
+    }
+}
+
+/// A failure as it was seen, and the row that knows it.
+pub(super) struct Recorded {
+    pub(super) id: &'static str,
+    pub(super) stage: Stage,
+    pub(super) errno: i32,
+    pub(super) facts: Facts,
+}
+
+pub(super) fn unshare(kinds: &[Kind]) -> Stage {
+    Stage::Unshare(kinds.iter().copied().collect())
+}
+
+pub(super) fn own_map(ids: Ids, text: &str) -> Stage {
+    Stage::Map {
+        ids,
+        text: text.into(),
+        outside: false,
+    }
+}
+
+fn outer_map(text: &str) -> Stage {
+    Stage::Map {
+        ids: Ids::Uid,
+        text: text.into(),
+        outside: true,
+    }
+}
+
+fn newuidmap() -> Stage {
+    Stage::MapProgram {
+        ids: Ids::Uid,
+        text: b"0 1000 1\n1 100000 65536\n".to_vec(),
+    }
+}
+
+fn mount(kind: &'static str) -> Stage {
+    Stage::Mount {
+        kind,
+        target: "/proc".into(),
+    }
+}
+
+fn bind(kind: Kind) -> Stage {
+    Stage::Bind {
+        kind,
+        file: "/run/ns/a b".into(),
+    }
+}
+
+fn enter(kinds: &[Kind]) -> Stage {
+    Stage::Enter {
+        kinds: kinds.iter().copied().collect(),
+        pid: Some(77),
+    }
+}
+
+fn exec(file: &str, path: Option<&str>) -> Stage {
+    Stage::Execute(Box::new(Executed {
+        file: file.into(),
+        path: path.map(OsString::from),
+        own_environment: true,
+        ..Executed::default()
+    }))
+}
+
+fn exec_elsewhere(file: &str, is_shell: bool) -> Stage {
+    Stage::Execute(Box::new(Executed {
+        file: file.into(),
+        path: Some("/opt/bin:/bin".into()),
+        is_shell,
+        elsewhere: true,
+        own_environment: true,
+    }))
+}
+
+fn place(path: &str, obstacle: Option<Obstacle>) -> Option<Place> {
+    Some(Place {
+        path: path.into(),
+        obstacle,
+        ..Place::default()
+    })
+}
+
+/// Some other process of another user.
+fn other_process() -> Target {
+    Target {
+        pid: 77,
+        proc_is_there: Some(true),
+        hidden: Some(false),
+        exists: Some(true),
+        state: Some(b'S'),
+        uids: Some([0, 0, 0]),
+        gids: Some([0, 0, 0]),
+        files_of: Some(0),
+        ..Target::default()
+    }
+}
+
+fn gone() -> Target {
+    Target {
+        pid: 77,
+        proc_is_there: Some(true),
+        hidden: Some(false),
+        exists: Some(false),
+        ..Target::default()
+    }
+}
+
+fn zombie() -> Target {
+    Target {
+        state: Some(b'Z'),
+        ..other_process()
+    }
+}
+
+/// A program that is there and can be executed.
+fn program(path: &str) -> Program {
+    Program {
+        found: Some(path.into()),
+        is_file: true,
+        mode: 0o755,
+        owner: (0, 0),
+        noexec: Some(false),
+        may_execute: Some(true),
+        format: Some(Format::Other),
+        ..Program::default()
+    }
+}
+
+fn need(by: &str, path: &str, role: Role, exists: bool) -> Need {
+    Need {
+        by: by.into(),
+        role,
+        path: path.into(),
+        exists,
+        may_execute: false,
+    }
+}
+
+fn with_program(program: Program) -> Facts {
+    Facts {
+        program: Some(program),
+        ..Facts::default()
+    }
+}
+
+fn with_target(facts: Facts, target: Target) -> Facts {
+    Facts {
+        target: Some(target),
+        kinds: Some(Kinds::ALL),
+        ..facts
+    }
+}
+
+fn with_namespace(facts: Facts, namespace: Namespace) -> Facts {
+    Facts {
+        namespaces: vec![namespace],
+        kinds: Some(Kinds::ALL),
+        setns_probe: error(libc::EBADF),
+        ..facts
+    }
+}
+
+/// A namespace that could be opened.
+fn namespace(kind: Kind, owner: Relation) -> Namespace {
+    Namespace {
+        is_namespace: Some(true),
+        found: Some(kind),
+        is_ours: Some(false),
+        owner: Some(owner),
+        ..Namespace::asked(kind)
+    }
+}
+
+fn helper() -> Helper {
+    Helper {
+        path: Some("/usr/bin/newuidmap".into()),
+        set_user_id: Some(true),
+        capabilities: Some(false),
+        nosuid: Some(false),
+    }
+}
+
+fn subids(ranges: &[(u32, u32)]) -> Option<SubRanges> {
+    Some(SubRanges {
+        owner: "ann".into(),
+        has_account: Some(true),
+        ranges: ranges.to_vec(),
+        elsewhere: false,
+    })
+}
+
+fn proc(covered: &[&str], read_only: bool) -> Proc {
+    Proc {
+        point: "/proc".into(),
+        read_only,
+        covered: covered.iter().map(PathBuf::from).collect(),
+    }
+}
+
+#[rustfmt::skip]
+pub(super) fn recorded() -> Vec<Recorded> {
+    use libc::{E2BIG, EACCES, EAGAIN, EBUSY, EINVAL, ELOOP, ENODEV, ENOENT, ENOMEM, ENOSPC, ENOSYS, ENOTDIR, EPERM, ERANGE, EROFS, ESRCH, ETXTBSY, EUSERS};
+    let case = |id, stage, errno, facts| Recorded { id, stage, errno, facts };
+    let user_net = || unshare(&[Kind::User, Kind::Net]);
+    let user = || unshare(&[Kind::User]);
+    let passes = |facts: Facts| Facts { unshare_probe: error(EINVAL), root_is_mount: Some(true), ..facts };
+    let bounded = |processes: Processes| Facts { processes, ..ordinary() };
+    vec![
+        case("unshare-privilege", unshare(&[Kind::Net, Kind::Uts]), EPERM, passes(ordinary())),
+        case("unshare-seccomp", user(), EPERM, Facts { seccomp: Some(2), unshare_probe: error(EPERM), ..ordinary() }),
+        case("unshare-seccomp", user(), ENOSYS, Facts { seccomp: Some(0), unshare_probe: error(ENOSYS), ..root() }),
+        case("unshare-seccomp", user(), EPERM, Facts { seccomp: None, unshare_probe: error(EPERM), ..ordinary() }),
+        case("unshare-sysctl", user(), EPERM, passes(Facts { userns_clone: Some(0), ..ordinary() })),
+        case("unshare-apparmor", user_net(), EACCES, passes(Facts { apparmor_restricts: Some(1), label: Some("unconfined".into()), ..ordinary() })),
+        case("unshare-apparmor", unshare(&[Kind::Net]), EPERM, passes(Facts { apparmor_restricts: Some(1), label: Some("unprivileged_userns (enforce)".into()), ..inside() })),
+        case("unshare-chroot", user(), EPERM, Facts { unshare_probe: error(EINVAL), root_is_mount: Some(false), ..root() }),
+        case("unshare-unmapped", user(), EPERM, passes(Facts { uid: Some(65534), gid: Some(65534), uid_map: map(""), gid_map: map(""), ..inside() })),
+        case("unshare-unmapped", user(), EPERM, passes(Facts { gid: Some(65534), ..inside() })),
+        case("unshare-refused", user(), EPERM, passes(ordinary())),
+        case("unshare-kind", unshare(&[Kind::Time, Kind::Net, Kind::Pid]), EINVAL, Facts { kinds: Some(Kinds::ALL.without(Kind::Time).without(Kind::Pid)), ..root() }),
+        case("unshare-pid-twice", unshare(&[Kind::Pid]), EINVAL, Facts { kinds: Some(Kinds::ALL), unentered: Some(Kinds::NONE.with(Kind::Pid)), ..root() }),
+        case("unshare-pid-owner", unshare(&[Kind::Pid]), EINVAL, Facts { kinds: Some(Kinds::ALL), unentered: Some(Kinds::NONE), ..root() }),
+        case("unshare-limit-zero", user_net(), ENOSPC, Facts { limits: vec![(Kind::User, 0), (Kind::Net, 0)], ..ordinary() }),
+        case("unshare-limit-zero", user_net(), EUSERS, Facts { limits: vec![(Kind::User, 500), (Kind::Net, 0)], ..ordinary() }),
+        case("unshare-limit", user_net(), ENOSPC, Facts { limits: vec![(Kind::User, 500), (Kind::Net, 7)], ..ordinary() }),
+        case("unshare-limit", unshare(&[Kind::Uts]), ENOSPC, Facts { limits: vec![(Kind::Uts, 7)], ..root() }),
+        case("unshare-limit", unshare(&[Kind::Uts]), ENOSPC, root()),
+        case("unshare-processes", user(), EAGAIN, bounded(Processes { limit: Some(10), ours: Some(10), ..Processes::default() })),
+        case("fork-processes", Stage::Fork, EAGAIN, bounded(Processes { limit: Some(10), ours: Some(12), ..Processes::default() })),
+        case("fork-processes", Stage::Fork, EAGAIN, bounded(Processes { cgroups: vec![("/sys/fs/cgroup/a/b".into(), 3, 30), ("/sys/fs/cgroup/a".into(), 40, 40)], ..Processes::default() })),
+        case("fork-processes", Stage::Fork, EAGAIN, bounded(Processes { threads_max: Some(900), pid_max: Some(32768), all: Some(900), ..Processes::default() })),
+        case("fork-some-bound", Stage::Fork, EAGAIN, Facts { processes: Processes { limit: Some(10), ours: Some(50), pid_max: Some(32768), all: Some(90), ..Processes::default() }, ..root() }),
+        case("fork-dead-init", Stage::Fork, ENOMEM, Facts { unentered: Some(Kinds::NONE.with(Kind::Pid)), memory: Some(123_456), ..root() }),
+        case("fork-dead-init", Stage::Fork, ENOMEM, Facts { unentered: Some(Kinds::NONE), memory: Some(12), ..root() }),
+        case("fork-time", Stage::Fork, EINVAL, Facts { unentered: Some(Kinds::NONE.with(Kind::Time)), kernel: Some((5, 15)), ..root() }),
+        case("fork-seccomp", Stage::Fork, EPERM, Facts { seccomp: Some(2), ..root() }),
+
+        case("map-privilege", outer_map("0 100000 65536\n"), EPERM, ordinary()),
+        case("map-setgroups", own_map(Ids::Gid, "0 1000 1\n"), EPERM, Facts { setgroups: Some(Setgroups::Allow), gid_map: map(""), ..inside() }),
+        case("map-root", outer_map("0 0 10\n"), EPERM, Facts { capabilities: without(Capability::Setfcap), ..root() }),
+        case("map-root", own_map(Ids::Uid, "0 0 1\n"), EPERM, Facts { uid_map: map(""), ..inside() }),
+        case("map-apparmor", own_map(Ids::Uid, "0 1000 1\n"), EPERM, Facts { label: Some("unprivileged_userns (enforce)".into()), ..inside() }),
+        case("map-apparmor", own_map(Ids::Uid, "0 1000 1\n"), EPERM, Facts { apparmor_restricts: Some(1), ..inside() }),
+        case("map-unmapped", outer_map("0 1000 1\n1 100000 65536\n"), EPERM, Facts { uid_map: map("0 1000 1\n1 100000 1000\n"), ..root() }),
+        case("map-unmapped", outer_map("0 5 20\n"), EPERM, Facts { uid_map: map("0 1000 10\n20 2000 10\n"), ..root() }),
+        case("map-capabilities", own_map(Ids::Uid, "0 1000 1\n"), EPERM, Facts { capabilities: Some(0), ..inside() }),
+        case("map-form", outer_map("0 1000 0\n"), EINVAL, root()),
+        case("map-form", outer_map("0 1000 5\n10 1004 1\n"), EINVAL, root()),
+        case("map-form", outer_map(&(0..6).map(|n| format!("{n} {} 1\n", n * 2)).collect::<String>()), EINVAL, Facts { kernel: Some((4, 9)), ..root() }),
+        case("map-form", outer_map(&(0..341).map(|n| format!("{n} {} 1\n", n * 2)).collect::<String>()), EINVAL, root()),
+        case("map-read-only", own_map(Ids::Uid, "0 1000 1\n"), EROFS, Facts { proc_is_read_only: Some(true), ..inside() }),
+        case("setgroups-file-read-only", Stage::Setgroups, EROFS, Facts { proc_is_read_only: Some(true), ..inside() }),
+        case("clock-read-only", Stage::Clock { clock: Clock::Boottime, seconds: 1 }, EROFS, Facts { proc_is_read_only: Some(true), ..inside() }),
+        case("helper-account", newuidmap(), 0, Facts { helper: Some(helper()), subids: Some(SubRanges { owner: "4711".into(), has_account: Some(false), ranges: vec![(100_000, 65536)], elsewhere: false }), ..ordinary() }),
+        case("helper-missing", newuidmap(), ENOENT, Facts { helper: Some(Helper::default()), ..ordinary() }),
+        case("helper-powerless", newuidmap(), 0, Facts { helper: Some(Helper { set_user_id: Some(false), ..helper() }), ..ordinary() }),
+        case("helper-nosuid", newuidmap(), 0, Facts { helper: Some(Helper { nosuid: Some(true), ..helper() }), ..ordinary() }),
+        case("helper-no-new-privs", newuidmap(), 0, Facts { no_new_privs: Some(true), helper: Some(helper()), ..ordinary() }),
+        case("helper-ranges", newuidmap(), 0, Facts { helper: Some(helper()), subids: subids(&[]), ..ordinary() }),
+        case("helper-ranges", newuidmap(), 0, Facts { helper: Some(helper()), subids: subids(&[(100_000, 1000), (300_000, 5)]), ..ordinary() }),
+        case("setgroups-file-order", Stage::Setgroups, EPERM, inside()),
+        case("setgroups-file-order", Stage::Setgroups, EPERM, Facts { setgroups: Some(Setgroups::Allow), ..root() }),
+        case("setgroups-file-privilege", Stage::Setgroups, EACCES, ordinary()),
+        case("clock-range", Stage::Clock { clock: Clock::Boottime, seconds: -900 }, ERANGE, Facts { offsets: Some(-885..=4_611_685_133), ..root() }),
+        case("clock-privilege", Stage::Clock { clock: Clock::Monotonic, seconds: 1 }, EPERM, Facts { capabilities: without(Capability::SysTime), ..root() }),
+        case("setgroups-denied", Stage::Groups, EPERM, inside()),
+        case("setgroups-no-map", Stage::Groups, EPERM, Facts { gid_map: map(""), setgroups: Some(Setgroups::Allow), ..inside() }),
+        case("setgroups-privilege", Stage::Groups, EPERM, ordinary()),
+        case("setgroups-unmapped", Stage::Groups, EINVAL, inside()),
+        case("setgid-unmapped", Stage::Gid(5), EINVAL, inside()),
+        case("setuid-unmapped", Stage::Uid(5), EINVAL, Facts { uid_map: map("0 1000 1\n1 100000 65536\n70000 2 1\n"), ..inside() }).with_uid(66_000),
+        case("setuid-unmapped", Stage::Uid(0), EINVAL, Facts { uid_map: map(""), ..inside() }),
+        case("setgid-privilege", Stage::Gid(5), EPERM, ordinary()),
+        case("setuid-privilege", Stage::Uid(5), EPERM, ordinary()),
+        case("owner-privilege", Stage::Become, EPERM, ordinary()),
+
+        case("propagation-chroot", Stage::Propagation, EINVAL, Facts { root_is_mount: Some(false), ..root() }),
+        case("propagation-seccomp", Stage::Propagation, EPERM, Facts { seccomp: Some(2), mount_probe: error(EPERM), ..inside() }),
+        case("propagation-apparmor", Stage::Propagation, EACCES, Facts { apparmor_restricts: Some(1), ..inside() }),
+        case("mount-seccomp", mount("proc"), EPERM, Facts { seccomp: Some(2), mount_probe: error(EPERM), ..inside() }),
+        case("mount-apparmor", mount("proc"), EPERM, Facts { label: Some("unprivileged_userns (enforce)".into()), ..inside() }),
+        case("mount-proc-owner", mount("proc"), EPERM, Facts { pid_owner: Some(Relation::Outside), unentered: Some(Kinds::NONE), ..inside() }),
+        case("mount-proc-owner", mount("proc"), EPERM, Facts { pid_owner: Some(Relation::Outside), unentered: Some(Kinds::NONE.with(Kind::Pid)), ..inside() }),
+        case("mount-proc-masked", mount("proc"), EPERM, Facts { pid_owner: Some(Relation::Ours), procs: Some(vec![proc(&["/proc/kcore", "/proc/keys", "/proc/acpi", "/proc/timer_list"], false)]), ..inside() }),
+        case("mount-proc-read-only", mount("proc"), EPERM, Facts { pid_owner: Some(Relation::Ours), procs: Some(vec![proc(&[], true), proc(&["/proc/kcore"], false)]), ..inside() }),
+        case("mount-busy", mount("proc"), EBUSY, root()),
+        case("mount-directory", mount("proc"), ENOENT, Facts { place: place("/a/proc", Some(Obstacle::Missing("/a".into()))), ..root() }),
+        case("mount-directory", mount("proc"), ENOTDIR, Facts { place: Some(Place { path: "/etc/passwd".into(), is_directory: Some(false), ..Place::default() }), ..root() }),
+        case("mount-unknown-type", mount("binfmt_misc"), ENODEV, root()),
+        case("bind-missing", bind(Kind::Net), ENOENT, Facts { place: place("/run/ns/a b", Some(Obstacle::Missing("/run/ns/a b".into()))), ..root() }),
+        case("bind-missing", bind(Kind::Net), ENOENT, Facts { place: place("/run/ns/a b", Some(Obstacle::Dangling("/run/ns/a b".into(), "gone".into()))), ..root() }),
+        case("bind-directory", bind(Kind::Net), ENOTDIR, Facts { place: Some(Place { path: "/run/ns/a b".into(), is_directory: Some(true), ..Place::default() }), ..root() }),
+        case("bind-directory", bind(Kind::Net), ENOTDIR, Facts { place: place("/run/ns/a b", Some(Obstacle::NoDirectory("/run/ns".into()))), ..root() }),
+        case("bind-shared", bind(Kind::Mnt), EINVAL, Facts { place: Some(Place { path: "/run/ns/a b".into(), mount: Some(("/run".into(), true)), ..Place::default() }), ..root() }),
+        case("bind-privilege", bind(Kind::Net), EPERM, ordinary()),
+        case("bind-seccomp", bind(Kind::Net), EPERM, Facts { seccomp: Some(2), mount_probe: error(EPERM), ..root() }),
+        case("root-privilege", Stage::Root(None), EPERM, ordinary()),
+        case("root-path", Stage::Root(Some("/a/b".into())), ENOENT, Facts { place: place("/a/b", Some(Obstacle::Missing("/a".into()))), ..root() }),
+        case("directory-path", Stage::Directory(Some("/a/b".into())), ENOTDIR, Facts { place: place("/a/b", Some(Obstacle::NoDirectory("/a".into()))), ..root() }),
+
+        case("target-gone", Stage::Target(77), ENOENT, with_target(root(), gone())),
+        case("target-gone", Stage::Target(77), ENOENT, with_target(ordinary(), Target { hidden: Some(true), ..gone() })),
+        case("target-gone", Stage::Target(77), ENOENT, with_target(root(), Target { proc_is_there: Some(false), ..gone() })),
+        case("target-zombie", Stage::Target(77), ESRCH, with_target(root(), zombie())),
+        case("open-gone", Stage::Open("/proc/77/root".into()), ENOENT, with_target(root(), gone())),
+        case("open-zombie", Stage::Open("/proc/77/root".into()), ENOENT, with_target(root(), zombie())),
+        case("open-kind", Stage::Open("/proc/77/ns/time".into()), ENOENT, Facts { kinds: Some(Kinds::ALL.without(Kind::Time)), target: Some(Target { kind: Some(Kind::Time), ..other_process() }), ..root() }),
+        case("open-path", Stage::Open("/run/netns/x".into()), ENOENT, Facts { place: place("/run/netns/x", Some(Obstacle::Missing("/run/netns".into()))), ..root() }),
+        case("open-path", Stage::Open("/root/x".into()), EACCES, Facts { place: place("/root/x", Some(Obstacle::Closed("/root".into()))), ..ordinary() }),
+        case("open-traced", Stage::Open("/proc/77/ns/net".into()), EACCES, with_target(ordinary(), other_process())),
+        case("open-traced", Stage::Open("/proc/77/ns/net".into()), EACCES, with_target(ordinary(), Target { uids: Some([1000; 3]), gids: Some([1000, 4, 4]), ..other_process() })),
+        case("open-traced", Stage::Open("/proc/77/ns/net".into()), EACCES, with_target(ordinary(), Target { uids: Some([1000; 3]), gids: Some([1000; 3]), ..other_process() })),
+        case("open-refused", Stage::Open("/proc/77/ns/net".into()), EACCES, with_target(root(), other_process())),
+        case("open-refused", Stage::Open("/proc/77/ns/net".into()), EACCES, with_target(ordinary(), Target { uids: Some([1000; 3]), gids: Some([1000; 3]), files_of: Some(1000), ..other_process() })),
+        case("setns-seccomp", enter(&[Kind::Net]), EPERM, Facts { seccomp: Some(2), setns_probe: error(EPERM), ..root() }),
+        case("setns-privilege", enter(&[Kind::Net]), EPERM, with_namespace(ordinary(), Namespace { owner_uid: Some(1000), ..namespace(Kind::Net, Relation::Below) })),
+        case("setns-privilege", enter(&[Kind::Net]), EPERM, with_namespace(ordinary(), namespace(Kind::Net, Relation::Ours))),
+        case("setns-chroot-privilege", enter(&[Kind::Mnt]), EPERM, with_namespace(Facts { capabilities: without(Capability::SysChroot), ..root() }, namespace(Kind::Mnt, Relation::Ours))),
+        case("setns-owner", enter(&[Kind::User]), EPERM, with_namespace(ordinary(), Namespace { owner_uid: Some(1001), ..namespace(Kind::User, Relation::Below) })),
+        case("setns-outside", enter(&[Kind::User]), EPERM, with_namespace(inside(), namespace(Kind::User, Relation::Outside))),
+        case("setns-outside", enter(&[Kind::Net]), EPERM, with_namespace(inside(), namespace(Kind::Net, Relation::Outside))),
+        case("setns-traced", enter(&[Kind::User]), EPERM, with_target(with_namespace(ordinary(), Namespace { closed: error(EACCES), ..Namespace::asked(Kind::User) }), other_process())),
+        case("setns-refused", enter(&[Kind::Net]), EPERM, with_target(with_namespace(inside(), Namespace { closed: error(EACCES), ..Namespace::asked(Kind::Net) }), other_process())),
+        case("setns-own-user", enter(&[Kind::User]), EINVAL, with_namespace(root(), Namespace { is_ours: Some(true), ..namespace(Kind::User, Relation::Ours) })),
+        case("setns-pid-ancestor", enter(&[Kind::Pid]), EINVAL, with_namespace(root(), Namespace { descends: Some(false), ..namespace(Kind::Pid, Relation::Ours) })),
+        case("setns-no-namespace", enter(&[Kind::Net]), EINVAL, with_namespace(root(), Namespace { is_namespace: Some(false), ..Namespace::asked(Kind::Net) })),
+        case("setns-kind", enter(&[Kind::Net]), EINVAL, with_namespace(root(), Namespace { found: Some(Kind::Uts), ..namespace(Kind::Net, Relation::Ours) })),
+        case("setns-kind", Stage::WrongKind { asked: Kind::Net, found: Kind::Uts }, EINVAL, Facts::default()),
+        case("setns-missing-kind", enter(&[Kind::Time]), EINVAL, Facts { kinds: Some(Kinds::ALL.without(Kind::Time)), ..with_namespace(root(), Namespace { closed: error(ENOENT), ..Namespace::asked(Kind::Time) }) }).with_kinds(Kinds::ALL.without(Kind::Time)),
+        case("setns-ended", enter(&[Kind::Net]), ESRCH, with_target(root(), zombie())),
+        case("setns-ended", enter(&[Kind::Net]), ESRCH, with_target(root(), gone())),
+
+        case("exec-needs", exec("/a/script", None), ENOENT, with_program(Program { format: Some(Format::Script(vec![])), needs: vec![need("/a/script", "/usr/bin/python9", Role::Interpreter, false)], ..program("/a/script") })),
+        case("exec-needs", exec("/a/script", None), ENOENT, with_program(Program { format: Some(Format::Script(vec![])), needs: vec![need("/a/script", "/bin/sh\r", Role::Interpreter, false)], ..program("/a/script") })),
+        case("exec-needs", exec_elsewhere("/a/script", false), ENOENT, with_program(Program { format: Some(Format::Script(vec![])), needs: vec![need("/a/script", "/bin/sh", Role::Interpreter, true), need("/bin/sh", "/lib64/ld-linux-x86-64.so.2", Role::Loader, false)], ..program("/a/script") })),
+        case("exec-needs", exec("/a/x", None), ENOENT, with_program(Program { format: Some(Format::Elf { machine: 22, loader: Some(b"/lib/ld64.so.1".to_vec()) }), needs: vec![need("/a/x", "/lib/ld64.so.1", Role::Loader, false)], ..program("/a/x") })),
+        case("exec-no-shell", exec("/a/x", None), ENOENT, with_program(Program { needs: vec![need("/a/x", "/bin/sh", Role::Shell, false)], ..program("/a/x") })),
+        case("exec-elsewhere", exec_elsewhere("ls", false), ENOENT, with_program(Program { searched: vec!["/opt/bin".into(), "/bin".into()], ..Program::default() })),
+        case("exec-elsewhere", exec_elsewhere("/bin/zsh", true), ENOENT, with_program(Program { obstacle: Some(Obstacle::Missing("/bin/zsh".into())), ..Program::default() })),
+        case("exec-elsewhere", exec_elsewhere("/bin/zsh", false), ENOENT, with_program(Program { obstacle: Some(Obstacle::Missing("/bin".into())), ..Program::default() })),
+        case("exec-not-found", exec("ls", Some("/opt")), ENOENT, with_program(Program { searched: vec!["/opt".into()], ..Program::default() })),
+        case("exec-not-found", exec("/a/b/c", None), ENOENT, with_program(Program { obstacle: Some(Obstacle::Missing("/a/b".into())), ..Program::default() })),
+        case("exec-not-found", exec("/a/b/c", None), ENOTDIR, with_program(Program { obstacle: Some(Obstacle::NoDirectory("/a/b".into())), ..Program::default() })),
+        case("exec-not-found", exec("", None), ENOENT, with_program(Program::default())),
+        case("exec-directory", exec("/a", None), EACCES, with_program(Program { is_directory: true, is_file: false, may_execute: Some(false), ..program("/a") })),
+        case("exec-no-file", exec("/dev/null", None), EACCES, with_program(Program { is_file: false, may_execute: Some(false), ..program("/dev/null") })),
+        case("exec-noexec", exec("/mnt/x", None), EACCES, with_program(Program { noexec: Some(true), may_execute: Some(false), ..program("/mnt/x") })),
+        case("exec-no-x", exec("/a/x", None), EACCES, with_program(Program { mode: 0o644, may_execute: Some(false), ..program("/a/x") })),
+        case("exec-no-x", exec("/a/x", None), EACCES, with_program(Program { mode: 0o700, may_execute: Some(false), ..program("/a/x") })),
+        case("exec-closed", exec("/root/x", None), EACCES, with_program(Program { obstacle: Some(Obstacle::Closed("/root".into())), ..Program::default() })),
+        case("exec-needs-x", exec("/a/x", None), EACCES, with_program(Program { needs: vec![need("/a/x", "/a/interpreter", Role::Interpreter, true)], ..program("/a/x") })),
+        case("exec-processes", exec("/a/x", None), EAGAIN, Facts { processes: Processes { limit: Some(3), ..Processes::default() }, ..with_program(program("/a/x")) }),
+        case("exec-too-big", exec("/a/x", None), E2BIG, with_program(program("/a/x"))),
+        case("exec-busy", exec("/a/x", None), ETXTBSY, with_program(program("/a/x"))),
+        case("exec-loop", exec("/a/x", None), ELOOP, with_program(program("/a/x"))),
+    ]
+}
+
+impl Recorded {
+    fn with_uid(mut self, uid: u32) -> Self {
+        self.stage = Stage::Uid(uid);
+        self
+    }
+
+    fn with_kinds(mut self, kinds: Kinds) -> Self {
+        self.facts.kinds = Some(kinds);
+        self
+    }
+
+    pub(super) fn case(&self) -> Case<'_> {
+        Case {
+            stage: &self.stage,
+            errno: self.errno,
+            facts: &self.facts,
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! What the one outside has of a PID 1 of ours: what it says, and the terminal that is lent to the program's process
+//! group.
+//!
+//! The hard thing: a process group of its own keeps the program out of the job that the calling shell knows. So we hand
+//! it the terminal's foreground when that is ours, take it back at the end, and learn of its stops from PID 1, which
+//! cannot stop for the shell to see.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use crate::plan::Init;
+use crate::sys::{self, For, SignalSet};
+
+/// From PID 1: the signal with the number that follows killed the program.
+pub(super) const KILLED: u8 = b'k';
+/// From PID 1: the signal with the number that follows stopped the program.
+pub(super) const STOPPED: u8 = b't';
+
+/// A PID 1 of ours, seen from outside.
+#[derive(Debug)]
+pub(super) struct Front {
+    socket: OwnedFd,
+    /// There for a program with a process group of its own, where we have a terminal.
+    terminal: Option<Terminal>,
+    killed_by: Option<i32>,
+    /// PID 1 has closed its end.
+    is_over: bool,
+}
+
+impl Front {
+    /// Of the PID 1 at the other end of `socket`.
+    pub(super) fn new(socket: OwnedFd) -> Front {
+        Front {
+            socket,
+            terminal: None,
+            killed_by: None,
+            is_over: false,
+        }
+    }
+
+    /// Our end of the line to it.
+    pub(super) fn socket(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    /// The program has come to be, with this PID; the terminal is its own now, if it has a group of its own.
+    pub(super) fn met(&mut self, program: i32, init: Init) {
+        if init == Init::Group {
+            self.terminal = Terminal::lend_to(program);
+        }
+    }
+
+    /// Waits until one of the signals, which must be blocked, has come, or PID 1 says that the program has stopped:
+    /// then by which signal, if we are to stop too.
+    pub(super) fn wait(&mut self, signals: SignalSet) -> sys::Result<Option<i32>> {
+        let arrivals = sys::signal_descriptor(signals)?;
+        while !self.is_over {
+            if sys::wait_readable([arrivals.as_fd(), self.socket()])? == 0 {
+                break;
+            }
+            let Some(signal) = self.listen() else {
+                continue;
+            };
+            // Who reads from the terminal while the shell gives it back to us has it in a moment.
+            let early = signal == libc::SIGTTIN || signal == libc::SIGTTOU;
+            return Ok(match &self.terminal {
+                Some(terminal) if early && terminal.lend() => {
+                    let _ = sys::kill(-terminal.program, libc::SIGCONT);
+                    continue;
+                }
+                Some(_) => Some(signal),
+                // In our own group the terminal's stops reach us as they reach the program.
+                None if signal == libc::SIGSTOP => Some(signal),
+                None => continue,
+            });
+        }
+        Ok(None)
+    }
+
+    /// We have been continued.
+    pub(super) fn continued(&self) {
+        if let Some(terminal) = &self.terminal {
+            terminal.lend();
+        }
+    }
+
+    /// The signal that killed the program, of which PID 1, which has ended, could not die itself.
+    pub(super) fn killed_by(mut self) -> Option<i32> {
+        while !self.is_over {
+            self.listen();
+        }
+        self.killed_by
+    }
+
+    /// Takes one message; gives the signal if the program has stopped.
+    fn listen(&mut self) -> Option<i32> {
+        let mut said = [0; 2];
+        match sys::read_some(self.socket(), &mut said) {
+            Ok(2) if said[0] == STOPPED => return Some(said[1].into()),
+            Ok(2) if said[0] == KILLED => self.killed_by = Some(said[1].into()),
+            _ => self.is_over = true,
+        }
+        None
+    }
+}
+
+/// Our controlling terminal, which a process group of the program's is to have in our place.
+#[derive(Debug)]
+struct Terminal {
+    file: OwnedFd,
+    own: i32,
+    program: i32,
+}
+
+impl Terminal {
+    /// Lends it to the process group `program`, if there is one and its foreground is ours.
+    fn lend_to(program: i32) -> Option<Terminal> {
+        let terminal = Terminal {
+            file: sys::open("/dev/tty".as_ref(), For::Reading).ok()?,
+            own: sys::process_group(),
+            program,
+        };
+        terminal.lend();
+        Some(terminal)
+    }
+
+    /// Lends it, if its foreground is ours; whether it was.
+    ///
+    /// From the background this would stop us by SIGTTOU, which is blocked (tcsetpgrp(3)).
+    fn lend(&self) -> bool {
+        sys::foreground(self.file.as_fd()) == Ok(self.own)
+            && sys::set_foreground(self.file.as_fd(), self.program).is_ok()
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        if sys::foreground(self.file.as_fd()) == Ok(self.program) {
+            let _ = sys::set_foreground(self.file.as_fd(), self.own);
+        }
+    }
+}

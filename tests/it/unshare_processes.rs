@@ -1,0 +1,616 @@
+//! Processes of `unshare`: a child that dies with its parent whenever that happens, signals passed on
+//! without loss, and a PID 1 of ours in front of the program.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use crate::harness::*;
+
+/// The processes at or below this one.
+fn tree(pid: i32) -> Vec<i32> {
+    let mut all = vec![pid];
+    let mut next = 0;
+    while let Some(&parent) = all.get(next) {
+        all.extend(children(parent));
+        next += 1;
+    }
+    all
+}
+
+fn name_of(pid: i32) -> String {
+    let name = std::fs::read_to_string(format!("/proc/{pid}/comm"));
+    name.unwrap_or_default().trim().to_owned()
+}
+
+/// Kills the tool when its child has reached a system call that strace(1) holds up; the child ends too,
+/// and the program never runs.
+#[track_caller]
+fn killed_on_the_way(options: &str, held_up: &str) {
+    let place = Place::new();
+    let ran = place.at("ran");
+    let started = Tool::program("strace")
+        .args(["-f", "-o", &place.at("trace")])
+        .arg(format!("--inject={held_up}=700000:when=1"))
+        .arg("unshare")
+        .line(options)
+        .args(["touch", &ran])
+        .start();
+    let parent = eventually("unshare runs", || {
+        let below = children(started.pid());
+        below.into_iter().find(|pid| name_of(*pid) == "unshare")
+    });
+    let child = eventually("it has a child", || children(parent).first().copied());
+    let what = format!("{options}: {held_up}");
+    assert_eq!(name_of(child), "unshare", "{what}: too late");
+    kill(parent, Signal::SIGKILL);
+    let begun = Instant::now();
+    // strace ends when all that it traces have.
+    started.wait();
+    assert!(!alive(child), "{what}");
+    assert!(begun.elapsed() < Duration::from_secs(10), "{what}");
+    assert!(!Path::new(&ran).exists(), "{what}: the program ran");
+}
+
+#[test]
+fn the_child_ends_when_its_parent_is_killed_before_the_program_starts() {
+    needs!(
+        root(),
+        command("strace"),
+        ours("looks before it asks, or not at all, and forgets the request when IDs change")
+    );
+    // Most of the time they wait, so they do it together.
+    std::thread::scope(|scope| {
+        for (options, calls) in [
+            (
+                "--kill-child",
+                &[
+                    "prctl:delay_enter",
+                    "prctl:delay_exit",
+                    "execve:delay_enter",
+                ][..],
+            ),
+            (
+                "--kill-child=TERM",
+                &["prctl:delay_enter", "prctl:delay_exit"],
+            ),
+            (
+                "--kill-child -pm --mount-proc",
+                &["prctl:delay_enter", "mount:delay_enter"],
+            ),
+            (
+                "--kill-child -S 7",
+                &[
+                    "prctl:delay_enter",
+                    "setresuid:delay_enter",
+                    "setresuid:delay_exit",
+                ],
+            ),
+            (
+                "--kill-child=HUP -G 7 -S 7",
+                &["setresgid:delay_exit", "setresuid:delay_exit"],
+            ),
+            (
+                "--kill-child --init",
+                &["prctl:delay_enter", "prctl:delay_exit"],
+            ),
+        ] {
+            for call in calls {
+                scope.spawn(move || killed_on_the_way(options, call));
+            }
+        }
+    });
+}
+
+#[test]
+fn the_child_ends_whenever_its_parent_is_killed() {
+    needs!(root(), ours("may leave the child behind"));
+    for options in [
+        "--kill-child",
+        "--kill-child -pf --mount-proc",
+        "--kill-child -S 7 -G 7",
+        "--kill-child --init",
+    ] {
+        for round in 0..60 {
+            let started = Tool::unshare().line(options).line("sleep 60").start();
+            std::thread::sleep(Duration::from_micros(round * 70));
+            kill(started.pid(), Signal::SIGKILL);
+            // The run fails when a process is left behind.
+            started.wait().dies_of(Signal::SIGKILL);
+        }
+    }
+}
+
+/// Sends a signal many times, as fast as a shell can.
+fn storm(signal: &str, times: u32, pid: i32) -> Tool {
+    Tool::shell(&format!(
+        "i=0; while [ $i -lt {times} ]; do kill -{signal} {pid} || exit; i=$((i+1)); done"
+    ))
+}
+
+/// A program that counts real-time signals, of which none is merged with another, until SIGTERM has come
+/// (which overtakes those of higher numbers) and nothing comes any more.
+const COUNT: &str = r#"
+use POSIX;
+$| = 1;
+my ($all, @count) = (POSIX::SigSet->new);
+$all->fillset;
+for my $signal (15, 35, 36) {
+    # Not a handler that perl puts off, and merges.
+    sigaction($signal, POSIX::SigAction->new(sub { $count[$signal]++ }, $all)) or die;
+}
+print "ready\n";
+select(undef, undef, undef, 0.05) until $count[15];
+for (my $before = ""; $before ne "@count[15, 35, 36]";) {
+    $before = "@count[15, 35, 36]";
+    select(undef, undef, undef, 0.1) for 1 .. 3;
+}
+print "@count[15, 35, 36]\n";
+"#;
+
+#[test]
+fn no_signal_is_lost_in_a_storm() {
+    needs!(command("perl"), ours("forwards only SIGTERM and SIGINT"));
+    for options in ["", "--init"] {
+        if options == "--init" && !is_root() {
+            continue;
+        }
+        let started = Tool::unshare()
+            .arg("--forward-signals=RTMIN+1,RTMIN+2,TERM")
+            .line(options)
+            .args(["perl", "-e", COUNT])
+            .start();
+        started.until_says("ready");
+        let storms = [
+            storm("35", 1000, started.pid()).start(),
+            storm("36", 1000, started.pid()).start(),
+        ];
+        for storm in storms {
+            storm.wait().ok();
+        }
+        kill(started.pid(), Signal::SIGTERM);
+        started.wait().ok().out("ready\n1 1000 1000\n");
+    }
+}
+
+#[test]
+fn a_storm_ends_with_the_program() {
+    needs!(option("unshare", "--forward-signals"));
+    // Signals that come while the program ends hit nobody else, and change nothing of its status.
+    for _ in 0..10 {
+        let started = Tool::unshare()
+            .arg("--forward-signals")
+            .sh("trap 'exit 7' TERM; echo ready; while :; do sleep 0.01; done")
+            .start();
+        started.until_says("ready");
+        eventually("the parent waits", || {
+            (state(started.pid()) == Some('S')).then_some(())
+        });
+        let storm = storm("TERM", 500, started.pid()).start();
+        started.wait().exits(7);
+        drop(storm);
+    }
+}
+
+#[test]
+fn an_ignored_signal_stays_ignored_when_it_is_forwarded() {
+    needs!(command("env"), ours("makes it the default"));
+    let place = Place::new();
+    let go = place.at("go");
+    let script = format!(
+        "grep SigIgn /proc/self/status; echo ready; while ! test -e {go}; do sleep 0.01; done; exit 3"
+    );
+    let signals = [
+        Signal::SIGHUP,
+        Signal::SIGTERM,
+        Signal::SIGINT,
+        Signal::SIGUSR1,
+    ];
+    let started = Tool::program("env")
+        .arg("--ignore-signal=HUP,TERM,INT,USR1")
+        .line("unshare --forward-signals")
+        .sh(&script)
+        .start();
+    let said = started.until_says("ready");
+    let status = Status::said(&said);
+    for signal in signals {
+        assert!(status.has_signal("SigIgn", signal as i32), "{said}");
+        kill(started.pid(), signal);
+    }
+    std::thread::sleep(Duration::from_millis(20));
+    assert!(alive(started.pid()));
+    place.file("go", "");
+    started.wait().exits(3);
+}
+
+#[test]
+fn what_cannot_be_forwarded() {
+    needs!(ours("knows no list"));
+    for (list, line) in [
+        ("TERM,9", "SIGKILL cannot be caught"),
+        ("STOP", "SIGSTOP cannot be caught"),
+        ("CHLD", "SIGCHLD says"),
+        ("TERM,FOO", "'FOO' is not a signal"),
+        ("", "'' is not a signal"),
+    ] {
+        let ran = Tool::unshare()
+            .arg(format!("--forward-signals={list}"))
+            .line("echo it ran")
+            .run()
+            .exits(1)
+            .out("");
+        ran.err_has(&format!("unshare: --forward-signals: {line}"));
+    }
+}
+
+fn init() -> Need {
+    ours("lacks --init")
+}
+
+#[test]
+fn init_is_pid_1_and_the_program_is_its_child() {
+    needs!(init(), root(), user_namespaces());
+    for (tool, map) in [(Tool::unshare(), ""), (Tool::unshare().by_ordinary(), "-r")] {
+        tool.line(map)
+            .line("--init --mount-proc")
+            .sh("set -- /proc/[0-9]*; echo $PPID $(cat /proc/1/comm) $*; exit 3")
+            .run()
+            .exits(3)
+            .out("1 unshare /proc/1 /proc/2\n");
+    }
+}
+
+#[test]
+fn init_returns_what_the_program_says() {
+    needs!(init(), root());
+    for code in [0, 1, 7, 126, 127, 128, 137, 255] {
+        let tool = Tool::unshare().arg("--init").sh(&format!("exit {code}"));
+        tool.run().exits(code).out("").err("");
+    }
+    for signal in [
+        Signal::SIGKILL,
+        Signal::SIGTERM,
+        Signal::SIGSEGV,
+        Signal::SIGUSR1,
+    ] {
+        let script = format!("kill -{} $$", signal as i32);
+        Tool::unshare()
+            .arg("--init")
+            .sh(&script)
+            .run()
+            .dies_of(signal);
+    }
+    Tool::unshare()
+        .line("--init nosuchprogram")
+        .run()
+        .exits(127)
+        .err("unshare: failed to execute nosuchprogram: No such file or directory\n");
+    Tool::unshare()
+        .line("--init -w /nonexistent true")
+        .run()
+        .exits(1)
+        .err_has("cannot change directory to /nonexistent");
+}
+
+#[test]
+fn init_reaps_a_thousand_orphans() {
+    needs!(init(), root());
+    let zombies = "grep -l '^State:.Z' /proc/[0-9]*/status 2>/dev/null | wc -l";
+    let script = format!(
+        "i=0; while [ $i -lt 1000 ]; do (true & exec true); i=$((i+1)); done
+         echo done; while [ $({zombies}) != 0 ]; do sleep 0.02; done; echo /proc/[0-9]*; exit 4"
+    );
+    let ran = Tool::unshare()
+        .line("--init --mount-proc")
+        .sh(&script)
+        .run()
+        .exits(4);
+    let lines = ran.lines();
+    assert_eq!(lines[0], "done");
+    assert_eq!(lines[1].split(' ').count(), 2, "{ran}");
+}
+
+#[test]
+fn init_leaves_nothing() {
+    needs!(init(), root());
+    // What stays in the namespace ends with it, although it minds no signal; the run fails if it does not.
+    Tool::unshare()
+        .arg("--init")
+        .sh("for i in 1 2 3; do setsid sh -c \"trap '' TERM HUP INT; sleep 60\" & done; exit 5")
+        .run()
+        .exits(5);
+    // Also when the one outside is killed.
+    let started = Tool::unshare()
+        .line("--init --kill-child")
+        .sh("trap '' TERM; setsid sleep 60 & echo ready; wait")
+        .start();
+    started.until_says("ready");
+    kill(started.pid(), Signal::SIGKILL);
+    started.wait().dies_of(Signal::SIGKILL);
+}
+
+/// The process inside that has become this program.
+#[track_caller]
+fn inside(started: &Started, name: &str) -> i32 {
+    eventually("the program runs", || {
+        tree(started.pid())
+            .into_iter()
+            .find(|pid| name_of(*pid) == name)
+    })
+}
+
+#[test]
+fn init_passes_signals_on() {
+    needs!(init(), root());
+    for signal in [
+        Signal::SIGTERM,
+        Signal::SIGINT,
+        Signal::SIGHUP,
+        Signal::SIGUSR1,
+        Signal::SIGWINCH,
+    ] {
+        let number = signal as i32;
+        let script = format!(
+            "trap 'echo got {number}; exit 6' {number}; echo ready; while :; do sleep 0.01; done"
+        );
+        // From outside, to PID 1 itself; and by way of the one outside.
+        for forward in [false, true] {
+            let started = Tool::unshare()
+                .line(if forward { "--forward-signals" } else { "" })
+                .arg("--init")
+                .sh(&script)
+                .start();
+            started.until_says("ready");
+            let first = children(started.pid())[0];
+            assert_eq!(name_of(first), "unshare");
+            kill(if forward { started.pid() } else { first }, signal);
+            started
+                .wait()
+                .exits(6)
+                .out(&format!("ready\ngot {number}\n"));
+        }
+    }
+    let started = Tool::unshare().line("--init sleep 60").start();
+    let program = inside(&started, "sleep");
+    kill(program, Signal::SIGTERM);
+    started.wait().dies_of(Signal::SIGTERM);
+}
+
+#[test]
+fn init_passes_signals_on_to_a_group() {
+    needs!(init(), root());
+    // The shell's child, in the same group, would never hear of a signal to the shell alone.
+    let script =
+        "sh -c 'trap \"echo child; exit\" TERM; echo ready; while :; do sleep 0.01; done' &
+        trap 'echo shell' TERM; wait; wait; exit 8";
+    for (option, both) in [("--init", false), ("--init=group", true)] {
+        let started = Tool::unshare().arg(option).sh(script).start();
+        started.until_says("ready");
+        kill(children(started.pid())[0], Signal::SIGTERM);
+        if both {
+            let said = started.wait().exits(8).lines();
+            assert!(said.contains(&"child".to_owned()), "{said:?}");
+            assert!(said.contains(&"shell".to_owned()), "{said:?}");
+        } else {
+            started.until_says("shell");
+            std::thread::sleep(Duration::from_millis(30));
+            assert!(!started.stdout_so_far().contains("child"));
+        }
+    }
+}
+
+#[test]
+fn init_is_of_one_kind() {
+    needs!(init());
+    Tool::unshare()
+        .line("--init=process true")
+        .run()
+        .exits(1)
+        .err("unshare: --init: 'process' is not group\n");
+}
+
+/// Waits until the job in the foreground has become `sleep`.
+#[track_caller]
+fn sleeping(terminal: &Terminal) -> i32 {
+    eventually("sleep runs", || {
+        tree(terminal.pid())
+            .into_iter()
+            .find(|pid| name_of(*pid) == "sleep")
+    })
+}
+
+/// The command lines of the job control test with a PID namespace.
+const JOBS: [&str; 5] = [
+    "unshare -pf sleep 60",
+    "unshare -pf --forward-signals --kill-child sleep 60",
+    "unshare --init sleep 60",
+    "unshare --init --forward-signals sleep 60",
+    "unshare --init=group sleep 60",
+];
+
+#[test]
+fn the_terminal_interrupts_a_program_in_a_pid_namespace() {
+    needs!(root(), command("bash"), init());
+    // PID 1 dies of no SIGINT that it does not handle, so the program is a shell that does.
+    for line in [
+        "unshare -pf sh -c 'trap \"exit 130\" INT; sleep 60'",
+        "unshare -pf --forward-signals sh -c 'trap \"exit 130\" INT; sleep 60'",
+        JOBS[2],
+        JOBS[3],
+        JOBS[4],
+    ] {
+        let mut terminal = Terminal::shell();
+        terminal.types(line);
+        sleeping(&terminal);
+        terminal.control('c');
+        terminal.expect("[130]ready> ");
+        terminal.types("jobs; echo status $?");
+        terminal.expect("status 0");
+    }
+}
+
+#[test]
+fn the_terminal_stops_a_program_in_a_pid_namespace() {
+    needs!(
+        root(),
+        command("bash"),
+        ours("goes on waiting while its child is stopped")
+    );
+    for line in JOBS {
+        let mut terminal = Terminal::shell();
+        terminal.types(line);
+        let program = sleeping(&terminal);
+        let is = |wanted: char| {
+            eventually("stops and continues", || {
+                (state(program) == Some(wanted)).then_some(())
+            });
+        };
+        for _ in 0..2 {
+            terminal.control('z');
+            terminal.expect("Stopped");
+            terminal.expect("ready> ");
+            is('T');
+            terminal.types("fg");
+            terminal.expect("sleep 60");
+            is('S');
+        }
+        kill(program, Signal::SIGKILL);
+        terminal.expect("[137]ready> ");
+    }
+}
+
+#[test]
+fn init_leaves_the_terminal_to_the_program() {
+    needs!(root(), command("bash"), init());
+    // Also to a process group of its own; and the shell has it back when that has ended, or did not start.
+    for option in ["--init", "--init=group"] {
+        let mut terminal = Terminal::shell();
+        let program = "read a; echo \"<$a>\"; kill -STOP $$; read b; echo \"<$b>\"; exit 6";
+        terminal.types(&format!("unshare {option} sh -c '{program}'"));
+        terminal.types("one");
+        terminal.expect("<one>");
+        terminal.expect("Stopped");
+        terminal.expect("ready> ");
+        terminal.types("fg");
+        terminal.types("two");
+        terminal.expect("<two>");
+        terminal.expect("[6]ready> ");
+        terminal.types(&format!(
+            "unshare {option} nosuchprogram; bash -c 'read c; echo \"<$c>\"'"
+        ));
+        terminal.types("three");
+        terminal.expect("<three>");
+        // In the background there is nothing to read.
+        terminal.types(&format!("unshare {option} cat &"));
+        terminal.types("sleep 0.2; jobs");
+        terminal.expect("Stopped");
+        terminal.types("fg");
+        terminal.types("four");
+        terminal.expect("four");
+        terminal.control('c');
+        terminal.expect("[130]ready> ");
+    }
+}
+
+#[test]
+fn what_the_terminal_sends_comes_once() {
+    needs!(
+        command("bash"),
+        command("perl"),
+        ours("passes on what the program has had already")
+    );
+    // It goes to the whole foreground group: to us, and to the program.
+    let count = r#"$| = 1; $SIG{INT} = sub { print "<int>" }; print "<ready>"; sleep 1 for 1 .. 2; print "<over>\n""#;
+    for options in [
+        "--forward-signals",
+        "--forward-signals -U",
+        "--init --forward-signals",
+    ] {
+        if options.contains("--init") && (!is_root()) {
+            continue;
+        }
+        let place = Place::new();
+        let script = place.script("count", &format!("#!/usr/bin/env perl\n{count}\n"));
+        let mut terminal = Terminal::shell();
+        terminal.types(&format!("unshare {options} {script}"));
+        terminal.expect("<ready>");
+        terminal.control('c');
+        let said = terminal.expect("<over>");
+        assert_eq!(said.matches("<int>").count(), 1, "{options}: {said:?}");
+        terminal.expect("[0]ready> ");
+    }
+}
+
+#[test]
+fn every_spelling_of_a_signal() {
+    for name in [
+        "KILL",
+        "SIGKILL",
+        "sigkill",
+        "kill",
+        "SigTerm",
+        "RTMIN+3",
+        "SIGRTMIN+3",
+        "RTMAX-3",
+        "CLD",
+        "POLL",
+    ] {
+        Tool::unshare()
+            .arg(format!("--kill-child={name}"))
+            .line("echo it ran")
+            .run()
+            .ok()
+            .out("it ran\n");
+    }
+}
+
+#[test]
+fn more_spellings_of_a_signal() {
+    needs!(ours("knows signals by some names only"));
+    for name in ["9", "1", "64", "RTMIN", "RTMAX", "sigrtmin", "IOT"] {
+        Tool::unshare()
+            .arg(format!("--kill-child={name}"))
+            .line("echo it ran")
+            .run()
+            .ok()
+            .out("it ran\n");
+    }
+}
+
+#[test]
+fn advice_on_a_terminal() {
+    needs!(root(), command("bash"), ours("gives no advice"));
+    let mut terminal = Terminal::shell();
+    terminal.types("unshare -p true; echo do\"\"ne");
+    let said = terminal.expect("done");
+    assert!(
+        said.contains("unshare: add --fork: only children enter the new PID namespace\r\n"),
+        "{said:?}"
+    );
+    for line in [
+        "unshare -pf true",
+        "unshare -p true 2>&1 | cat",
+        "unshare --init true",
+    ] {
+        terminal.types(&format!("{line}; echo do\"\"ne"));
+        let said = terminal.expect("done");
+        assert!(!said.contains("add --fork"), "{said:?}");
+    }
+    Tool::unshare().line("-p true").run().ok();
+}
+
+#[test]
+fn a_failure_leaves_no_process_behind() {
+    needs!(root());
+    // Each run fails when a process of its is left.
+    for words in [
+        "-pf --mount-proc=/nonexistent sleep 60",
+        "-f --kill-child -w /nonexistent sleep 60",
+        "-U -f -S 5 sleep 60",
+        "-f nosuchprogram",
+    ] {
+        let ran = Tool::unshare().line(words).run();
+        assert!(!ran.succeeded(), "{ran}");
+    }
+}

@@ -1,0 +1,664 @@
+//! What `unshare` tells others: the status descriptor, the PID file, what it would do; and what it refuses
+//! before it does anything.
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::Stdio;
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::harness::*;
+
+fn status_fd() -> Need {
+    ours("lacks --status-fd")
+}
+
+/// The reports on descriptor 3, each a line of JSON, and the run; what else came is an error.
+#[track_caller]
+fn reports(tool: Tool) -> (Vec<Value>, Vec<String>, i32) {
+    let place = Place::new();
+    let file = place.at("status");
+    let command = tool.into_command();
+    let mut shell = Tool::shell("file=$1; shift; exec \"$@\" 3>$file")
+        .args(["sh", &file])
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        if let (Some(name), Some(value)) = (name.to_str(), value) {
+            shell = shell.env(name, value);
+        }
+    }
+    let ran = shell.run();
+    let code = match ran.ended {
+        Ended::Exited(code) => code,
+        Ended::Killed { signal, .. } => 1000 + signal,
+    };
+    let text = std::fs::read_to_string(&file).expect("a file");
+    assert!(text.is_empty() || text.ends_with('\n'), "{text:?}");
+    let parse =
+        |line: &str| serde_json::from_str(line).unwrap_or_else(|why| panic!("{line:?}: {why}"));
+    (text.lines().map(parse).collect(), ran.lines(), code)
+}
+
+/// The number in a link of /proc/PID/ns.
+fn number(link: &str) -> u64 {
+    link.split(['[', ']'])
+        .nth(1)
+        .and_then(|number| number.parse().ok())
+        .unwrap_or_else(|| panic!("{link}"))
+}
+
+#[test]
+fn reports_of_a_program() {
+    needs!(status_fd(), root());
+    let say = format!("read -r pid rest </proc/self/stat; echo $pid; {INSIDE}; exit 5");
+    for (words, waits) in [
+        ("-u", false),
+        ("-mn", false),
+        ("-f", true),
+        ("-muinpCTf", true),
+        ("-Urpf", true),
+        ("--init", true),
+        ("-rT --init", true),
+    ] {
+        let tool = Tool::unshare().line(words).arg("--status-fd=3").sh(&say);
+        let (reports, said, code) = reports(tool);
+        assert_eq!(code, 5, "{words}: {said:?}");
+        let ready = &reports[0];
+        let (pid, links) = said.split_first().expect("a PID");
+        assert_eq!(ready["child-pid"].to_string(), *pid, "{words}");
+        let inside = Links::said(&links.join("\n"));
+        let namespaces = ready["namespaces"].as_object().expect("an object");
+        assert_eq!(namespaces.len(), KINDS.len(), "{words}");
+        for kind in KINDS {
+            assert_eq!(
+                namespaces[kind].as_u64(),
+                Some(number(inside.get(kind))),
+                "{words}: {kind}"
+            );
+        }
+        if waits {
+            assert_eq!(reports[1].to_string(), r#"{"exit-code":5}"#, "{words}");
+        }
+        assert_eq!(reports.len(), if waits { 2 } else { 1 }, "{words}");
+    }
+}
+
+#[test]
+fn reports_of_a_death() {
+    needs!(status_fd(), root());
+    for words in ["-f", "-pf", "--init", "-f --kill-child"] {
+        // The kernel keeps PID 1 from killing itself.
+        let script = if words == "-pf" {
+            "exit 9"
+        } else {
+            "kill -USR1 $$"
+        };
+        let tool = Tool::unshare().line(words).arg("--status-fd=3").sh(script);
+        let (reports, _, code) = reports(tool);
+        let expected = match words {
+            "-pf" => (r#"{"exit-code":9}"#, 9),
+            _ => (r#"{"signal":10}"#, 1010),
+        };
+        assert_eq!((&*reports[1].to_string(), code), expected, "{words}");
+    }
+}
+
+#[test]
+fn reports_of_failures() {
+    needs!(status_fd(), root(), user_namespaces());
+    for (words, step, errno, message, code) in [
+        (
+            "nosuchprogram",
+            "exec",
+            Some("ENOENT"),
+            "failed to execute nosuchprogram: No such file or directory",
+            127,
+        ),
+        (
+            "-f /proc",
+            "exec",
+            Some("EACCES"),
+            "failed to execute /proc: Permission denied",
+            126,
+        ),
+        (
+            "--init nosuchprogram",
+            "exec",
+            Some("ENOENT"),
+            "failed to execute nosuchprogram: No such file or directory",
+            127,
+        ),
+        (
+            "-f -w /nonexistent true",
+            "directory",
+            Some("ENOENT"),
+            "cannot change directory to /nonexistent: No such file or directory",
+            1,
+        ),
+        (
+            "--init -R /nonexistent true",
+            "root",
+            Some("ENOENT"),
+            "cannot change root directory to '/nonexistent': No such file or directory",
+            1,
+        ),
+        (
+            "-U -S 5 true",
+            "setuid",
+            Some("EINVAL"),
+            "setuid() failed: Invalid argument",
+            1,
+        ),
+        (
+            "--mount-proc=/nonexistent true",
+            "mount",
+            Some("ENOENT"),
+            "mount /nonexistent failed: No such file or directory",
+            1,
+        ),
+        (
+            "--pidfile=/nonexistent/pid true",
+            "open",
+            Some("ENOENT"),
+            "cannot open /nonexistent/pid: No such file or directory",
+            1,
+        ),
+        (
+            "--map-users=0:0:0 true",
+            "command-line",
+            None,
+            "--map-users: range 0:0:0 has a count of 0",
+            1,
+        ),
+        (
+            "--pivot-root true",
+            "command-line",
+            None,
+            "--pivot-root needs --root: the directory to pivot to",
+            1,
+        ),
+    ] {
+        let tool = Tool::unshare().arg("--status-fd=3").line(words);
+        let (reports, _, ended) = reports(tool);
+        // Without a fork the program's process is there and set up before it can be known to fail.
+        let before = usize::from(words == "nosuchprogram");
+        assert_eq!(
+            (reports.len(), ended),
+            (before + 1, code),
+            "{words}: {reports:?}"
+        );
+        let error = &reports[before]["error"];
+        assert_eq!(error["step"], step, "{words}: {error}");
+        assert_eq!(error["errno"].as_str(), errno, "{words}: {error}");
+        assert_eq!(error["message"], message, "{words}: {error}");
+        // Why, where that is known; what was looked at where it is not.
+        assert_eq!(
+            error["cause"].is_string(),
+            errno.is_some(),
+            "{words}: {error}"
+        );
+    }
+}
+
+#[test]
+fn reports_of_what_a_helper_program_says() {
+    needs!(status_fd(), Subordinate::there());
+    let user = Subordinate::user();
+    let (first, count) = user.uids;
+    let words = format!(
+        "--status-fd=3 --map-users=0:{first}:{} echo it ran",
+        count + 1
+    );
+    let script = format!(
+        "exec setpriv --reuid {} --regid {} --clear-groups unshare {words} 3>&1",
+        user.uid, user.gid
+    );
+    let ran = Tool::shell(&script).run().exits(1);
+    let report: Value = serde_json::from_str(&ran.text()).expect("one line of JSON");
+    let error = &report["error"];
+    assert_eq!(error["step"], "map");
+    let message = error["message"].as_str().expect("text");
+    assert!(
+        message.starts_with("newuidmap failed: exit status 1: newuidmap: uid range"),
+        "{message}"
+    );
+    assert!(
+        error["cause"].is_string() && error["hint"].is_string(),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_reader_sees_reports_as_they_happen_and_their_end() {
+    needs!(status_fd());
+    let place = Place::new();
+    let go = place.at("go");
+    // What the program leaves behind does not hold the descriptor either.
+    let script = format!("while ! test -e {go}; do sleep 0.01; done; exit 2");
+    let mut command = Tool::unshare()
+        .line("-f --status-fd=1")
+        .sh(&script)
+        .into_command();
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let first = lines.next().expect("a line").expect("text");
+    let ready: Value = serde_json::from_str(&first).expect("JSON");
+    let pid = i32::try_from(ready["child-pid"].as_i64().expect("a number")).expect("a PID");
+    assert!(alive(pid));
+    // The descriptor was standard output: the program has none.
+    assert!(!Path::new(&format!("/proc/{pid}/fd/1")).exists());
+    place.file("go", "");
+    assert_eq!(
+        lines.next().expect("a line").expect("text"),
+        r#"{"exit-code":2}"#
+    );
+    assert!(lines.next().is_none());
+    assert_eq!(child.wait().expect("it ends").code(), Some(2));
+}
+
+#[test]
+fn the_end_of_reports_without_a_fork() {
+    needs!(status_fd());
+    let mut command = Tool::unshare()
+        .line("--status-fd=1 sleep 60")
+        .into_command();
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
+    let text = std::io::read_to_string(child.stdout.take().expect("a pipe")).expect("text");
+    // Read to its end, while the program runs.
+    let pid = i32::try_from(child.id()).expect("a PID");
+    assert!(alive(pid));
+    kill(pid, Signal::SIGKILL);
+    child.wait().expect("it ends");
+    let ready: Value = serde_json::from_str(&text).expect("one line of JSON");
+    assert_eq!(ready["child-pid"].as_i64(), Some(pid.into()));
+}
+
+#[test]
+fn a_descriptor_that_is_not_open() {
+    needs!(status_fd());
+    for (value, line) in [
+        (
+            "77",
+            "--status-fd: cannot use descriptor 77: Bad file descriptor",
+        ),
+        ("x", "--status-fd: 'x' is not a number from 0 to 2147483647"),
+        (
+            "-1",
+            "--status-fd: '-1' is not a number from 0 to 2147483647",
+        ),
+    ] {
+        Tool::unshare()
+            .arg(format!("--status-fd={value}"))
+            .line("echo it ran")
+            .run()
+            .exits(1)
+            .out("")
+            .err(&format!("unshare: {line}\n"));
+    }
+}
+
+#[test]
+fn nobody_reads_the_reports() {
+    needs!(status_fd());
+    // A reader that has gone is no reason to fail, nor to die of SIGPIPE.
+    let mut command = Tool::unshare()
+        .line("-f --status-fd=1")
+        .sh("sleep 0.1; exit 4")
+        .into_command();
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
+    drop(child.stdout.take());
+    assert_eq!(child.wait().expect("it ends").code(), Some(4));
+}
+
+fn pidfile() -> Need {
+    ours("lacks --pidfile")
+}
+
+#[test]
+fn the_pid_file() {
+    needs!(pidfile(), root(), user_namespaces());
+    for words in [
+        "",
+        "-f",
+        "-u",
+        "-pf --mount-proc",
+        "-Urpf --mount-proc",
+        "--init",
+        "--init --mount-proc -n --loopback",
+        "-m -R / -w /tmp",
+        "-S 7 -G 7",
+        "-S 7 -f",
+        "-S 7 --init",
+        "--owner 7:7",
+        "--owner 7:7 -f",
+        "--map-users=0:100000:10 --map-groups=0:100000:10 -S 0 -G 0",
+        "--kill-child -S 7",
+    ] {
+        let place = Place::new();
+        // The PID as the caller sees it; and as the program starts, the file is there.
+        let script = format!("cat {}; echo ready; exec sleep 60", place.at("pid"));
+        let started = Tool::unshare()
+            .arg("--pidfile=pid")
+            .line(words)
+            .sh(&script)
+            .dir(place.path())
+            .start();
+        let said = started.until_says("ready");
+        let pid: i32 = said
+            .lines()
+            .next()
+            .and_then(|pid| pid.parse().ok())
+            .unwrap_or_else(|| panic!("{words}: {said}"));
+        let name = eventually("sleep runs", || {
+            let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+            (name == "sleep\n").then_some(name)
+        });
+        assert_eq!(name, "sleep\n", "{words}");
+        // It stays, and nothing else is there.
+        let names: Vec<_> = std::fs::read_dir(place.path())
+            .expect("a directory")
+            .map(|entry| entry.expect("an entry").file_name())
+            .collect();
+        assert_eq!(names, ["pid"], "{words}");
+        let file = std::fs::metadata(place.at("pid")).expect("a file");
+        assert_eq!((file.mode() & 0o777, file.uid()), (0o644, 0), "{words}");
+        kill(pid, Signal::SIGKILL);
+        started.wait();
+    }
+}
+
+#[test]
+fn the_pid_file_replaces_another_in_one_step() {
+    needs!(pidfile());
+    let place = Place::new();
+    let path = place.file("pid", "an old one, which is longer than any number\n");
+    let before = std::fs::File::open(&path).expect("our file");
+    let pid = Tool::unshare()
+        .args(["--pidfile", &path])
+        .sh(&format!("echo $$; cat {path}"))
+        .run()
+        .ok()
+        .lines();
+    assert_eq!(pid[0], pid[1]);
+    // Who had the old one open still reads that.
+    let old = std::io::read_to_string(before).expect("text");
+    assert!(old.starts_with("an old one"), "{old:?}");
+}
+
+#[test]
+fn no_pid_file_when_the_program_does_not_start() {
+    needs!(pidfile(), root());
+    for fork in [
+        "",
+        "-f",
+        "--init",
+        "-f --kill-child -S 7",
+        "-S 7",
+        "--owner 7:7",
+        "--uts=uts",
+    ] {
+        for (words, code) in [
+            ("nosuchprogram", 127),
+            ("/proc", 126),
+            ("-w /nonexistent true", 1),
+            ("-R /nonexistent true", 1),
+            ("--mount-proc=/nonexistent true", 1),
+        ] {
+            let place = Place::new();
+            place.file("uts", "");
+            let ran = Tool::unshare()
+                .arg("--pidfile=pid")
+                .line(fork)
+                .line(words)
+                .dir(place.path())
+                .run();
+            assert!(!ran.succeeded(), "{ran}");
+            // Another user may not find the same.
+            if !fork.contains('7') {
+                assert_eq!(ran.ended, Ended::Exited(code), "{ran}");
+            }
+            let count = std::fs::read_dir(place.path())
+                .expect("a directory")
+                .count();
+            assert_eq!(count, 1, "only uts: {ran}");
+        }
+    }
+}
+
+#[test]
+fn a_pid_file_that_cannot_be() {
+    needs!(pidfile());
+    let place = Place::new();
+    for (path, why) in [
+        (
+            "/nonexistent/pid",
+            "cannot open /nonexistent/pid: No such file or directory",
+        ),
+        ("/proc/self/pid", "write failed /proc/self/pid: "),
+        ("dir/", "cannot open dir/: Is a directory"),
+        ("", "cannot open : "),
+    ] {
+        for fork in ["", "-f"] {
+            Tool::unshare()
+                .arg(format!("--pidfile={path}"))
+                .line(fork)
+                .line("echo it ran")
+                .dir(place.path())
+                .run()
+                .exits(1)
+                .out("")
+                .err_has(&format!("unshare: {why}"));
+        }
+    }
+}
+
+#[test]
+fn what_would_be_done_is_what_is_done() {
+    needs!(root(), command("strace"), ours("lacks --dry-run"));
+    let place = Place::new();
+    let trace = place.at("trace");
+    for (words, steps) in [
+        (
+            "-mu --propagation slave --hostname box -w /usr -S 7 -G 8 true",
+            &[
+                ("unshare uts, mnt", "unshare(CLONE_NEWNS|CLONE_NEWUTS)"),
+                ("make / and all below it slave", "MS_REC|MS_SLAVE"),
+                ("change to /usr", "chdir(\"/usr\")"),
+                ("set the host name to box", "sethostname(\"box\", 3)"),
+                ("drop the supplementary groups", "setgroups(0, []"),
+                ("setgid 8", "setresgid(8, 8, 8)"),
+                ("setuid 7", "setresuid(7, 7, 7)"),
+                ("execute true", "execve(\"/usr/bin/true\", [\"true\"]"),
+            ][..],
+        ),
+        (
+            "-r -T --monotonic=5 -pf --mount-proc -R / true",
+            &[
+                ("unshare user, pid, mnt, time", "CLONE_NEWUSER|CLONE_NEWPID"),
+                (
+                    "write /proc/self/setgroups: deny",
+                    "\"/proc/self/setgroups\", O_WRONLY",
+                ),
+                (
+                    "write /proc/self/uid_map: 0 0 1",
+                    "\"/proc/self/uid_map\", O_WRONLY",
+                ),
+                (
+                    "write /proc/self/gid_map: 0 0 1",
+                    "\"/proc/self/gid_map\", O_WRONLY",
+                ),
+                (
+                    "write /proc/self/timens_offsets: monotonic 5 0",
+                    "\"monotonic 5 0\"",
+                ),
+                ("fork", "clone("),
+                ("  make / and all below it private", "MS_REC|MS_PRIVATE"),
+                ("  chroot to /, then to its /", "chroot(\"/\")"),
+                (
+                    "  mount proc on /proc",
+                    "mount(\"proc\", \"/proc\", \"proc\", MS_NOSUID|MS_NODEV|MS_NOEXEC",
+                ),
+                ("  execute true", "execve(\"/usr/bin/true\", [\"true\"]"),
+            ][..],
+        ),
+    ] {
+        let ran = Tool::unshare().arg("--dry-run").line(words).run().ok();
+        let planned: Vec<_> = steps.iter().map(|(step, _)| *step).collect();
+        assert_eq!(ran.lines(), planned, "{words}");
+
+        Tool::program("strace")
+            .args(["-f", "-s", "200", "-o", &trace])
+            .arg("unshare")
+            .line(words)
+            .env("PATH", format!("{}:/usr/bin", stage()))
+            .run()
+            .ok();
+        let text = std::fs::read_to_string(&trace).expect("strace writes its file");
+        let mut lines = text.lines();
+        for (step, call) in steps {
+            let found = lines.any(|line| line.contains(call));
+            assert!(found, "{words}: {step:?} in its place: {call}\n{text}");
+        }
+    }
+}
+
+/// Where the tools under test are.
+fn stage() -> String {
+    let path = Tool::path_of("unshare");
+    let dir = path.parent().expect("a directory");
+    dir.to_str().expect("a plain name").to_owned()
+}
+
+#[test]
+fn a_dry_run_changes_nothing() {
+    needs!(root(), command("strace"), ours("lacks --dry-run"));
+    let place = Place::new();
+    place.file("uts", "");
+    let words = "--dry-run -a --init --uts=uts --pidfile=pid --hostname box --loopback --mount-binfmt -S 7 \
+        --owner 5:6 --map-users=all --pivot-root -R /usr -w / --clear-env --keep-caps nosuchprogram";
+    let words: Vec<String> = words.split_ascii_whitespace().map(str::to_owned).collect();
+    let ran = nothing_is_done(&words, &place).exits(0).err("");
+    assert!(ran.lines().len() > 12, "{ran}");
+    assert_eq!(
+        std::fs::read_dir(place.path())
+            .expect("a directory")
+            .count(),
+        1
+    );
+    assert!(
+        Tool::unshare()
+            .line("--dry-run -U")
+            .by_ordinary()
+            .run()
+            .succeeded()
+    );
+}
+
+/// Runs the command line under strace(1), which sees nothing that changes anything.
+#[track_caller]
+fn nothing_is_done(words: &[String], place: &Place) -> Ran {
+    let traces = Place::new();
+    let trace = traces.at("trace");
+    let calls = "trace=unshare,clone,clone3,fork,vfork,mount,umount2,setns,sethostname,setresuid,setresgid,\
+        setgroups,chroot,pivot_root,renameat,unlinkat";
+    let ran = Tool::program("strace")
+        .args(["-f", "-o", &trace, "-e", calls])
+        .arg(Tool::path_of("unshare"))
+        .args(words)
+        .dir(place.path())
+        .run();
+    let text = std::fs::read_to_string(&trace).expect("strace writes its file");
+    // What is foretold is asked from the kernel by calls that cannot succeed.
+    let done: Vec<_> = text
+        .lines()
+        .filter(|line| !line.contains("+++") && !line.contains(" = -1 E"))
+        .collect();
+    assert!(done.is_empty(), "{words:?}: {done:?}");
+    ran
+}
+
+#[test]
+fn contradictions_are_refused_before_anything_is_done() {
+    needs!(
+        command("strace"),
+        ours("says some of it later, and some not at all")
+    );
+    let place = Place::new();
+    for (words, line) in [
+        (
+            "--setgroups=allow -r",
+            "options --setgroups=allow and --map-group are mutually exclusive",
+        ),
+        (
+            "--setgroups allow --map-group=5 -m",
+            "options --setgroups=allow and --map-group are mutually exclusive",
+        ),
+        (
+            "--monotonic=5 -m",
+            "options --monotonic and --boottime require unsharing of a time namespace (-T)",
+        ),
+        (
+            "--boottime=0",
+            "options --monotonic and --boottime require unsharing of a time namespace (-T)",
+        ),
+        (
+            "--pid=file -m",
+            "--pid=FILE needs --fork: a PID namespace can be bound once it has a process",
+        ),
+        (
+            "--pivot-root -m",
+            "--pivot-root needs --root: the directory to pivot to",
+        ),
+        (
+            "--pivot-root -R /",
+            "--pivot-root needs --mount: only a new mount namespace can get another root",
+        ),
+        (
+            "--keep-caps -m",
+            "--keep-caps needs --user: the capabilities of a new user namespace are kept",
+        ),
+        (
+            "-m --propagation odd",
+            "--propagation: 'odd' is not one of slave, shared, private, unchanged",
+        ),
+        (
+            "-U --setgroups odd",
+            "--setgroups: 'odd' is not one of allow, deny",
+        ),
+        ("-U --owner=5", "--owner: '5' is not of the form UID:GID"),
+        (
+            "-m -l junk",
+            "--load-interp: 'junk' has not seven fields that each begin with its first byte; :name:type:offset:magic:mask:interpreter:flags is accepted",
+        ),
+        (
+            "-m -S 4294967295",
+            "--setuid: '4294967295' means \"no ID\" to the kernel; a number from 0 to 4294967294 is accepted",
+        ),
+        ("-m --kill-child=FOO", "--kill-child: 'FOO' is not a signal"),
+    ] {
+        let words: Vec<String> = words
+            .split(' ')
+            .map(str::to_owned)
+            .chain(["echo".into(), "it ran".into()])
+            .collect();
+        let ran = nothing_is_done(&words, &place).exits(1).out("");
+        ran.err_has(&format!("unshare: {line}"));
+    }
+}
+
+#[test]
+fn contradictions_that_util_linux_knows_too() {
+    for words in [
+        "--setgroups=allow -r true",
+        "--setgroups=allow --map-group=0 true",
+        "--monotonic=5 true",
+        "--boottime=5 -m true",
+    ] {
+        let ran = Tool::unshare().line(words).run().exits(1).out("");
+        let text = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert!(text.starts_with("unshare: options --"), "{ran}");
+    }
+}
