@@ -35,7 +35,7 @@ end
 function __nskit_unshare_operands
     set -l words (commandline -opc)
     set -e words[1]
-    argparse --stop-nonopt m mount=\? u uts=\? i ipc=\? n net=\? p pid=\? U user=\? C cgroup=\? T time=\? a/all r/map-root-user c/map-current-user map-user= map-group= map-users= map-groups= map-auto map-subids owner= setgroups= keep-caps S/setuid= G/setgid= groups= f/fork kill-child=\? forward-signals=\? init=\? monotonic= boottime= hostname= loopback propagation= mount-proc=\? mount-binfmt=\? l/load-interp= R/root= pivot-root w/wd= clear-env whitelist-env= status-fd= pidfile= explain dry-run V/version h/help -- $words 2>/dev/null
+    argparse --stop-nonopt m mount=\? u uts=\? i ipc=\? n net=\? p pid=\? U user=\? C cgroup=\? T time=\? a/all map-user= map-users= map-group= map-groups= r/map-root-user c/map-current-user map-auto map-subids owner= setgroups= keep-caps S/setuid= G/setgid= groups= f/fork kill-child=\? forward-signals=\? init=\? monotonic= boottime= hostname= loopback propagation= mount-proc=\? mount-binfmt=\? l/load-interp= R/root= pivot-root w/wd= clear-env whitelist-env= status-fd= pidfile= explain dry-run V/version h/help -- $words 2>/dev/null
     or return
     string join \n -- $argv
 end
@@ -64,12 +64,12 @@ complete -c unshare -n __nskit_unshare_in_options -l cgroup -d 'new cgroup names
 complete -c unshare -n __nskit_unshare_in_options -s T -d 'new time namespace'
 complete -c unshare -n __nskit_unshare_in_options -l time -d 'new time namespace' -a '(__nskit_files)'
 complete -c unshare -n __nskit_unshare_in_options -s a -l all -d 'every kind of namespace that this kernel has'
+complete -c unshare -n __nskit_unshare_in_options -l map-user -d 'map the effective user to this one (implies -U)' -x -a '(__fish_complete_users)'
+complete -c unshare -n __nskit_unshare_in_options -l map-users -d 'map a range of users, inner:outer:count (implies -U)' -x -a 'auto subids all'
+complete -c unshare -n __nskit_unshare_in_options -l map-group -d 'map the effective group to this one (implies -U)' -x -a '(__fish_complete_groups)'
+complete -c unshare -n __nskit_unshare_in_options -l map-groups -d 'map a range of groups, inner:outer:count (implies -U)' -x -a 'auto subids all'
 complete -c unshare -n __nskit_unshare_in_options -s r -l map-root-user -d 'map the effective user and group to root (implies -U)'
 complete -c unshare -n __nskit_unshare_in_options -s c -l map-current-user -d 'map the effective user and group to themselves (implies -U)'
-complete -c unshare -n __nskit_unshare_in_options -l map-user -d 'map the effective user to this one (implies -U)' -x -a '(__fish_complete_users)'
-complete -c unshare -n __nskit_unshare_in_options -l map-group -d 'map the effective group to this one (implies -U)' -x -a '(__fish_complete_groups)'
-complete -c unshare -n __nskit_unshare_in_options -l map-users -d 'map a range of users, inner:outer:count (implies -U)' -x -a 'auto subids all'
-complete -c unshare -n __nskit_unshare_in_options -l map-groups -d 'map a range of groups, inner:outer:count (implies -U)' -x -a 'auto subids all'
 complete -c unshare -n __nskit_unshare_in_options -l map-auto -d 'map the first subordinate ranges of users and groups, from 0 (implies -U)'
 complete -c unshare -n __nskit_unshare_in_options -l map-subids -d 'map the first subordinate ranges of users and groups to themselves (implies -U)'
 complete -c unshare -n __nskit_unshare_in_options -l owner -d 'user and group that own the new user namespace' -x -a ''

@@ -35,24 +35,24 @@ pub(crate) struct Options {
     #[argh(switch, short = 'a')]
     pub(crate) all: bool,
 
+    /// map the effective user to this one (implies -U)
+    #[argh(option, arg_name = "uid|name")]
+    pub(crate) map_user: Option<Text>,
+    /// map a range of users, inner:outer:count (implies -U)
+    #[argh(option, arg_name = "range|auto|subids|all")]
+    pub(crate) map_users: Vec<Text>,
+    /// map the effective group to this one (implies -U)
+    #[argh(option, arg_name = "gid|name")]
+    pub(crate) map_group: Option<Text>,
+    /// map a range of groups, inner:outer:count (implies -U)
+    #[argh(option, arg_name = "range|auto|subids|all")]
+    pub(crate) map_groups: Vec<Text>,
     /// map the effective user and group to root (implies -U)
     #[argh(switch, short = 'r')]
     pub(crate) map_root_user: bool,
     /// map the effective user and group to themselves (implies -U)
     #[argh(switch, short = 'c')]
     pub(crate) map_current_user: bool,
-    /// map the effective user to this one (implies -U)
-    #[argh(option, arg_name = "uid|name")]
-    pub(crate) map_user: Option<Text>,
-    /// map the effective group to this one (implies -U)
-    #[argh(option, arg_name = "gid|name")]
-    pub(crate) map_group: Option<Text>,
-    /// map a range of users, inner:outer:count (implies -U)
-    #[argh(option, arg_name = "range|auto|subids|all")]
-    pub(crate) map_users: Vec<Text>,
-    /// map a range of groups, inner:outer:count (implies -U)
-    #[argh(option, arg_name = "range|auto|subids|all")]
-    pub(crate) map_groups: Vec<Text>,
     /// map the first subordinate ranges of users and groups, from 0 (implies -U)
     #[argh(switch)]
     pub(crate) map_auto: bool,
@@ -155,7 +155,7 @@ impl Declared for Options {
     const OPERANDS: &'static [&'static str] = &["[program [argument...]]"];
     const SECTIONS: &'static [(&'static str, &'static str)] = &[
         ("Namespaces", "mount"),
-        ("Users and groups", "map-root-user"),
+        ("Users and groups", "map-user"),
         ("Process", "fork"),
         ("Mounts and directories", "propagation"),
         ("Environment", "clear-env"),
