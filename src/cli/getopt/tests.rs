@@ -256,8 +256,8 @@ fn mistakes() {
     refused("unshare -r-m", "invalid option -- '-'");
     refused(
         "unshare --m",
-        "option '--m' is ambiguous; possibilities: '--mount' '--map-root-user' \
-         '--map-current-user' '--map-user' '--map-group' '--map-users' '--map-groups' '--map-auto' \
+        "option '--m' is ambiguous; possibilities: '--mount' '--map-user' '--map-users' \
+         '--map-group' '--map-groups' '--map-root-user' '--map-current-user' '--map-auto' \
          '--map-subids' '--monotonic' '--mount-proc' '--mount-binfmt'",
     );
     refused(
