@@ -21,6 +21,8 @@ mod probe;
 mod process;
 mod processor;
 mod signal;
+#[cfg(panic = "abort")]
+mod unwind;
 
 // Tests have threads, so they use std's.
 #[cfg(not(test))]
