@@ -161,7 +161,6 @@ fn peak_memory() {
     assert!(peak <= 1024, "{peak} kB");
 }
 
-/// Of the million bytes, about 200,000 are what std prints backtraces with, which stable Rust links in any case.
 #[test]
 fn size() {
     needs!(ours("is several programs"), release());
@@ -169,7 +168,7 @@ fn size() {
     let size = std::fs::metadata(release)
         .expect("the release binary is there")
         .len();
-    assert!(size <= 1_000_000, "{size} bytes");
+    assert!(size <= 700_000, "{size} bytes");
 }
 
 /// glibc asks the processor for its features with dozens of CPUID instructions before `main`, each of which traps
