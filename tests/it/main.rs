@@ -39,6 +39,7 @@ mod unshare_credentials;
 mod unshare_maps;
 mod unshare_mounts;
 mod unshare_old_kernels;
+mod unshare_ordinary;
 mod unshare_persistence;
 mod unshare_processes;
 mod unshare_report;
