@@ -212,9 +212,12 @@ impl Watcher {
                 if !self.has_had(arrived) {
                     self.send(arrived.signal);
                 }
-            } else if self.front.is_some() {
-                // The program behind PID 1 has been stopped by the terminal too.
-                self.stop_with_program(arrived.signal)?;
+            } else if let Some(front) = &self.front {
+                // The program behind PID 1 has been stopped by the terminal too. If that will be told, then this is
+                // not the time to stop: it would be done twice.
+                if !(arrived.from_kernel && front.tells_of_stops()) {
+                    self.stop_with_program(arrived.signal)?;
+                }
             } else if is_deaf_init(self.child, arrived.signal) {
                 // PID 1 of a namespace does not hear a stop of the terminal; this one it cannot miss.
                 stop_asked_for = Some(arrived.signal);
@@ -244,9 +247,9 @@ impl Watcher {
     }
 
     /// Stops this process as the program behind PID 1 was; then has it go on.
-    fn stop_with_program(&self, signal: i32) -> sys::Result<()> {
+    fn stop_with_program(&mut self, signal: i32) -> sys::Result<()> {
         self.stop_too(signal)?;
-        if let Some(front) = &self.front {
+        if let Some(front) = &mut self.front {
             front.continued();
         }
         self.send(libc::SIGCONT);

@@ -60,13 +60,15 @@ impl Front {
             let Some(signal) = self.listen() else {
                 continue;
             };
-            // Who reads from the terminal while the shell gives it back to us has it in a moment.
-            let early = signal == libc::SIGTTIN || signal == libc::SIGTTOU;
+            if let Some(terminal) = &mut self.terminal
+                && [libc::SIGTTIN, libc::SIGTTOU].contains(&signal)
+                && terminal.was_early()
+            {
+                // It may have read by now, and even have ended.
+                let _ = sys::kill(-terminal.program, libc::SIGCONT);
+                continue;
+            }
             return Ok(match &self.terminal {
-                Some(terminal) if early && terminal.lend() => {
-                    let _ = sys::kill(-terminal.program, libc::SIGCONT);
-                    continue;
-                }
                 Some(_) => Some(signal),
                 // In our own group the terminal's stops reach us as they reach the program.
                 None if signal == libc::SIGSTOP => Some(signal),
@@ -77,10 +79,16 @@ impl Front {
     }
 
     /// We have been continued.
-    pub(super) fn continued(&self) {
-        if let Some(terminal) = &self.terminal {
+    pub(super) fn continued(&mut self) {
+        if let Some(terminal) = &mut self.terminal {
             terminal.lend();
         }
+    }
+
+    /// Whether the program is stopped by what the terminal sends us, if it minds: PID 1 has had that too, passes it on to
+    /// the program's own process group, and tells of the stop.
+    pub(super) fn tells_of_stops(&self) -> bool {
+        self.terminal.is_some()
     }
 
     /// The signal that killed the program, of which PID 1, which has ended, could not die itself.
@@ -109,32 +117,52 @@ struct Terminal {
     file: OwnedFd,
     own: i32,
     program: i32,
+    /// Lent since we last heard that the program stopped for want of it.
+    just_lent: bool,
 }
 
 impl Terminal {
     /// Lends it to the process group `program`, if there is one and its foreground is ours.
     fn lend_to(program: i32) -> Option<Terminal> {
-        let terminal = Terminal {
+        let mut terminal = Terminal {
             file: sys::open("/dev/tty".as_ref(), For::Reading).ok()?,
             own: sys::process_group(),
             program,
+            just_lent: false,
         };
         terminal.lend();
+        // It does not run yet, and cannot have been too early.
+        terminal.just_lent = false;
         Some(terminal)
     }
 
-    /// Lends it, if its foreground is ours; whether it was.
+    /// Lends it, if its foreground is ours.
     ///
     /// From the background this would stop us by SIGTTOU, which is blocked (tcsetpgrp(3)).
-    fn lend(&self) -> bool {
-        sys::foreground(self.file.as_fd()) == Ok(self.own)
-            && sys::set_foreground(self.file.as_fd(), self.program).is_ok()
+    fn lend(&mut self) {
+        if self.is_with(self.own) {
+            self.just_lent = sys::set_foreground(self.file.as_fd(), self.program).is_ok();
+        }
+    }
+
+    /// Whether the program, which has stopped for want of the terminal, only was too early, and has it now.
+    ///
+    /// A shell that gives the terminal to our job continues PID 1 too, which continues the program: it may read before
+    /// the terminal has been lent to it, and we may hear of that after. Only the first such stop is excused: who has
+    /// the terminal and stops so again wants to.
+    fn was_early(&mut self) -> bool {
+        self.lend();
+        std::mem::take(&mut self.just_lent) && self.is_with(self.program)
+    }
+
+    fn is_with(&self, group: i32) -> bool {
+        sys::foreground(self.file.as_fd()) == Ok(group)
     }
 }
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        if sys::foreground(self.file.as_fd()) == Ok(self.program) {
+        if self.is_with(self.program) {
             let _ = sys::set_foreground(self.file.as_fd(), self.own);
         }
     }

@@ -502,14 +502,38 @@ fn init_leaves_the_terminal_to_the_program() {
         terminal.types("three");
         terminal.expect("<three>");
         // In the background there is nothing to read.
-        terminal.types(&format!("unshare {option} cat &"));
-        terminal.types("sleep 0.2; jobs");
-        terminal.expect("Stopped");
-        terminal.types("fg");
-        terminal.types("four");
-        terminal.expect("four");
-        terminal.control('c');
-        terminal.expect("[130]ready> ");
+        read_after_the_background(&mut terminal, &format!("unshare {option} cat"));
+    }
+}
+
+/// Runs a cat in the background, which stops, and has it read in the foreground.
+#[track_caller]
+fn read_after_the_background(terminal: &mut Terminal, line: &str) {
+    terminal.types(&format!("{line} &"));
+    terminal.types("until jobs | grep Stopped; do sleep 0.01; done");
+    terminal.expect("Stopped");
+    terminal.types("fg");
+    terminal.types("four");
+    terminal.expect("four");
+    terminal.control('c');
+    terminal.expect("[130]ready> ");
+}
+
+#[test]
+fn a_program_that_is_continued_before_it_has_the_terminal() {
+    needs!(root(), command("bash"), command("strace"), init());
+    // The shell continues PID 1 together with us. Before we can lend the terminal, the program has read and stopped
+    // once more; and that is told before, or after, we have.
+    let place = Place::new();
+    let trace = place.at("trace");
+    for late in ["delay_enter", "delay_exit"] {
+        let mut terminal = Terminal::shell();
+        read_after_the_background(
+            &mut terminal,
+            &format!(
+                "strace -DDD -e inject=ioctl:{late}=200000 -e trace=ioctl -o {trace} unshare --init=group cat"
+            ),
+        );
     }
 }
 

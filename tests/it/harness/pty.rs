@@ -9,7 +9,7 @@ use super::tool::Tool;
 /// How long to wait for what must appear on the terminal.
 const PATIENCE_MS: u64 = 20_000;
 
-/// An interactive `bash` on a terminal of its own, with the tools under test in its `PATH`.
+/// An interactive `bash` on a terminal of its own that does not echo, with the tools under test in its `PATH`.
 pub(crate) struct Terminal {
     session: PtySession,
     shell: i32,
