@@ -36,6 +36,11 @@ impl Mark {
         Self(format!("{}-{run}", std::process::id()))
     }
 
+    /// What the environment of every process has in it that any run of this test process started.
+    pub(super) fn prefix() -> String {
+        format!("{}={}-", Self::VARIABLE, std::process::id())
+    }
+
     /// The variable's value.
     pub(super) fn value(&self) -> &str {
         &self.0
