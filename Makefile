@@ -46,11 +46,12 @@ uninstall:
 	    $(names:%='$(zshdir)/_%') $(names:%='$(fishdir)/%.fish')
 
 # Twice the same tests: of ours, and of the distribution's util-linux, which shows that the tests are
-# about what both must do. MUST_RUN=1 makes a test that the machine cannot run a failure.
+# about what both must do. MUST_RUN=1 makes a test that the machine cannot run a failure. In the background
+# of a script SIGINT is ignored, and would be by the programs whose ends are tested.
 test: $(binary)
 	.ci/install-test-tools
-	NSKIT_RELEASE='$(abspath $(binary))' $(CARGO) test
-	UNDER_TEST=theirs $(CARGO) test --test it
+	NSKIT_RELEASE='$(abspath $(binary))' env --default-signal $(CARGO) test
+	UNDER_TEST=theirs env --default-signal $(CARGO) test --test it
 
 bench: $(binary)
 	NSKIT_RELEASE='$(abspath $(binary))' $(CARGO) bench --bench peers

@@ -1,16 +1,60 @@
 //! Cleaning that happens when the test process ends, however it ends.
 //!
 //! libtest has no "after all tests", and a test process may be killed. So a shell waits for the end
-//! of a pipe that only this process holds open, and then does what was asked for.
+//! of a pipe that only this process holds open; then it ends every process of theirs, and does what was
+//! asked for.
 
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{LazyLock, Mutex};
 
+use super::processes::Mark;
+
+/// Everything that the tests put into the file system for themselves is below this, each user may enter it.
+static ROOM: LazyLock<PathBuf> = LazyLock::new(|| {
+    let room = std::env::temp_dir().join(format!("nskit-test-{}", std::process::id()));
+    // Ordered before it is made: nothing is left of a test process that is killed in between.
+    at_end(&format!(
+        r#"room='{}'
+        while read -r _ _ _ _ point _; do
+            case $point in "$room"/*) umount -l "$point" ;; esac
+        done </proc/self/mountinfo
+        rm -rf --one-file-system -- "$room""#,
+        room.display()
+    ));
+    std::fs::create_dir(&room).expect("a directory for the tests");
+    let open = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(&room, open).expect("our directory's mode can be set");
+    room
+});
+
+/// The directory for what the tests need to have in the file system.
+pub(super) fn room() -> &'static Path {
+    &ROOM
+}
+
+/// Ends what carries the mark of a run of ours; what starts meanwhile is seen the next time.
+const END_ALL: &str = r#"
+    for round in 1 2 3 4 5 6 7 8 9 10; do
+        left=
+        for one in $(grep -lsz "^$mark" /proc/[0-9]*/environ); do
+            one=${one#/proc/}
+            kill -9 "${one%/environ}"
+            left=yes
+        done
+        [ "$left" ] || break
+        sleep 0.1
+    done
+"#;
+
 static SHELL: LazyLock<Mutex<Child>> = LazyLock::new(|| {
     let shell = Command::new("/bin/sh")
-        .args(["-c", r#"orders=$(cat); eval "$orders""#])
+        .arg("-c")
+        .arg(format!(r#"orders=$(cat); {END_ALL} eval "$orders""#))
+        .env("mark", Mark::prefix())
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

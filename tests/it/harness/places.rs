@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use nix::mount::{MntFlags, umount2};
 
+use super::cleaner;
 use super::user::ORDINARY;
 
 /// A directory of a test's own, which every user may enter.
@@ -14,8 +15,8 @@ impl Place {
     /// A new one.
     pub(crate) fn new() -> Self {
         let dir = tempfile::Builder::new()
-            .prefix("nskit-test-")
-            .tempdir()
+            .prefix("place-")
+            .tempdir_in(cleaner::room())
             .expect("a temporary directory");
         let open = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(dir.path(), open).expect("our directory's mode can be set");

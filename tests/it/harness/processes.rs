@@ -36,6 +36,11 @@ impl Mark {
         Self(format!("{}-{run}", std::process::id()))
     }
 
+    /// What the environment of every process has in it that any run of this test process started.
+    pub(super) fn prefix() -> String {
+        format!("{}={}-", Self::VARIABLE, std::process::id())
+    }
+
     /// The variable's value.
     pub(super) fn value(&self) -> &str {
         &self.0
@@ -104,6 +109,22 @@ pub(crate) fn children(pid: i32) -> Vec<i32> {
         .collect()
 }
 
+/// The processes at or below this one.
+pub(crate) fn tree(pid: i32) -> Vec<i32> {
+    let mut all = vec![pid];
+    let mut next = 0;
+    while let Some(&parent) = all.get(next) {
+        all.extend(children(parent));
+        next += 1;
+    }
+    all
+}
+
+/// The name of the program that a process runs; empty when it is gone.
+pub(crate) fn name_of(pid: i32) -> String {
+    let name = std::fs::read_to_string(format!("/proc/{pid}/comm"));
+    name.unwrap_or_default().trim().to_owned()
+}
 /// Sends a signal to a process that a test started. That it is gone already is fine.
 #[track_caller]
 pub(crate) fn kill(pid: i32, signal: Signal) {

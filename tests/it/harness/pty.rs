@@ -19,7 +19,9 @@ impl Terminal {
     /// Starts the shell and waits for its first prompt.
     #[track_caller]
     pub(crate) fn shell() -> Self {
-        let command = Tool::program("/bin/bash")
+        // Whoever starts the tests in the background has them ignore SIGINT, and a shell cannot undo that.
+        let command = Tool::program("/usr/bin/env")
+            .args(["--default-signal", "/bin/bash"])
             .args(["--norc", "--noprofile", "--noediting", "-i"])
             .env("PS1", "[$?]ready> ")
             .into_command();

@@ -28,9 +28,8 @@ const LIMIT: Duration = Duration::from_secs(30);
 ///
 /// The build directory may be below a home that only its owner can enter.
 static STAGE: LazyLock<PathBuf> = LazyLock::new(|| {
-    let dir = std::env::temp_dir().join(format!("nskit-tools-{}", std::process::id()));
+    let dir = cleaner::room().join("tools");
     std::fs::create_dir(&dir).expect("a directory for the tools");
-    cleaner::at_end(&format!("rm -rf -- '{}'", dir.display()));
     if needs::theirs() {
         for name in ["unshare", "nsenter"] {
             let found = match std::env::var_os("UNDER_TEST_DIR") {
