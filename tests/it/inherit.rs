@@ -191,9 +191,12 @@ fn limits_and_modes_stay() {
 
 #[test]
 fn the_nice_value_stays() {
+    // On top of that of whoever runs the tests; 19 is the most.
+    let ours = Tool::program("nice").run().ok().text();
+    let ours: i32 = ours.trim().parse().expect("a number");
     assert_eq!(
         the_same_each_way("exec nice -n 7", "nice", str::to_owned).trim(),
-        "7"
+        (ours + 7).min(19).to_string()
     );
 }
 
