@@ -23,7 +23,7 @@ names := nskit $(applets)
 target_dir := $(or $(CARGO_TARGET_DIR),target)
 # The static release binary, whichever C library is in it.
 binary := $(target_dir)/static$(TARGET:%=/%)/nskit
-sources := $(shell find src -name '*.rs') Cargo.toml Cargo.lock Makefile .ci/build-static
+sources := $(shell find src -name '*.rs') Cargo.toml Cargo.lock Makefile .ci/build-static .ci/layout.ld
 
 .PHONY: all install uninstall test bench clean
 

@@ -175,6 +175,7 @@ impl Stage {
 
 impl Failure {
     /// A system call failed at `stage`.
+    #[cold]
     pub(crate) fn new(stage: Stage, line: impl Into<OsString>, error: sys::Error) -> Failure {
         Failure {
             error: Some(error),
@@ -183,6 +184,7 @@ impl Failure {
     }
 
     /// Something other than a system call failed.
+    #[cold]
     pub(crate) fn plain(stage: Stage, line: impl Into<OsString>) -> Failure {
         Failure {
             stage,
@@ -196,6 +198,7 @@ impl Failure {
     }
 
     /// The classic `cannot open FILE`.
+    #[cold]
     pub(crate) fn open(path: impl AsRef<OsStr>, error: sys::Error) -> Failure {
         let path = path.as_ref();
         Failure::new(
@@ -207,6 +210,7 @@ impl Failure {
 }
 
 /// A line put together of parts, some of which may be paths of any bytes.
+#[cold]
 pub(crate) fn line<const N: usize>(parts: [&OsStr; N]) -> OsString {
     let mut line = OsString::new();
     parts.into_iter().for_each(|part| line.push(part));

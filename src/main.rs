@@ -3,7 +3,8 @@
 //! The way through the program is argv → options → plan → run. An applet turns its options into a
 //! [`plan::Plan`], which is data and prints; [`run`] does it, step after step, over [`sys`].
 //!
-//! This room decides which applet is called, and is the only one that prints an error or exits.
+//! This room decides which applet is called, and is the only one that prints an error or exits. What is `cold`
+//! in it does not start a program: it lies elsewhere in the binary, so that a start touches fewer pages.
 
 #![cfg_attr(not(test), no_main)]
 
@@ -74,6 +75,7 @@ fn applet(name: &[u8]) -> Option<&'static Applet> {
 }
 
 /// Under our own name, or any other: the first operand names the applet.
+#[cold]
 fn own(argv: &'static [&'static CStr], args: &Args) -> u8 {
     match applets::nskit::read(argv) {
         Err(line) => {
@@ -126,10 +128,7 @@ fn call(applet: &'static Applet, argv: &'static [&'static CStr], args: &Args) ->
         Ok(Answer::Do(Request::Rehearse(plan))) => rehearse(applet, &plan),
         Ok(Answer::Do(Request::Same { wanted, quiet })) => same(applet, &wanted, quiet),
         Ok(Answer::Do(Request::Show { wanted, tree, json })) => {
-            match run::show(&wanted, Form { tree, json }) {
-                Ok(text) => print(applet.name, &text, applet.failure_status),
-                Err(failure) => report(applet, failure, &Report::default(), None),
-            }
+            show(applet, &wanted, Form { tree, json })
         }
         Err(Refusal::Usage(usage)) => {
             fail(applet.name.as_ref(), &usage.0, applet.failure_status);
@@ -156,6 +155,7 @@ fn run(applet: &Applet, plan: &Plan, args: &Args) -> u8 {
     }
 }
 
+#[cold]
 fn rehearse(applet: &Applet, plan: &Plan) -> u8 {
     match run::rehearse(plan, &|entering| explain::foresee(plan, entering)) {
         Ok(text) => print(applet.name, &text, applet.failure_status),
@@ -165,6 +165,7 @@ fn rehearse(applet: &Applet, plan: &Plan) -> u8 {
 
 /// Compares namespaces: 0 when they are the same, 1 when they differ, our failure's status when that cannot be
 /// told.
+#[cold]
 fn same(applet: &Applet, wanted: &[Wanted], quiet: bool) -> u8 {
     match run::same(wanted) {
         Ok((verdict, table)) => {
@@ -185,7 +186,16 @@ fn same(applet: &Applet, wanted: &[Wanted], quiet: bool) -> u8 {
     }
 }
 
+#[cold]
+fn show(applet: &Applet, wanted: &[Wanted], form: Form) -> u8 {
+    match run::show(wanted, form) {
+        Ok(text) => print(applet.name, &text, applet.failure_status),
+        Err(failure) => report(applet, failure, &Report::default(), None),
+    }
+}
+
 /// Says what failed, and where it is wanted why.
+#[cold]
 fn report(applet: &Applet, mut failure: Failure, how: &Report, status: Option<&run::Status>) -> u8 {
     explain::inquire(&mut failure, how);
     if !failure.said.is_empty() {
@@ -211,6 +221,7 @@ fn report(applet: &Applet, mut failure: Failure, how: &Report, status: Option<&r
 }
 
 /// Prints one line of error; gives the exit status.
+#[cold]
 fn fail(name: &OsStr, line: &OsStr, status: u8) -> u8 {
     let mut text = name.as_bytes().to_vec();
     text.extend_from_slice(b": ");
@@ -222,6 +233,7 @@ fn fail(name: &OsStr, line: &OsStr, status: u8) -> u8 {
 }
 
 /// The second line of an error on the command line.
+#[cold]
 fn say_try(name: &OsStr) {
     let text = format!("Try '{} --help' for more information.\n", name.display());
     let _ = sys::print(Stream::Error, text.as_bytes());
