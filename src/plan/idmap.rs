@@ -387,17 +387,43 @@ impl IdMap {
 
     /// The bytes for `/proc/PID/uid_map` or `gid_map`, to be written at once.
     pub(crate) fn text(&self) -> Vec<u8> {
-        self.to_string().into_bytes()
+        // Put together by hand: a long map has a thousand numbers, and fmt would take most of the start.
+        let mut text = Vec::with_capacity(self.extents.len() * 16);
+        for extent in &self.extents {
+            for (number, end) in [
+                (extent.inside, b' '),
+                (extent.outside, b' '),
+                (extent.count, b'\n'),
+            ] {
+                push_decimal(&mut text, number);
+                text.push(end);
+            }
+        }
+        text
     }
 }
 
 impl fmt::Display for IdMap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for extent in &self.extents {
-            writeln!(f, "{} {} {}", extent.inside, extent.outside, extent.count)?;
-        }
-        Ok(())
+        f.write_str(&String::from_utf8_lossy(&self.text()))
     }
+}
+
+/// Appends a number in decimal.
+fn push_decimal(text: &mut Vec<u8>, number: u32) {
+    let mut digits = [0; 10];
+    let mut at = digits.len();
+    let mut rest = number;
+    loop {
+        at -= 1;
+        // The remainder is below 10.
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    text.extend_from_slice(&digits[at..]);
 }
 
 /// Fails when two ranges share an ID on the side that `first` gives.

@@ -46,15 +46,20 @@ pub(crate) fn decimal(text: &[u8]) -> Option<i128> {
     if digits.is_empty() {
         return None;
     }
-    let mut number = 0_i128;
-    for digit in digits {
-        if !digit.is_ascii_digit() {
-            return None;
-        }
-        number = number
-            .saturating_mul(10)
-            .saturating_add(i128::from(digit - b'0'));
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
     }
+    // 18 digits fit into 64 bits, which are several times faster.
+    let (first, rest) = digits.split_at(digits.len().min(18));
+    let value = |digit: &u8| u64::from(digit - b'0');
+    let first = first
+        .iter()
+        .fold(0, |number, digit| number * 10 + value(digit));
+    let number = rest.iter().fold(i128::from(first), |number, digit| {
+        number
+            .saturating_mul(10)
+            .saturating_add(value(digit).into())
+    });
     Some(if negative { -number } else { number })
 }
 

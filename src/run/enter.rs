@@ -130,6 +130,13 @@ fn enter_process(mut target: Target, kinds: Kinds, leave: Leave, tell: Tell<'_>)
     if kinds.is_empty() {
         return Ok(kinds);
     }
+    // The kernel refuses to enter our own user namespace again; to be told so would cost as much as the rest.
+    if leave == Leave::OursOfAll
+        && kinds.has(Kind::User)
+        && is_ours(&mut target, Kind::User).unwrap_or(false)
+    {
+        kinds = kinds.without(Kind::User);
+    }
     let mut refusal = attempt(&target, kinds, tell);
     if refusal.is_some_and(is_misunderstood) {
         let fewer = possible(&mut target, kinds, leave)?;
@@ -234,8 +241,14 @@ fn possible(target: &mut Target, kinds: Kinds, leave: Leave) -> Result<Kinds> {
 
 /// Whether we are in the target's namespace of this kind already.
 pub(crate) fn is_ours(target: &mut Target, kind: Kind) -> Result<bool> {
-    let theirs = target.namespace_identity(kind)?;
-    Ok(Some(theirs) == own(kind))
+    if let (Kind::User, Some(known)) = (kind, target.shares_user) {
+        return Ok(known);
+    }
+    let ours = Some(target.namespace_identity(kind)?) == own(kind);
+    if kind == Kind::User {
+        target.shares_user = Some(ours);
+    }
+    Ok(ours)
 }
 
 /// The identity of our own namespace of this kind; none where the kernel has no such kind.

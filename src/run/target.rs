@@ -15,6 +15,8 @@ pub(crate) struct Target {
     pidfd: Option<OwnedFd>,
     /// /proc/PID, opened when something in it is first wanted.
     directory: Option<OwnedFd>,
+    /// Whether its user namespace is ours, once that has been looked at.
+    pub(super) shares_user: Option<bool>,
 }
 
 impl Target {
@@ -63,6 +65,7 @@ impl Target {
             pid,
             pidfd,
             directory: None,
+            shares_user: None,
         })
     }
 
@@ -88,6 +91,7 @@ impl Target {
             pid,
             pidfd: Some(pidfd),
             directory: None,
+            shares_user: None,
         }
     }
 
