@@ -26,7 +26,6 @@ extern "C" fn _Unwind_Backtrace(
 macro_rules! never_called {
     ($($name:ident)+) => {
         $(
-            #[allow(missing_docs)]
             // SAFETY: it has the name of the unwinder's function; with whatever arguments, it does not return.
             #[unsafe(no_mangle)]
             extern "C" fn $name() -> ! {
