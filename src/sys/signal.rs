@@ -72,7 +72,8 @@ pub(crate) enum Disposition {
     Ignored,
 }
 
-/// `struct sigaction` as the kernel has it on the machines that Rust knows, without a handler of ours.
+/// `struct sigaction` as the kernel has it on x86 and ARM (rt_sigaction(2)). Where it has no restorer (RISC-V), the
+/// mask is read from that field, which is 0 as well.
 #[repr(C)]
 struct Action {
     handler: usize,
