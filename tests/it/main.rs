@@ -11,6 +11,7 @@
 #[macro_use]
 mod harness;
 
+mod alone;
 mod argv;
 mod count;
 mod exit;
