@@ -1,6 +1,7 @@
 //! The applets: the options of each, and what they ask for.
 
 pub(crate) mod common;
+mod entering;
 #[cfg(test)]
 mod golden;
 pub(crate) mod nsenter;

@@ -7,13 +7,14 @@ use std::os::unix::ffi::OsStrExt;
 
 pub(crate) use options::Options;
 
-use super::common::{self, Request, Trouble, lookup_or_follow, of_option};
+use super::common::{self, Request, Trouble, of_option};
+use super::entering::{Credentials, Places};
 use crate::cli::{Attached, Parsed, Text};
 use crate::plan::number::{Quoted, decimal};
-use crate::plan::value::{self, OrFollow, TargetPid};
+use crate::plan::value::{self, TargetPid};
 use crate::plan::{
-    Enter, Environment, Fork, GroupList, Host, Ids, Kind, Kinds, Label, NewId, Plan, Reference,
-    Report, Source, Step, Wanted, When, Which,
+    Enter, Environment, Fork, Host, Kind, Kinds, Label, Plan, Reference, Report, Source, Step,
+    Wanted, Which,
 };
 
 /// Turns the options into what to do.
@@ -36,8 +37,16 @@ pub(crate) fn request(
             Which::AllBut(_) | Which::Natural => Kinds::ALL,
         });
     let user = kinds.has(Kind::User) || options.user_parent > 0;
-    let credentials = Credentials::of(options, user, host)?;
-    let places = Places::of(options, kinds);
+    let mut credentials = Credentials::of(
+        options.setuid.as_ref(),
+        options.setgid.as_ref(),
+        options.groups.as_ref(),
+        host,
+    )?;
+    if user && !options.preserve_credentials {
+        credentials = credentials.or_root();
+    }
+    let places = Places::of(&options.root, &options.wd, &options.wdns, kinds);
 
     let mut steps = Vec::with_capacity(24);
     if let Some(file) = &options.pidfile {
@@ -299,122 +308,4 @@ fn contradictions(
         ));
     }
     Ok(())
-}
-
-/// Users and groups of the program, for nsenter and setns.
-pub(super) struct Credentials {
-    groups: Option<GroupList>,
-    gid: Option<NewId>,
-    uid: Option<NewId>,
-}
-
-impl Credentials {
-    fn of(options: &Options, user: bool, host: &dyn Host) -> Result<Credentials, Trouble> {
-        let mut given = Credentials::given(
-            options.setuid.as_ref(),
-            options.setgid.as_ref(),
-            options.groups.as_ref(),
-            host,
-        )?;
-        if user && !options.preserve_credentials {
-            given.groups.get_or_insert(GroupList::DroppedIfUserEntered);
-            given.gid.get_or_insert(NewId::RootIfUserEntered);
-            given.uid.get_or_insert(NewId::RootIfUserEntered);
-        }
-        Ok(given)
-    }
-
-    /// Only what the options name.
-    pub(super) fn given(
-        uid: Option<&Text>,
-        gid: Option<&Text>,
-        groups: Option<&Text>,
-        host: &dyn Host,
-    ) -> Result<Credentials, Trouble> {
-        let gid = gid
-            .map(|text| lookup_or_follow("--setgid", Ids::Gid, &text.0, host))
-            .transpose()?;
-        let uid = uid
-            .map(|text| lookup_or_follow("--setuid", Ids::Uid, &text.0, host))
-            .transpose()?;
-        let groups = groups
-            .map(|text| of_option("--groups", OrFollow::parse(&text.0, value::groups)))
-            .transpose()?
-            .map(|groups| match groups {
-                OrFollow::Follow => GroupList::Follow,
-                OrFollow::Given(groups) => GroupList::These(groups),
-            })
-            // Another group without the groups that went with the old one.
-            .or(gid.map(|_| GroupList::Dropped));
-        Ok(Credentials { groups, gid, uid })
-    }
-
-    pub(super) fn follows(&self) -> bool {
-        self.groups == Some(GroupList::Follow)
-            || self.gid == Some(NewId::Follow)
-            || self.uid == Some(NewId::Follow)
-    }
-
-    fn drops_groups(&self) -> bool {
-        matches!(
-            self.groups,
-            Some(GroupList::Dropped | GroupList::DroppedIfUserEntered)
-        )
-    }
-
-    pub(super) fn steps(self, keep: bool, steps: &mut Vec<Step>) {
-        steps.extend(self.groups.map(Step::Groups));
-        steps.extend(self.gid.map(Step::Gid));
-        if keep && self.uid.is_some() {
-            steps.push(Step::HoldCapabilities(When::UserEntered));
-        }
-        steps.extend(self.uid.map(Step::Uid));
-        if keep {
-            steps.push(Step::KeepCapabilities(When::UserEntered));
-        }
-    }
-}
-
-/// Root and working directory, for nsenter and setns.
-pub(super) struct Places {
-    /// What to open before entering.
-    pub(super) sources: Vec<Source>,
-    /// What to do with it after entering.
-    pub(super) steps: Vec<Step>,
-}
-
-impl Places {
-    fn of(options: &Options, kinds: Kinds) -> Places {
-        Places::given(&options.root, &options.wd, &options.wdns, kinds)
-    }
-
-    /// `kinds`: what is entered.
-    pub(super) fn given(
-        root: &[Attached],
-        wd: &[Attached],
-        wdns: &[Attached],
-        kinds: Kinds,
-    ) -> Places {
-        let mut places = Places {
-            sources: Vec::new(),
-            steps: Vec::new(),
-        };
-        let root = root.last();
-        if let Some(Attached(path)) = root {
-            places.sources.push(Source::Root(path.clone()));
-            places.steps.push(Step::OpenedRoot);
-        }
-        if let Some(Attached(path)) = wd.last() {
-            places.sources.push(Source::Directory(path.clone()));
-            places.steps.push(Step::OpenedDirectory);
-        } else if let Some(Attached(Some(path))) = wdns.last() {
-            places.steps.push(Step::Directory(path.clone()));
-        } else if root.is_some() && !kinds.has(Kind::Mnt) {
-            // The old working directory stays, though no path leads to it any more. Of a mount namespace
-            // that is entered, it is the root.
-            places.sources.push(Source::OwnDirectory);
-            places.steps.push(Step::OpenedDirectory);
-        }
-        places
-    }
 }

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use argh::{ArgsInfo, FromArgs};
 
 use super::common::{self, Request, Trouble, word};
-use super::nsenter::{Credentials, Places};
+use super::entering::{Credentials, Places};
 use crate::cli::{Attached, Declared, Parsed, Text};
 use crate::plan::reference::parse_wanted;
 use crate::plan::{
@@ -189,13 +189,13 @@ fn enter(
             // Only the kernel knows: any kind may be among them.
             Which::AllBut(_) | Which::Natural => Kinds::ALL,
         });
-    let credentials = Credentials::given(
+    let credentials = Credentials::of(
         options.setuid.as_ref(),
         options.setgid.as_ref(),
         options.groups.as_ref(),
         host,
     )?;
-    let places = Places::given(&options.root, &options.wd, &options.wdns, kinds);
+    let places = Places::of(&options.root, &options.wd, &options.wdns, kinds);
     let of_process = |source: &Source| {
         matches!(
             source,

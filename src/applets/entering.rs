@@ -1,0 +1,117 @@
+//! What nsenter and setns take alike into namespaces that exist: who the program is, and where.
+
+use super::common::{Trouble, lookup_or_follow, of_option};
+use crate::cli::{Attached, Text};
+use crate::plan::value::{self, OrFollow};
+use crate::plan::{GroupList, Host, Ids, Kind, Kinds, NewId, Source, Step, When};
+
+/// Users and groups of the program, as the options name them.
+pub(super) struct Credentials {
+    groups: Option<GroupList>,
+    gid: Option<NewId>,
+    uid: Option<NewId>,
+}
+
+impl Credentials {
+    /// # Errors
+    /// A value that cannot be used.
+    pub(super) fn of(
+        uid: Option<&Text>,
+        gid: Option<&Text>,
+        groups: Option<&Text>,
+        host: &dyn Host,
+    ) -> Result<Credentials, Trouble> {
+        let gid = gid
+            .map(|text| lookup_or_follow("--setgid", Ids::Gid, &text.0, host))
+            .transpose()?;
+        let uid = uid
+            .map(|text| lookup_or_follow("--setuid", Ids::Uid, &text.0, host))
+            .transpose()?;
+        let groups = groups
+            .map(|text| of_option("--groups", OrFollow::parse(&text.0, value::groups)))
+            .transpose()?
+            .map(|groups| match groups {
+                OrFollow::Follow => GroupList::Follow,
+                OrFollow::Given(groups) => GroupList::These(groups),
+            })
+            // Another group without the groups that went with the old one.
+            .or(gid.map(|_| GroupList::Dropped));
+        Ok(Credentials { groups, gid, uid })
+    }
+
+    /// What is not named becomes root's, if a user namespace is entered.
+    pub(super) fn or_root(mut self) -> Credentials {
+        self.groups.get_or_insert(GroupList::DroppedIfUserEntered);
+        self.gid.get_or_insert(NewId::RootIfUserEntered);
+        self.uid.get_or_insert(NewId::RootIfUserEntered);
+        self
+    }
+
+    /// Whether something of the target's must be read for them.
+    pub(super) fn follows(&self) -> bool {
+        self.groups == Some(GroupList::Follow)
+            || self.gid == Some(NewId::Follow)
+            || self.uid == Some(NewId::Follow)
+    }
+
+    /// Whether the supplementary groups are to go.
+    pub(super) fn drops_groups(&self) -> bool {
+        matches!(
+            self.groups,
+            Some(GroupList::Dropped | GroupList::DroppedIfUserEntered)
+        )
+    }
+
+    /// The steps that take them; `keep`: and keep the capabilities of a user namespace that was entered.
+    pub(super) fn steps(self, keep: bool, steps: &mut Vec<Step>) {
+        steps.extend(self.groups.map(Step::Groups));
+        steps.extend(self.gid.map(Step::Gid));
+        if keep && self.uid.is_some() {
+            steps.push(Step::HoldCapabilities(When::UserEntered));
+        }
+        steps.extend(self.uid.map(Step::Uid));
+        if keep {
+            steps.push(Step::KeepCapabilities(When::UserEntered));
+        }
+    }
+}
+
+/// Root and working directory of the program.
+pub(super) struct Places {
+    /// What to open before entering.
+    pub(super) sources: Vec<Source>,
+    /// What to do with it after entering.
+    pub(super) steps: Vec<Step>,
+}
+
+impl Places {
+    /// As the options name them; `kinds`: what is entered.
+    pub(super) fn of(
+        root: &[Attached],
+        wd: &[Attached],
+        wdns: &[Attached],
+        kinds: Kinds,
+    ) -> Places {
+        let mut places = Places {
+            sources: Vec::new(),
+            steps: Vec::new(),
+        };
+        let root = root.last();
+        if let Some(Attached(path)) = root {
+            places.sources.push(Source::Root(path.clone()));
+            places.steps.push(Step::OpenedRoot);
+        }
+        if let Some(Attached(path)) = wd.last() {
+            places.sources.push(Source::Directory(path.clone()));
+            places.steps.push(Step::OpenedDirectory);
+        } else if let Some(Attached(Some(path))) = wdns.last() {
+            places.steps.push(Step::Directory(path.clone()));
+        } else if root.is_some() && !kinds.has(Kind::Mnt) {
+            // The old working directory stays, though no path leads to it any more. Of a mount namespace
+            // that is entered, it is the root.
+            places.sources.push(Source::OwnDirectory);
+            places.steps.push(Step::OpenedDirectory);
+        }
+        places
+    }
+}
