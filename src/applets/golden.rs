@@ -63,13 +63,7 @@ fn plan(line: &str, host: &Fixed) -> String {
         .find(|applet| line.starts_with(applet.name))
         .unwrap();
     match (applet.ask)(words.leak(), host) {
-        Ok(Answer::Do(Request::Run(plan) | Request::Rehearse(plan))) => {
-            let advice = plan
-                .report
-                .advice
-                .map_or(String::new(), |text| format!("advice: {text}\n"));
-            format!("{advice}{plan}")
-        }
+        Ok(Answer::Do(Request::Run(plan) | Request::Rehearse(plan))) => plan.to_string(),
         Ok(Answer::Do(other)) => format!("{other:?}\n"),
         Ok(Answer::Print(_)) => "prints a text\n".to_owned(),
         Err(Refusal::Usage(usage)) => format!("usage: {}\n", usage.0.display()),

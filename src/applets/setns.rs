@@ -237,7 +237,6 @@ fn enter(
         status_fd: common::status_fd(options.status_fd.as_ref())?,
         explain: options.explain,
         verbose: options.verbose,
-        advice: None,
     };
     let plan = Plan { steps, report };
     Ok(if options.dry_run {

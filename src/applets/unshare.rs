@@ -97,16 +97,19 @@ pub(crate) fn request(
     if let Some(environment) = environment(options)? {
         steps.push(Step::Environment(environment));
     }
+    // Not before all else is done: the first line of a failure is for scripts.
+    if kinds.has(Kind::Pid) && !forks && host.at_terminal() {
+        let line = "unshare: add --fork: only children enter the new PID namespace";
+        steps.push(Step::Advise(line));
+    }
     steps.push(Step::Execute(common::program(
         &argv[parsed.first_operand..],
     )));
 
-    let alone = kinds.has(Kind::Pid) && !forks && host.at_terminal();
     let report = Report {
         status_fd: common::status_fd(options.status_fd.as_ref())?,
         explain: options.explain,
         verbose: false,
-        advice: alone.then_some("add --fork: only children enter the new PID namespace"),
     };
     let plan = Plan { steps, report };
     Ok(if options.dry_run {

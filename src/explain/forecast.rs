@@ -215,7 +215,8 @@ impl<'a> Ahead<'a> {
             | Step::Uid(_)
             | Step::HoldCapabilities(_)
             | Step::KeepCapabilities(_)
-            | Step::Pidfile(_) => {}
+            | Step::Pidfile(_)
+            | Step::Advise(_) => {}
         }
     }
 

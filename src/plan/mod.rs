@@ -45,8 +45,6 @@ pub(crate) struct Report {
     pub(crate) explain: bool,
     /// Say each step with its result.
     pub(crate) verbose: bool,
-    /// A line of advice to give before anything is done.
-    pub(crate) advice: Option<&'static str>,
 }
 
 /// The steps, a line each; those of the child are indented.

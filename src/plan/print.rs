@@ -130,6 +130,7 @@ impl fmt::Display for Step {
             }
             Step::Environment(Environment::Target) => write!(f, "take the target's environment"),
             Step::Pidfile(file) => write!(f, "write the PID to {}", Word(file)),
+            Step::Advise(line) => write!(f, "say: {line}"),
             Step::Execute(program) => write!(f, "execute {program}"),
         }
     }

@@ -92,6 +92,8 @@ pub(crate) enum Step {
     Environment(Environment),
     /// Write the program's PID to this file.
     Pidfile(OsString),
+    /// Give a line of advice on what the program will meet.
+    Advise(&'static str),
     /// Execute the program.
     Execute(Program),
 }

@@ -249,6 +249,11 @@ impl Run<'_> {
             }
             Step::HoldCapabilities(_) => credentials::hold_capabilities(),
             Step::KeepCapabilities(_) => credentials::keep_capabilities(),
+            Step::Advise(line) => {
+                // Whether anybody hears it changes nothing.
+                let _ = sys::print(sys::Stream::Error, format!("{line}\n").as_bytes());
+                Ok(())
+            }
             Step::Environment(environment) => {
                 self.environment = Some(self.context.environment(environment));
                 Ok(())

@@ -179,6 +179,7 @@ fn advice_on_a_terminal() {
         "unshare -pf true",
         "unshare -p true 2>&1 | cat",
         "unshare --init true",
+        "unshare -p -R /nonexistent true",
     ] {
         terminal.types(&format!("{line}; echo do\"\"ne"));
         let said = terminal.expect("done");
