@@ -1,67 +1,52 @@
-//! The program as a child: how it is started, waited for, and what is passed between it and us.
+//! The program as a child: how it is started, and what becomes of it and of us until it runs.
 //!
 //! The hard thing: until the child executes the program every signal is blocked in both of us, so that none is
-//! lost and none hits a half-made child; the child unblocks last, just before it executes.
+//! lost and none hits a half-made child, and yet the signals that end us must, whoever holds the child: the parent
+//! takes them by waiting for them, beside the line to the child that comes to its end when the program is executed.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::Run;
 use super::front::Front;
+use super::helper::Helper;
+use super::report::Status;
+use super::watch::{Ended, forwarded, watch};
 use crate::failure::{Failure, Result, Stage};
-use crate::plan::procfs::Status;
+use crate::plan::signal::Signal;
 use crate::plan::{Fork, Step};
-use crate::sys::{self, Arrived, Change, Disposition, SignalSet};
+use crate::sys::{self, Change, Forked, SignalSet};
 
-/// How the program ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ended {
-    /// With this exit status.
-    Exited(u8),
-    /// By this signal.
-    Killed(i32),
-}
+/// The signals that end a process which is asked to end, by default (signal(7)).
+const ENDING: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
 
-impl Ended {
-    /// Ends this process in the same way, so that our caller sees what it would have seen of the program.
-    pub(crate) fn follow(self) -> u8 {
-        match self {
-            Ended::Exited(status) => status,
-            Ended::Killed(signal) => {
-                // The core is the program's, and has been written if it was to be.
-                let _ = sys::set_dumpable(false);
-                let _ = sys::set_disposition(signal, Disposition::Default);
-                let _ = sys::set_blocked(SignalSet::NONE);
-                let _ = sys::kill(sys::pid(), signal);
-                // Still here: we are PID 1 of a namespace. The shell's way to say it.
-                128_u8.saturating_add(u8::try_from(signal).unwrap_or(u8::MAX))
-            }
-        }
-    }
-}
-
-/// The death of the parent, for a child that must not outlive it (prctl(2), `PR_SET_PDEATHSIG`).
+/// What becomes of a child when its parent dies (prctl(2), `PR_SET_PDEATHSIG`).
+///
+/// The kernel forgets it when IDs change.
 #[derive(Debug)]
-pub(crate) struct Leash {
-    signal: i32,
-    /// The parent; none on kernels without pidfds.
+pub(crate) struct ParentDeath {
+    /// The signal that the program gets.
+    signal: Option<i32>,
+    /// The parent; none on kernels without pidfds, or where no signal is wanted.
     parent: Option<OwnedFd>,
 }
 
-impl Leash {
+impl ParentDeath {
     /// Made by the parent, before it forks.
-    pub(crate) fn new(signal: i32) -> Leash {
-        Leash {
-            signal,
-            parent: sys::pidfd_open(sys::pid()).ok(),
+    fn new(signal: Option<Signal>) -> ParentDeath {
+        ParentDeath {
+            signal: signal.map(Signal::number),
+            parent: signal.and_then(|_| sys::pidfd_open(sys::pid()).ok()),
         }
     }
 
-    /// Put on by the child; and again after each change of IDs, which makes the kernel forget it. Ends the
-    /// child when the parent is dead already, for then the signal would never come.
-    pub(crate) fn put_on(&self) -> Result<()> {
-        sys::set_parent_death_signal(self.signal).map_err(|error| {
-            Failure::new(Stage::Fork, "cannot set the parent death signal", error)
-        })?;
+    /// Until the program is executed: who waits for it no more has not started it.
+    pub(super) fn kills(&self) -> Result<()> {
+        sys::set_parent_death_signal(libc::SIGKILL).map_err(refused)
+    }
+
+    /// For the program. Ends the child when the parent is dead already, for then the signal would never come.
+    pub(super) fn signals_program(&self) -> Result<()> {
+        sys::set_parent_death_signal(self.signal.unwrap_or(0)).map_err(refused)?;
         if let Some(parent) = &self.parent
             && sys::has_ended(parent.as_fd()).unwrap_or(false)
         {
@@ -71,213 +56,260 @@ impl Leash {
     }
 }
 
+fn refused(error: sys::Error) -> Failure {
+    Failure::new(Stage::Fork, "cannot set the parent death signal", error)
+}
+
+pub(super) fn fork_failed(error: sys::Error) -> Failure {
+    Failure::new(Stage::Fork, "fork failed", error)
+}
+
+/// The signals that end us until the program runs: a descriptor that they are read from, since they are blocked.
+pub(super) struct Ending(OwnedFd);
+
+impl Ending {
+    /// All that are neither passed on to the child, which gets them when it runs, nor blocked by our caller.
+    fn new(fork: &Fork, mask: SignalSet) -> sys::Result<Ending> {
+        let signals: SignalSet = ENDING.into_iter().collect();
+        sys::signal_descriptor(signals.less(forwarded(fork)).less(mask)).map(Ending)
+    }
+
+    /// Waits until the line to the child can be read, or has ended. When a signal ends us first, or on an error, the
+    /// child is killed and reaped.
+    ///
+    /// Allocates nothing, and uses no memory of the child's, as [`sys::share`] wants it.
+    pub(super) fn or_line(&self, child: i32, line: BorrowedFd<'_>) -> sys::Result<Next> {
+        let next = self.next(line);
+        if !matches!(next, Ok(Next::Line)) {
+            let _ = sys::kill(child, libc::SIGKILL);
+            let _ = sys::wait(child);
+        }
+        next
+    }
+
+    fn next(&self, line: BorrowedFd<'_>) -> sys::Result<Next> {
+        loop {
+            if sys::wait_readable([line, self.0.as_fd()])? == 0 {
+                return Ok(Next::Line);
+            }
+            let arrived = sys::take_signal(self.0.as_fd())?;
+            // What our caller had ignored stays ignored; blocked, it comes all the same.
+            if !sys::is_ignored(arrived.signal)? {
+                return Ok(Next::Signal(arrived.signal));
+            }
+        }
+    }
+}
+
+/// What came first.
+pub(super) enum Next {
+    /// Something can be read from the line, or it has ended.
+    Line,
+    /// This signal, which ends us; the child is gone.
+    Signal(i32),
+}
+
+/// From a child that is a copy of us: it is about to execute the program.
+const STARTING: u8 = b's';
+/// It failed before that, and says why itself.
+const FAILED: u8 = b'f';
+/// What follows is a line for the status descriptor, of the length in the next four bytes.
+pub(super) const STATUS: u8 = b'{';
+
 impl Run<'_> {
     /// Does the rest of the steps in a child, and waits for it.
     pub(super) fn fork(&mut self, fork: &Fork, rest: &[Step]) -> Result<Ended> {
-        let failed = |error| Failure::new(Stage::Fork, "fork failed", error);
-        self.leash = fork.kill_child.map(|signal| Leash::new(signal.number()));
-        let before = sys::set_blocked(SignalSet::ALL).map_err(failed)?;
-        self.mask = Some(before);
-        if let Some(init) = fork.init {
-            return self.fork_init(fork, init, rest);
-        }
-        let mut failure = None;
-        let child = sys::vfork(|pid| match self.in_child(pid, rest) {
-            Ok(never) => match never {},
-            Err(mut why) => {
-                (self.inquiry)(&mut why);
-                failure = Some(why);
-                1
-            }
-        });
+        self.parent_death = Some(ParentDeath::new(fork.kill_child));
+        let mask = sys::set_blocked(SignalSet::ALL).map_err(fork_failed)?;
+        self.mask = Some(mask);
+        let result = Ending::new(fork, mask)
+            .map_err(fork_failed)
+            .and_then(|ending| match fork.init {
+                Some(init) => self.fork_init(fork, init, rest, &ending),
+                // Whoever holds a child in a place of somebody else's must not hold us, nor find our memory in it.
+                None if self.sealed.is_some() => self.fork_copy(fork, rest, &ending),
+                None => self.fork_sharing(fork, rest, &ending),
+            });
         self.mask = None;
-        let child = match child {
-            Ok(child) => child,
-            Err(error) if error.raw() == libc::EINVAL => {
-                return self.fork_apart(fork, rest, before);
-            }
-            Err(error) => {
-                let _ = sys::set_blocked(before);
-                return Err(failed(error));
-            }
-        };
-        if let Some(failure) = failure {
-            // It ended before it could execute the program: what remains is its number.
-            let _ = sys::wait(child);
-            let _ = sys::set_blocked(before);
-            return Err(failure);
+        let _ = sys::set_blocked(mask);
+        if let Some(status) = &self.status {
+            status.catch_up(true);
         }
-        self.started(child);
-        let ended = watch(child, fork, before, None)?;
-        self.ended(ended);
-        Ok(ended)
+        result
     }
 
-    pub(super) fn in_child(&mut self, pid: i32, rest: &[Step]) -> Result<std::convert::Infallible> {
-        if let Some(leash) = &self.leash {
-            leash.put_on()?;
+    /// The child shares our memory until it executes the program, which spares a copy of the page tables.
+    fn fork_sharing(&mut self, fork: &Fork, rest: &[Step], ending: &Ending) -> Result<Ended> {
+        let mut failure = None;
+        let child = sys::share(
+            |pid| match self.in_child(pid, rest) {
+                Ok(never) => match never {},
+                Err(mut why) => {
+                    (self.inquiry)(&mut why);
+                    failure = Some(why);
+                    1
+                }
+            },
+            |child, line| ending.or_line(child, line),
+        );
+        self.number = None;
+        let (child, next) = match child {
+            Ok(child) => child,
+            // From Linux 5.6 to 6.0 no process that shares its memory enters a time namespace, not even until it
+            // executes a program (time_namespaces(7)).
+            Err(error) if error.raw() == libc::EINVAL => {
+                return self.fork_copy(fork, rest, ending);
+            }
+            Err(error) => return Err(fork_failed(error)),
+        };
+        match next.map_err(fork_failed)? {
+            Next::Signal(signal) => Ok(self.ended_before(signal)),
+            Next::Line => match failure {
+                Some(failure) => {
+                    // It ended before it could execute the program: what remains is its number.
+                    let _ = sys::wait(child);
+                    Err(failure)
+                }
+                None => self.watch_program(child, None, fork, None),
+            },
         }
+    }
+
+    /// The child is a copy of us. It tells of a failure itself; a socket carries its PID in, and out whether it starts
+    /// the program and what is to be told of it on the status descriptor, which it does not keep.
+    fn fork_copy(&mut self, fork: &Fork, rest: &[Step], ending: &Ending) -> Result<Ended> {
+        let (ours, theirs) = sys::socket_pair().map_err(fork_failed)?;
+        let child = match sys::fork().map_err(fork_failed)? {
+            Forked::Parent(child) => child,
+            Forked::Child => {
+                drop(ours);
+                let line: &OwnedFd = self.line.insert(theirs);
+                let mut pid = [0; size_of::<i32>()];
+                match sys::read_some(line.as_fd(), &mut pid) {
+                    Ok(4) => {}
+                    // The parent is gone.
+                    _ => sys::exit_now(1),
+                }
+                self.be_copy()?;
+                let Err(why) = self.in_child(i32::from_ne_bytes(pid), rest);
+                if let Some(line) = &self.line {
+                    // The parent may be gone; then nobody waits for this.
+                    let _ = sys::send(line.as_fd(), &[FAILED]);
+                }
+                return Err(why);
+            }
+        };
+        drop(theirs);
+        // If it is gone already, the line has ended.
+        let _ = sys::send(ours.as_fd(), &child.to_ne_bytes());
+        let mut starts = false;
+        loop {
+            match ending.or_line(child, ours.as_fd()).map_err(fork_failed)? {
+                Next::Signal(signal) => return Ok(self.ended_before(signal)),
+                Next::Line => {}
+            }
+            let mut message = [0; MESSAGE];
+            match sys::read_some(ours.as_fd(), &mut message) {
+                // It has executed the program, or has ended.
+                Ok(0) | Err(_) => break,
+                Ok(_) if message[0] == STARTING => starts = true,
+                Ok(_) if message[0] == FAILED => starts = false,
+                Ok(_) => pass_status_on(ours.as_fd(), &message, self.status.as_ref()),
+            }
+        }
+        if starts {
+            return self.watch_program(child, None, fork, None);
+        }
+        let change = sys::wait(child);
+        self.undo();
+        change.map(Ended::from).map_err(fork_failed)
+    }
+
+    /// In a child that is a copy of its parent: nothing of the parent's stays that it does not need, and a failure is
+    /// told from here.
+    pub(super) fn be_copy(&mut self) -> Result<()> {
+        self.helper = self.helper.take().map(Helper::shared);
+        if let (Some(_), Some(line)) = (&self.status, &self.line) {
+            self.status = Some(Status::over(line.as_fd()).map_err(fork_failed)?);
+        }
+        Ok(())
+    }
+
+    /// A signal that ends us came before the program ran: the child has been killed, and we follow.
+    pub(super) fn ended_before(&mut self, signal: i32) -> Ended {
+        self.undo();
+        Ended::Killed(signal)
+    }
+
+    /// The child ends when its parent does, as long as it has not executed the program.
+    pub(super) fn die_with_parent(&self) -> Result<()> {
+        if let Some(death) = &self.parent_death {
+            death.kills()?;
+        }
+        let line = self.line.as_ref().map(AsFd::as_fd);
+        if line.is_some_and(|line| sys::has_ended(line).unwrap_or(true)) {
+            // It has ended before that.
+            sys::exit_now(1);
+        }
+        Ok(())
+    }
+
+    fn in_child(&mut self, pid: i32, rest: &[Step]) -> Result<std::convert::Infallible> {
+        self.die_with_parent()?;
         self.number = Some(pid);
         self.steps(rest)?;
         Err(Failure::plain(Stage::Fork, "nothing was executed"))
     }
+
+    /// A child that is a copy of us tells that it is about to execute the program.
+    pub(super) fn tell_start(&self) {
+        if let Some(line) = &self.line {
+            let _ = sys::send(line.as_fd(), &[STARTING]);
+        }
+    }
+
+    /// The program runs, as this child or behind it: tells of it, waits for its end, tells of that.
+    pub(super) fn watch_program(
+        &mut self,
+        child: i32,
+        program: Option<i32>,
+        fork: &Fork,
+        front: Option<Front>,
+    ) -> Result<Ended> {
+        self.started(program.unwrap_or(child));
+        let mask = self.mask.unwrap_or_default();
+        let ended = watch(child, fork, mask, front, self.status.as_ref())?;
+        let _ = sys::set_blocked(mask);
+        self.ended(ended);
+        Ok(ended)
+    }
 }
 
-/// The signals by which a terminal stops its foreground process group.
-const STOPS: [i32; 3] = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
+/// The length of the longest message from a child that is a copy of us, but for the lines that follow.
+pub(super) const MESSAGE: usize = 1 + size_of::<u32>();
 
-/// Waits until the child ends, stops and continues with it, and passes signals on.
-///
-/// All that matters is taken by waiting for it, blocked, so nothing comes in between: were we stopped by the
-/// terminal at the same time as the child, we would stop a second time when we hear of the child's stop.
-pub(super) fn watch(
-    child: i32,
-    fork: &Fork,
-    mask: SignalSet,
-    front: Option<Front>,
-) -> Result<Ended> {
-    let failed = |error| Failure::new(Stage::Wait, "waiting for the child failed", error);
-    let forwarded: SignalSet = fork.forward.iter().map(|signal| signal.number()).collect();
-    // A terminal sends these to the child too; it is the child that decides what they mean.
-    let mut patience = vec![libc::SIGINT, libc::SIGQUIT];
-    if fork.patient {
-        patience.push(libc::SIGTERM);
-    }
-    for signal in patience
-        .into_iter()
-        .filter(|&signal| !forwarded.has(signal))
-    {
-        sys::set_disposition(signal, Disposition::Ignored).map_err(failed)?;
-    }
-    let mut watcher = Watcher {
-        child,
-        // Not reaped yet, so the number is the child's still.
-        pidfd: if fork.forward.is_empty() {
-            None
-        } else {
-            sys::pidfd_open(child).ok()
-        },
-        front,
-        forwarded,
-        mask,
-        awaited: forwarded
-            .and(STOPS.into_iter().collect())
-            .with(libc::SIGCHLD),
+/// Writes a line that comes from the child to the status descriptor.
+pub(super) fn pass_status_on(
+    line: BorrowedFd<'_>,
+    header: &[u8; MESSAGE],
+    status: Option<&Status>,
+) {
+    let [STATUS, length @ ..] = header else {
+        return;
     };
-    watcher.watch().map_err(failed)
-}
-
-/// What is needed to watch a child.
-struct Watcher {
-    child: i32,
-    pidfd: Option<OwnedFd>,
-    /// The child is a PID 1 of ours.
-    front: Option<Front>,
-    forwarded: SignalSet,
-    /// What the caller had blocked.
-    mask: SignalSet,
-    awaited: SignalSet,
-}
-
-impl Watcher {
-    fn watch(&mut self) -> sys::Result<Ended> {
-        self.block()?;
-        let mut stop_asked_for = None;
-        loop {
-            // Looked at before the first wait: the child may have ended while everything was blocked.
-            match sys::reap(self.child)? {
-                Some(Change::Exited(status)) => {
-                    let killed = self.front.take().and_then(Front::killed_by);
-                    return Ok(killed.map_or(Ended::Exited(status), Ended::Killed));
-                }
-                Some(Change::Killed(signal)) => return Ok(Ended::Killed(signal)),
-                Some(Change::Stopped(signal)) => {
-                    self.stop_too(stop_asked_for.take().unwrap_or(signal))?;
-                    self.send(libc::SIGCONT);
-                    continue;
-                }
-                None => {}
-            }
-            if let Some(front) = &mut self.front
-                && let Some(signal) = front.wait(self.awaited)?
-            {
-                self.stop_with_program(signal)?;
-                continue;
-            }
-            let arrived = sys::wait_for(self.awaited)?;
-            if arrived.signal == libc::SIGCHLD {
-                continue;
-            }
-            if self.forwarded.has(arrived.signal) {
-                if !self.has_had(arrived) {
-                    self.send(arrived.signal);
-                }
-            } else if let Some(front) = &self.front {
-                // The program behind PID 1 has been stopped by the terminal too. If that will be told, then this is
-                // not the time to stop: it would be done twice.
-                if !(arrived.from_kernel && front.tells_of_stops()) {
-                    self.stop_with_program(arrived.signal)?;
-                }
-            } else if is_deaf_init(self.child, arrived.signal) {
-                // PID 1 of a namespace does not hear a stop of the terminal; this one it cannot miss.
-                stop_asked_for = Some(arrived.signal);
-                self.send(libc::SIGSTOP);
-            } else if !self.has_had(arrived) {
-                self.send(arrived.signal);
-            }
-        }
-    }
-
-    fn block(&self) -> sys::Result<SignalSet> {
-        sys::set_blocked(self.mask.and(self.awaited))
-    }
-
-    /// Whether the child has had the signal from the same hand: what a terminal sends goes to the whole
-    /// foreground process group.
-    fn has_had(&self, arrived: Arrived) -> bool {
-        arrived.from_kernel && sys::process_group_of(self.child) == Ok(sys::process_group())
-    }
-
-    fn send(&self, signal: i32) {
-        // It may have ended just now; that is seen next.
-        let _ = match &self.pidfd {
-            Some(pidfd) => sys::signal_pidfd(pidfd.as_fd(), signal),
-            None => sys::kill(self.child, signal),
-        };
-    }
-
-    /// Stops this process as the program behind PID 1 was; then has it go on.
-    fn stop_with_program(&mut self, signal: i32) -> sys::Result<()> {
-        self.stop_too(signal)?;
-        if let Some(front) = &mut self.front {
-            front.continued();
-        }
-        self.send(libc::SIGCONT);
-        Ok(())
-    }
-
-    /// Stops this process by the signal that stopped the child, so that the calling shell sees it; returns when
-    /// continued.
-    fn stop_too(&self, signal: i32) -> sys::Result<()> {
-        if sys::is_ignored(signal)? || !STOPS.contains(&signal) {
-            return sys::kill(sys::pid(), libc::SIGSTOP);
-        }
-        sys::kill(sys::pid(), signal)?;
-        // It comes as soon as it is not blocked any more.
-        sys::set_blocked(self.mask.without(signal))?;
-        self.block().map(drop)
+    // A u32 fits wherever this program runs.
+    let length = u32::from_ne_bytes(*length) as usize;
+    let mut text = vec![0; length.min(Status::LONGEST)];
+    if let (Ok(read), Some(status)) = (sys::read_some(line, &mut text), status) {
+        status.pass_on(&text[..read]);
     }
 }
 
-/// Whether the process is PID 1 of a PID namespace, and neither handles, ignores nor blocks the signal: then the
-/// kernel drops it (pid_namespaces(7)).
-fn is_deaf_init(pid: i32, signal: i32) -> bool {
-    let status = sys::read_file(format!("/proc/{pid}/status").as_ref()).ok();
-    status
-        .and_then(|text| Status::parse(&text))
-        .is_some_and(|status| {
-            let bit = 1 << (signal - 1);
-            let minded = status.signals_blocked | status.signals_ignored | status.signals_caught;
-            status.pids.len() > 1 && status.pids.last() == Some(&1) && minded & bit == 0
-        })
+impl From<Change> for Ended {
+    fn from(change: Change) -> Ended {
+        match change {
+            Change::Exited(status) => Ended::Exited(status),
+            Change::Killed(signal) | Change::Stopped(signal) => Ended::Killed(signal),
+        }
+    }
 }

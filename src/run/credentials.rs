@@ -11,8 +11,8 @@ pub(crate) fn become_owner(uid: u32, gid: u32) -> Result<()> {
     sys::set_groups(&[]).map_err(|error| failed("setgroups", error))?;
     sys::set_gid(gid).map_err(|error| failed("setgid()", error))?;
     sys::set_uid(uid).map_err(|error| failed("setuid()", error))?;
-    // A change of IDs makes us non-dumpable, and then our files in /proc belong to root (proc(5)).
-    sys::set_dumpable(true).map_err(|error| failed("prctl", error))
+    // The maps to come are written through them.
+    sys::take_proc_files_back().map_err(|error| failed("prctl", error))
 }
 
 /// Takes supplementary groups.

@@ -9,7 +9,7 @@ use super::order::{Call, Owner, order};
 use super::target::Target;
 use crate::failure::{Entering, Failure, Result, Stage};
 use crate::plan::{Kind, Kinds};
-use crate::sys;
+use crate::sys::{self, Sealed};
 
 /// Which file a descriptor is: device and inode.
 pub(crate) type Identity = (u64, u64);
@@ -80,14 +80,28 @@ pub(crate) enum Leave {
 /// What is told of each setns(2): the descriptor's meaning, and its outcome.
 pub(crate) type Tell<'a> = &'a mut dyn FnMut(&str, &sys::Result<()>);
 
+/// That we could not be sealed off from those whose namespaces are to be entered.
+pub(crate) fn not_sealed(error: sys::Error) -> Failure {
+    let stage = Stage::Enter {
+        kinds: Kinds::NONE,
+        pid: None,
+    };
+    Failure::new(stage, "cannot set PR_SET_DUMPABLE to 0", error)
+}
+
 /// Enters all of it. Gives the kinds that were entered.
-pub(crate) fn enter(opened: Vec<Opened>, in_order: bool, tell: Tell<'_>) -> Result<Kinds> {
+pub(crate) fn enter(
+    sealed: &Sealed,
+    opened: Vec<Opened>,
+    in_order: bool,
+    tell: Tell<'_>,
+) -> Result<Kinds> {
     let user = opened.iter().any(|one| match one {
         Opened::Process { kinds, .. } => kinds.has(Kind::User),
         Opened::File(file) => file.kind == Kind::User,
     });
     if user && !in_order && opened.len() > 1 {
-        return enter_mixture(opened, tell);
+        return enter_mixture(sealed, opened, tell);
     }
     // Without a user namespace nothing that is entered changes what may be entered.
     let mut entered = Kinds::NONE;
@@ -97,15 +111,15 @@ pub(crate) fn enter(opened: Vec<Opened>, in_order: bool, tell: Tell<'_>) -> Resu
                 target,
                 kinds,
                 leave,
-            } => enter_process(target, kinds, leave, tell)?,
-            Opened::File(file) => enter_file(&file, None, tell)?,
+            } => enter_process(sealed, target, kinds, leave, tell)?,
+            Opened::File(file) => enter_file(sealed, &file, None, tell)?,
         });
     }
     Ok(entered)
 }
 
-fn enter_file(file: &NsFd, pid: Option<i32>, tell: Tell<'_>) -> Result<Kinds> {
-    let result = sys::setns(file.fd.as_fd(), file.kind.flag());
+fn enter_file(sealed: &Sealed, file: &NsFd, pid: Option<i32>, tell: Tell<'_>) -> Result<Kinds> {
+    let result = sealed.setns(file.fd.as_fd(), file.kind.flag());
     tell(file.kind.name(), &result);
     let kinds = Kinds::NONE.with(file.kind);
     result.map(|()| kinds).map_err(|error| Failure {
@@ -125,7 +139,13 @@ fn refused(kinds: Kinds, pid: Option<i32>, error: sys::Error) -> Failure {
 }
 
 /// Enters namespaces of one process, with as few calls as the kernel allows.
-fn enter_process(mut target: Target, kinds: Kinds, leave: Leave, tell: Tell<'_>) -> Result<Kinds> {
+fn enter_process(
+    sealed: &Sealed,
+    mut target: Target,
+    kinds: Kinds,
+    leave: Leave,
+    tell: Tell<'_>,
+) -> Result<Kinds> {
     let mut kinds = kinds;
     if kinds.is_empty() {
         return Ok(kinds);
@@ -137,7 +157,7 @@ fn enter_process(mut target: Target, kinds: Kinds, leave: Leave, tell: Tell<'_>)
     {
         kinds = kinds.without(Kind::User);
     }
-    let mut refusal = attempt(&target, kinds, tell);
+    let mut refusal = attempt(sealed, &target, kinds, tell);
     if refusal.is_some_and(is_misunderstood) {
         let fewer = possible(&mut target, kinds, leave)?;
         if fewer.is_empty() {
@@ -145,7 +165,7 @@ fn enter_process(mut target: Target, kinds: Kinds, leave: Leave, tell: Tell<'_>)
         }
         if fewer != kinds {
             kinds = fewer;
-            refusal = attempt(&target, kinds, tell);
+            refusal = attempt(sealed, &target, kinds, tell);
         }
     }
     let Some(error) = refusal else {
@@ -161,13 +181,13 @@ fn enter_process(mut target: Target, kinds: Kinds, leave: Leave, tell: Tell<'_>)
             kinds,
             leave,
         };
-        return enter_mixture(vec![process], tell);
+        return enter_mixture(sealed, vec![process], tell);
     }
     if error.raw() != libc::EPERM {
         return Err(refused(kinds, pid, error));
     }
     // Giving privilege up takes the other order: the user namespace last.
-    if user_last(&target, kinds, tell)? {
+    if user_last(sealed, &target, kinds, tell)? {
         return Ok(kinds);
     }
     let needed = different(&mut target, kinds, leave).unwrap_or(kinds);
@@ -177,9 +197,9 @@ fn enter_process(mut target: Target, kinds: Kinds, leave: Leave, tell: Tell<'_>)
     if needed.is_empty() {
         return Ok(needed);
     }
-    match attempt(&target, needed, tell) {
+    match attempt(sealed, &target, needed, tell) {
         None => Ok(needed),
-        Some(_) if user_last(&target, needed, tell)? => Ok(needed),
+        Some(_) if user_last(sealed, &target, needed, tell)? => Ok(needed),
         Some(error) => Err(refused(needed, pid, error)),
     }
 }
@@ -191,9 +211,9 @@ fn is_misunderstood(error: sys::Error) -> bool {
 }
 
 /// One setns(2) on the pidfd; the error, if it was refused.
-fn attempt(target: &Target, kinds: Kinds, tell: Tell<'_>) -> Option<sys::Error> {
+fn attempt(sealed: &Sealed, target: &Target, kinds: Kinds, tell: Tell<'_>) -> Option<sys::Error> {
     let result = match target.pidfd() {
-        Some(pidfd) => sys::setns(pidfd, kinds.flags()),
+        Some(pidfd) => sealed.setns(pidfd, kinds.flags()),
         None => Err(sys::Error::from_raw(libc::ENOSYS)),
     };
     tell(&format!("{kinds} of process {}", target.pid()), &result);
@@ -201,13 +221,13 @@ fn attempt(target: &Target, kinds: Kinds, tell: Tell<'_>) -> Option<sys::Error> 
 }
 
 /// Everything but the user namespace, then that. False when the first of the two is refused.
-fn user_last(target: &Target, kinds: Kinds, tell: Tell<'_>) -> Result<bool> {
+fn user_last(sealed: &Sealed, target: &Target, kinds: Kinds, tell: Tell<'_>) -> Result<bool> {
     let others = kinds.without(Kind::User);
-    if others == kinds || others.is_empty() || attempt(target, others, tell).is_some() {
+    if others == kinds || others.is_empty() || attempt(sealed, target, others, tell).is_some() {
         return Ok(false);
     }
     let user = Kinds::NONE.with(Kind::User);
-    match attempt(target, user, tell) {
+    match attempt(sealed, target, user, tell) {
         None => Ok(true),
         Some(error) => Err(refused(user, Some(target.pid()), error)),
     }
@@ -359,9 +379,9 @@ impl Mixture {
     }
 
     /// Enters one of them; gives nothing when it was left out.
-    fn enter(&self, index: usize, tell: Tell<'_>) -> Result<Kinds> {
+    fn enter(&self, sealed: &Sealed, index: usize, tell: Tell<'_>) -> Result<Kinds> {
         let item = &self.items[index];
-        match enter_file(&item.file, item.pid, tell) {
+        match enter_file(sealed, &item.file, item.pid, tell) {
             Err(failure) if item.spare && is_denial(&failure) => Ok(Kinds::NONE),
             result => result,
         }
@@ -375,14 +395,14 @@ fn is_denial(failure: &Failure) -> bool {
 }
 
 /// Enters namespaces of different origin, each by its file.
-fn enter_mixture(opened: Vec<Opened>, tell: Tell<'_>) -> Result<Kinds> {
+fn enter_mixture(sealed: &Sealed, opened: Vec<Opened>, tell: Tell<'_>) -> Result<Kinds> {
     let mixture = Mixture::of(opened)?;
     let mut entered = Kinds::NONE;
     let mut put_off = Vec::new();
     for call in mixture.calls() {
         match call {
-            Call::Item(index) => entered = entered.and(mixture.enter(index, tell)?),
-            Call::Try(index) => match mixture.enter(index, tell) {
+            Call::Item(index) => entered = entered.and(mixture.enter(sealed, index, tell)?),
+            Call::Try(index) => match mixture.enter(sealed, index, tell) {
                 Ok(kinds) => entered = entered.and(kinds),
                 Err(failure) if is_denial(&failure) => put_off.push(index),
                 Err(failure) => return Err(failure),
@@ -393,7 +413,7 @@ fn enter_mixture(opened: Vec<Opened>, tell: Tell<'_>) -> Result<Kinds> {
                 let Some(fd) = above.or(mixture.ours.as_ref()) else {
                     continue;
                 };
-                let result = sys::setns(fd.as_fd(), Kind::User.flag());
+                let result = sealed.setns(fd.as_fd(), Kind::User.flag());
                 match level {
                     0 => tell(Kind::User.name(), &result),
                     _ => tell(&format!("user, {level} above the one wanted"), &result),
@@ -407,7 +427,7 @@ fn enter_mixture(opened: Vec<Opened>, tell: Tell<'_>) -> Result<Kinds> {
         }
     }
     for index in put_off {
-        entered = entered.and(mixture.enter(index, tell)?);
+        entered = entered.and(mixture.enter(sealed, index, tell)?);
     }
     Ok(entered)
 }

@@ -7,8 +7,10 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use super::child::{MESSAGE, pass_status_on};
+use super::report::Status;
 use crate::plan::Init;
-use crate::sys::{self, For, SignalSet};
+use crate::sys::{self, For};
 
 /// From PID 1: the signal with the number that follows killed the program.
 pub(super) const KILLED: u8 = b'k';
@@ -37,9 +39,9 @@ impl Front {
         }
     }
 
-    /// Our end of the line to it.
-    pub(super) fn socket(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+    /// Our end of the line to it; none when it has closed the other.
+    pub(super) fn socket(&self) -> Option<BorrowedFd<'_>> {
+        (!self.is_over).then(|| self.socket.as_fd())
     }
 
     /// The program has come to be, with this PID; the terminal is its own now, if it has a group of its own.
@@ -49,33 +51,20 @@ impl Front {
         }
     }
 
-    /// Waits until one of the signals, which must be blocked, has come, or PID 1 says that the program has stopped:
-    /// then by which signal, if we are to stop too.
-    pub(super) fn wait(&mut self, signals: SignalSet) -> sys::Result<Option<i32>> {
-        let arrivals = sys::signal_descriptor(signals)?;
-        while !self.is_over {
-            if sys::wait_readable([arrivals.as_fd(), self.socket()])? == 0 {
-                break;
-            }
-            let Some(signal) = self.listen() else {
-                continue;
-            };
-            if let Some(terminal) = &mut self.terminal
-                && [libc::SIGTTIN, libc::SIGTTOU].contains(&signal)
-                && terminal.was_early()
-            {
-                // It may have read by now, and even have ended.
-                let _ = sys::kill(-terminal.program, libc::SIGCONT);
-                continue;
-            }
-            return Ok(match &self.terminal {
-                Some(_) => Some(signal),
-                // In our own group the terminal's stops reach us as they reach the program.
-                None if signal == libc::SIGSTOP => Some(signal),
-                None => continue,
-            });
+    /// Takes what PID 1 says: if the program has stopped and we are to stop too, by which signal.
+    pub(super) fn news(&mut self, status: Option<&Status>) -> Option<i32> {
+        // Who stops the program alone continues it without us.
+        let signal = self
+            .listen(status)
+            .filter(|&signal| signal != libc::SIGSTOP)?;
+        // In our own group the terminal's stops reach us as they reach the program.
+        let terminal = self.terminal.as_mut()?;
+        if [libc::SIGTTIN, libc::SIGTTOU].contains(&signal) && terminal.was_early() {
+            // It may have read by now, and even have ended.
+            let _ = sys::kill(-terminal.program, libc::SIGCONT);
+            return None;
         }
-        Ok(None)
+        Some(signal)
     }
 
     /// We have been continued.
@@ -92,19 +81,21 @@ impl Front {
     }
 
     /// The signal that killed the program, of which PID 1, which has ended, could not die itself.
-    pub(super) fn killed_by(mut self) -> Option<i32> {
+    pub(super) fn killed_by(mut self, status: Option<&Status>) -> Option<i32> {
         while !self.is_over {
-            self.listen();
+            self.listen(status);
         }
         self.killed_by
     }
 
     /// Takes one message; gives the signal if the program has stopped.
-    fn listen(&mut self) -> Option<i32> {
-        let mut said = [0; 2];
-        match sys::read_some(self.socket(), &mut said) {
-            Ok(2) if said[0] == STOPPED => return Some(said[1].into()),
-            Ok(2) if said[0] == KILLED => self.killed_by = Some(said[1].into()),
+    fn listen(&mut self, status: Option<&Status>) -> Option<i32> {
+        let mut message = [0; MESSAGE];
+        let socket = self.socket.as_fd();
+        match sys::read_some(socket, &mut message) {
+            Ok(2) if message[0] == STOPPED => return Some(message[1].into()),
+            Ok(2) if message[0] == KILLED => self.killed_by = Some(message[1].into()),
+            Ok(MESSAGE) => pass_status_on(socket, &message, status),
             _ => self.is_over = true,
         }
         None

@@ -154,7 +154,7 @@ fn output_of(words: &[&OsStr]) -> Option<Vec<u8>> {
     let args = OwnArgs::new(words);
     let (read, write) = sys::pipe().ok()?;
     let silence = sys::open("/dev/null".as_ref(), sys::For::Writing).ok();
-    let child = sys::vfork(|_| {
+    let child = sys::vfork(|| {
         let silent = silence
             .as_ref()
             .is_none_or(|fd| sys::become_stream(sys::Stream::Error, fd.as_fd()).is_ok());

@@ -8,9 +8,9 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use super::Run;
-use super::child::{Ended, watch};
+use super::child::{Ending, MESSAGE, Next, fork_failed, pass_status_on};
 use super::front::{Front, KILLED, STOPPED};
-use super::helper::Helper;
+use super::watch::Ended;
 use crate::failure::{Failure, Result, Stage};
 use crate::plan::{Fork, Init, Step};
 use crate::sys::{self, Change, Forked, SignalSet};
@@ -24,127 +24,154 @@ const RUNS: u8 = b'r';
 
 /// PID 1's side.
 #[derive(Debug)]
-pub(super) struct Inside {
+struct Inside {
     init: Init,
     socket: OwnedFd,
 }
 
 impl Run<'_> {
     /// Starts PID 1, and waits for it.
-    pub(super) fn fork_init(&mut self, fork: &Fork, init: Init, rest: &[Step]) -> Result<Ended> {
-        let failed = |error| Failure::new(Stage::Fork, "fork failed", error);
-        let before = self.mask.unwrap_or_default();
-        let (outside, inside) = sys::socket_pair().map_err(failed)?;
-        sys::receive_credentials(outside.as_fd()).map_err(failed)?;
-        let pid = match sys::fork() {
-            Ok(Forked::Parent(pid)) => pid,
-            Ok(Forked::Child) => {
+    pub(super) fn fork_init(
+        &mut self,
+        fork: &Fork,
+        init: Init,
+        rest: &[Step],
+        ending: &Ending,
+    ) -> Result<Ended> {
+        let (outside, inside) = sys::socket_pair().map_err(fork_failed)?;
+        sys::receive_credentials(outside.as_fd()).map_err(fork_failed)?;
+        let pid = match sys::fork().map_err(fork_failed)? {
+            Forked::Parent(pid) => pid,
+            Forked::Child => {
                 drop(outside);
-                // A failure is told from here.
-                self.helper = self.helper.take().map(Helper::shared);
-                self.inside = Some(Inside {
-                    init,
-                    socket: inside,
-                });
-                if let Some(leash) = &self.leash {
-                    leash.put_on()?;
-                }
+                self.line = Some(inside);
+                self.inside = Some(init);
+                self.be_copy()?;
+                self.die_with_parent()?;
                 return match self.steps(rest)? {
                     Some(ended) => Ok(ended),
                     None => Err(Failure::plain(Stage::Fork, "nothing was executed")),
                 };
             }
-            Err(error) => {
-                let _ = sys::set_blocked(before);
-                return Err(failed(error));
-            }
         };
         drop(inside);
-        self.mask = None;
         let mut front = Front::new(outside);
-        match self.meet(&mut front, init) {
-            Ok(Some(program)) => self.started(program),
+        match self.meet(pid, &mut front, init, ending) {
+            Ok(Met::Runs(program)) => self.watch_program(pid, Some(program), fork, Some(front)),
+            Ok(Met::Signal(signal)) => Ok(self.ended_before(signal)),
             // PID 1 has said why.
-            Ok(None) => {
+            Ok(Met::Failed) => {
                 let status = sys::wait(pid);
                 // The terminal comes back before that can stop us.
                 drop(front);
-                let _ = sys::set_blocked(before);
                 self.undo();
-                return match status.map_err(failed)? {
-                    Change::Exited(status) => Ok(Ended::Exited(status)),
-                    Change::Killed(signal) | Change::Stopped(signal) => Ok(Ended::Killed(signal)),
-                };
+                status.map(Ended::from).map_err(fork_failed)
             }
             Err(failure) => {
-                // Without an answer it does not start the program.
+                // Without an answer it does not start the program; it may be waiting for one.
                 drop(front);
+                let _ = sys::kill(pid, libc::SIGKILL);
                 let _ = sys::wait(pid);
-                let _ = sys::set_blocked(before);
-                return Err(failure);
+                Err(failure)
             }
         }
-        let ended = watch(pid, fork, before, Some(front))?;
-        self.ended(ended);
-        Ok(ended)
     }
 
-    /// Learns the program's PID, writes the PID file, lets it go on. None when it was not started.
-    fn meet(&mut self, front: &mut Front, init: Init) -> Result<Option<i32>> {
-        let failed = |error| Failure::new(Stage::Fork, "fork failed", error);
-        let Some(program) = sys::receive_sender(front.socket()).map_err(failed)? else {
-            return Ok(None);
-        };
-        if let Some(helper) = &self.helper {
-            helper.start_program(program)?;
+    /// Learns the program's PID, writes the PID file, lets it go on.
+    fn meet(&mut self, init: i32, front: &mut Front, kind: Init, ending: &Ending) -> Result<Met> {
+        let mut program = None;
+        while let Some(socket) = front.socket() {
+            match ending.or_line(init, socket).map_err(fork_failed)? {
+                Next::Signal(signal) => return Ok(Met::Signal(signal)),
+                Next::Line => {}
+            }
+            let mut message = [0; MESSAGE];
+            let (length, sender) = sys::receive_from(socket, &mut message).map_err(fork_failed)?;
+            match (length, message[0], program) {
+                (0, ..) => return Ok(Met::Failed),
+                (1, HERE, None) => {
+                    let Some(sender) = sender else {
+                        return Err(fork_failed(sys::Error::from_raw(libc::EPROTO)));
+                    };
+                    if let Some(helper) = &self.helper {
+                        helper.start_program(sender)?;
+                    }
+                    sys::send(socket, &[GO]).map_err(fork_failed)?;
+                    front.met(sender, kind);
+                    program = Some(sender);
+                }
+                (1, RUNS, Some(program)) => return Ok(Met::Runs(program)),
+                _ => pass_status_on(socket, &message, self.status.as_ref()),
+            }
         }
-        front.met(program, init);
-        let _ = sys::send(front.socket(), &[GO]);
-        let mut answer = [0];
-        let answered = sys::read_some(front.socket(), &mut answer).map_err(failed)?;
-        Ok((answered == 1 && answer[0] == RUNS).then_some(program))
+        Ok(Met::Failed)
     }
 
     /// PID 1: starts the program, then stays until it ends.
     pub(super) fn stay_in_front(
         &mut self,
-        inside: Inside,
-        execute: impl Fn(&mut Self) -> Failure,
+        init: Init,
+        mut execute: impl FnMut(&mut Self) -> Failure,
     ) -> Result<Ended> {
-        let failed = |error| Failure::new(Stage::Fork, "fork failed", error);
         // All is bound; the one outside ends it, or has it undo that.
         self.helper = None;
+        // The program ends with us, whatever ends us.
+        let death = self.parent_death.take();
+        let Some(socket) = self.line.take() else {
+            return Err(Failure::plain(Stage::Fork, "nobody is outside"));
+        };
         let mut failure = None;
-        let program = sys::vfork(|_| {
-            if inside.init == Init::Group {
+        let program = sys::vfork(|| {
+            if init == Init::Group {
                 // A group of its own, so that signals can be passed on to it alone.
                 let _ = sys::lead_process_group();
             }
             let mut answer = [0];
-            let met = sys::send(inside.socket.as_fd(), &[HERE])
-                .and_then(|()| sys::read_some(inside.socket.as_fd(), &mut answer));
-            if met == Ok(1) {
-                let mut why = execute(self);
-                (self.inquiry)(&mut why);
-                failure = Some(why);
-            }
+            let met = sys::send(socket.as_fd(), &[HERE])
+                .and_then(|()| sys::read_some(socket.as_fd(), &mut answer));
+            let mut why = match met {
+                Ok(1) if answer[0] == GO => execute(self),
+                // The one outside is gone, or does not want the program to start any more.
+                Ok(_) => return 1,
+                Err(error) => fork_failed(error),
+            };
+            (self.inquiry)(&mut why);
+            failure = Some(why);
             1
         })
-        .map_err(failed)?;
+        .map_err(fork_failed)?;
         if let Some(failure) = failure {
             let _ = sys::wait(program);
             return Err(failure);
         }
-        if sys::send(inside.socket.as_fd(), &[RUNS]).is_err() {
+        if let Some(death) = death {
+            death.signals_program()?;
+        }
+        if self.environment.is_some() {
+            // The program can read ours, and is not to find there what was taken away.
+            sys::wipe_environment();
+        }
+        if sys::send(socket.as_fd(), &[RUNS]).is_err() {
             // Nobody waits outside any more.
             return Ok(Ended::Exited(1));
         }
+        let inside = Inside { init, socket };
         let ended = inside.reap_all(program)?;
         if let Ended::Killed(signal) = ended {
             inside.tell(KILLED, signal);
         }
         Ok(ended)
     }
+}
+
+/// What came of the first words with PID 1.
+enum Met {
+    /// The program runs, with this PID.
+    Runs(i32),
+    /// It does not, and PID 1 says why.
+    Failed,
+    /// This signal, which ends us, came before; PID 1 is gone.
+    Signal(i32),
 }
 
 impl Inside {
@@ -154,12 +181,16 @@ impl Inside {
         // All signals are blocked since before the fork.
         let mut ended = None;
         loop {
-            while let Ok(Some((pid, change))) = sys::reap_any() {
+            while let Some((pid, change)) = sys::reap_any().map_err(failed)? {
                 match change {
                     Change::Exited(status) if pid == program => ended = Some(Ended::Exited(status)),
                     Change::Killed(signal) if pid == program => ended = Some(Ended::Killed(signal)),
                     Change::Stopped(signal) if pid == program => self.tell(STOPPED, signal),
                     _ => {}
+                }
+                // There may be no child left, which would be an error to ask about.
+                if ended.is_some() {
+                    break;
                 }
             }
             if let Some(ended) = ended {

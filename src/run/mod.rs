@@ -3,13 +3,11 @@
 //! The hard thing: a step may run in the process that was started or in a child that shares its memory, and a
 //! failure half-way must leave nothing behind that outlives us.
 
-mod apart;
 mod child;
 mod context;
 mod credentials;
 mod enter;
 mod front;
-
 mod helper;
 mod host;
 mod init;
@@ -23,15 +21,15 @@ mod program;
 mod report;
 mod resolve;
 mod target;
+mod watch;
 
 use std::os::fd::{AsFd, OwnedFd};
-
-pub(crate) use child::Ended;
 
 pub(crate) use host::Machine;
 pub(crate) use install::install;
 pub(crate) use look::{same, show};
 pub(crate) use report::Status;
+pub(crate) use watch::Ended;
 
 use crate::failure::{Entering, Failure, Inquiry, Result, Stage};
 use context::Context;
@@ -39,8 +37,8 @@ use helper::Helper;
 use report::Pidfile;
 use target::Target;
 
-use crate::plan::{Fork, Kind, Kinds, Outside, Plan, Report, Step, When};
-use crate::sys::{self, Args, Disposition, OwnArgs, SignalSet};
+use crate::plan::{Fork, Init, Kind, Kinds, Outside, Plan, Report, Step, When};
+use crate::sys::{self, Args, Disposition, OwnArgs, Sealed, SignalSet};
 
 /// A plan that is being done.
 pub(crate) struct Run<'a> {
@@ -66,14 +64,18 @@ pub(crate) struct Run<'a> {
     rerooted: bool,
     /// The program's environment, where it is not ours.
     environment: Option<OwnArgs>,
-    /// Our parent's death is ours.
-    leash: Option<child::Leash>,
+    /// Nobody whose namespaces we have entered can look into us.
+    sealed: Option<Sealed>,
+    /// What our parent's death does to us.
+    parent_death: Option<child::ParentDeath>,
+    /// The line to the parent that we are a copy of.
+    line: Option<OwnedFd>,
     /// The number of the child that becomes the program, as the one who forked sees it.
     number: Option<i32>,
     /// What is to be blocked again when the program is executed, while everything is blocked.
     mask: Option<SignalSet>,
     /// We are PID 1 in front of the program.
-    inside: Option<init::Inside>,
+    inside: Option<Init>,
 }
 
 /// What came of a plan, for the one place that speaks and exits.
@@ -101,7 +103,9 @@ pub(crate) fn run(plan: &Plan, args: &Args, inquiry: Inquiry<'_>) -> Outcome {
         groups_dropped: false,
         rerooted: false,
         environment: None,
-        leash: None,
+        sealed: None,
+        parent_death: None,
+        line: None,
         number: None,
         mask: None,
         inside: None,
@@ -237,10 +241,12 @@ impl Run<'_> {
                 credentials::set_groups(list, &self.context, self.groups_dropped, inside)
             }
             Step::Gid(gid) => {
-                credentials::set_gid(*gid, &self.context, self.entered.has(Kind::User))
+                credentials::set_gid(*gid, &self.context, self.entered.has(Kind::User))?;
+                self.ids_changed()
             }
             Step::Uid(uid) => {
-                credentials::set_uid(*uid, &self.context, self.entered.has(Kind::User))
+                credentials::set_uid(*uid, &self.context, self.entered.has(Kind::User))?;
+                self.ids_changed()
             }
             Step::HoldCapabilities(when) | Step::KeepCapabilities(when)
                 if *when == When::UserEntered && !self.entered.has(Kind::User) =>
@@ -261,6 +267,16 @@ impl Run<'_> {
             // The loop does these.
             Step::Pidfile(_) | Step::Helper | Step::Fork(_) | Step::Execute(_) => Ok(()),
         }
+    }
+
+    /// What a change of IDs undoes is done again.
+    fn ids_changed(&self) -> Result<()> {
+        if let Some(sealed) = &self.sealed {
+            sealed.renew().map_err(enter::not_sealed)?;
+        }
+        self.parent_death
+            .as_ref()
+            .map_or(Ok(()), child::ParentDeath::kills)
     }
 
     fn unshare(&mut self, kinds: Kinds) -> Result<()> {
@@ -301,7 +317,16 @@ impl Run<'_> {
                 say(&format!("setns({what})"), result.err());
             }
         };
-        let entered = enter::enter(opened, enter.in_order, &mut tell)?;
+        let sealed = match self.sealed.take() {
+            Some(sealed) => sealed,
+            None => Sealed::new().map_err(enter::not_sealed)?,
+        };
+        let entered = enter::enter(
+            self.sealed.insert(sealed),
+            opened,
+            enter.in_order,
+            &mut tell,
+        )?;
         self.entered = self.entered.and(entered);
         Ok(())
     }
@@ -311,7 +336,13 @@ impl Run<'_> {
         if let Some(helper) = self.helper.take() {
             helper.end();
         }
-        if let Some(status) = &self.status {
+        self.context = Context::default();
+        self.binding_from = None;
+        if self.environment.is_some() {
+            // The program may be able to read ours, and is not to find there what was taken away.
+            sys::wipe_environment();
+        }
+        if let Some(status) = &mut self.status {
             status.ready(pid, true);
         }
     }
@@ -321,9 +352,10 @@ impl Run<'_> {
         if let Some(helper) = &self.helper {
             helper.start_program(self.number.unwrap_or_else(sys::pid))?;
         }
+        self.tell_start();
         // Of a child its parent tells, when it has been executed.
         if self.mask.is_none()
-            && let Some(status) = &self.status
+            && let Some(status) = &mut self.status
         {
             status.ready(sys::pid(), false);
         }
@@ -379,6 +411,7 @@ pub(crate) fn rehearse(plan: &Plan, foresee: &dyn Fn(&[Entering]) -> String) -> 
     let seen: Vec<Entering> = opened.iter().flatten().map(enter::Opened::seen).collect();
     let foreseen = foresee(&seen);
 
+    let sealed = Sealed::new().map_err(enter::not_sealed)?;
     let mut opened = opened.into_iter();
     let mut text = String::new();
     let mut indent = "";
@@ -392,7 +425,7 @@ pub(crate) fn rehearse(plan: &Plan, foresee: &dyn Fn(&[Entering]) -> String) -> 
                     text.push_str(&format!("{indent}setns {what}\n"));
                 }
             };
-            match enter::enter(opened, enter.in_order, &mut tell) {
+            match enter::enter(&sealed, opened, enter.in_order, &mut tell) {
                 Ok(_) => continue,
                 Err(failure) => refused = Some(failure),
             }

@@ -234,7 +234,7 @@ fn start_program(
     let args = OwnArgs::new(words);
     let (read, write) = sys::pipe().map_err(errno)?;
     let mut refused = None;
-    let child = sys::vfork(|_| {
+    let child = sys::vfork(|| {
         if let Err(error) = sys::become_stream(sys::Stream::Error, write.as_fd()) {
             refused = Some(error);
             return 1;

@@ -4,8 +4,8 @@ use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use super::Run;
-use super::child::Ended;
 use super::host;
+use super::watch::Ended;
 use crate::failure::{Executed, Failure, Result, Stage, line};
 use crate::plan::{Kind, Program};
 use crate::sys::{self, ArgList, Environment, OwnArgs};
@@ -42,16 +42,16 @@ impl Run<'_> {
 
     /// Replaces this process by the program. Returns only the reason why not.
     fn replace(&mut self, file: &CString, args: ArgList<'_>, is_shell: bool) -> Failure {
-        if let Some(leash) = &self.leash
-            && let Err(failure) = leash.put_on()
-        {
-            return failure;
-        }
         let path = match &self.environment {
             Some(own) => own.variable("PATH").map(OsStr::to_owned),
             None => sys::variable("PATH").map(OsStr::to_owned),
         };
         if let Err(failure) = self.announce() {
+            return failure;
+        }
+        if let Some(death) = &self.parent_death
+            && let Err(failure) = death.signals_program()
+        {
             return failure;
         }
         let environment = match &self.environment {

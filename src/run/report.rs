@@ -1,26 +1,35 @@
 //! Reports to other programs: the status descriptor and the PID file.
 
+use std::cell::RefCell;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::child::Ended;
+use super::child::STATUS;
+use super::watch::Ended;
 use crate::failure::{Cause, Failure, Result, Stage};
 use crate::plan::Kind;
 use crate::plan::json::string;
-use crate::sys::{self, Disposition, For, SignalSet};
+use crate::sys::{self, Disposition, For, Ready};
 
 /// The caller's descriptor for reports: a line of JSON for each event.
 #[derive(Debug)]
 pub(crate) struct Status {
     fd: OwnedFd,
+    /// It is not the caller's, but the line to our parent, which passes on what we tell.
+    is_line: bool,
     /// /proc/self/ns, opened before the root directory may change.
     namespaces: Option<OwnedFd>,
+    /// What the descriptor did not take at once.
+    behind: RefCell<Vec<u8>>,
 }
 
 impl Status {
+    /// The longest line that is passed on.
+    pub(crate) const LONGEST: usize = 128 * 1024;
+
     /// Takes the descriptor over, so that the program does not get it.
     pub(crate) fn adopt(number: i32) -> Result<Status> {
         let fd = sys::adopt(number).map_err(|error| {
@@ -31,11 +40,27 @@ impl Status {
             )
         })?;
         let namespaces = sys::open("/proc/self/ns".as_ref(), For::Directory).ok();
-        Ok(Status { fd, namespaces })
+        Ok(Status {
+            fd,
+            is_line: false,
+            namespaces,
+            behind: RefCell::default(),
+        })
+    }
+
+    /// In a child that is a copy of its parent: tells the parent.
+    pub(super) fn over(line: BorrowedFd<'_>) -> sys::Result<Status> {
+        Ok(Status {
+            fd: sys::duplicate(line)?,
+            is_line: true,
+            namespaces: None,
+            behind: RefCell::default(),
+        })
     }
 
     /// The program's process exists, and everything is set up.
-    pub(crate) fn ready(&self, pid: i32, forked: bool) {
+    pub(crate) fn ready(&mut self, pid: i32, forked: bool) {
+        let namespaces = self.namespaces.take();
         let mut line = format!("{{\"child-pid\":{pid},\"namespaces\":{{");
         let mut gap = "";
         for kind in Kind::ALL {
@@ -44,7 +69,7 @@ impl Status {
             } else {
                 kind.name()
             };
-            let Some(directory) = &self.namespaces else {
+            let Some(directory) = &namespaces else {
                 break;
             };
             let Ok(stat) = sys::stat_at(directory.as_fd(), file.as_ref()) else {
@@ -54,14 +79,15 @@ impl Status {
             gap = ",";
         }
         line.push_str("}}\n");
-        self.tell(&line);
+        // Who waits for a child is not held up.
+        self.tell(&line, !forked);
     }
 
     /// The program ended.
     pub(crate) fn ended(&self, ended: Ended) {
         match ended {
-            Ended::Exited(status) => self.tell(&format!("{{\"exit-code\":{status}}}\n")),
-            Ended::Killed(signal) => self.tell(&format!("{{\"signal\":{signal}}}\n")),
+            Ended::Exited(status) => self.tell(&format!("{{\"exit-code\":{status}}}\n"), true),
+            Ended::Killed(signal) => self.tell(&format!("{{\"signal\":{signal}}}\n"), true),
         }
     }
 
@@ -104,23 +130,68 @@ impl Status {
             }
         }
         line.push_str("}}\n");
-        self.tell(&line);
+        self.tell(&line, true);
     }
 
-    /// One write a line, so that a reader never sees half of one. Nobody may be reading any more: that is no
-    /// failure of ours, and no reason to die of SIGPIPE.
-    fn tell(&self, line: &str) {
-        let mask = sys::set_blocked(SignalSet::ALL);
-        let written = sys::write_all(self.fd.as_fd(), line.as_bytes());
+    /// Tells the parent, or writes it when that can be done; `waits`: also if it takes as long as the reader likes.
+    fn tell(&self, line: &str, waits: bool) {
+        if self.is_line {
+            let text = &line.as_bytes()[..line.len().min(Status::LONGEST)];
+            let mut header = vec![STATUS];
+            // It was cut to fit.
+            header.extend((text.len() as u32).to_ne_bytes());
+            let _ =
+                sys::send(self.fd.as_fd(), &header).and_then(|()| sys::send(self.fd.as_fd(), text));
+        } else {
+            self.behind.borrow_mut().extend_from_slice(line.as_bytes());
+            self.catch_up(waits);
+        }
+    }
+
+    /// Passes a line of our child's on, when that can be done.
+    pub(super) fn pass_on(&self, line: &[u8]) {
+        self.behind.borrow_mut().extend_from_slice(line);
+        self.catch_up(false);
+    }
+
+    /// Whether there is something that the descriptor did not take yet.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.behind.borrow().is_empty()
+    }
+
+    /// Writes what is left to be written, with one write if the descriptor takes that, so that a reader never sees half
+    /// of a line. Nobody may be reading any more: that is no failure of ours, and no reason to die of SIGPIPE.
+    ///
+    /// To wait for the reader with signals blocked would make us one that only SIGKILL ends; so that is done only
+    /// where `waits` allows it.
+    pub(super) fn catch_up(&self, waits: bool) {
+        let fd = self.fd.as_fd();
+        if !self.is_behind() {
+            return;
+        }
+        // A pipe that is ready takes this many bytes at once (pipe(7)).
+        let fits = self.behind.borrow().len() <= libc::PIPE_BUF;
+        let at_once = fits && sys::is_ready(fd, Ready::Write) == Ok(true);
+        if !(waits || at_once) {
+            return;
+        }
+        let text = self.behind.take();
+        let mask = sys::blocked().unwrap_or_default();
+        let _ = sys::set_blocked(mask.with(libc::SIGPIPE));
+        let written = sys::write_all(fd, &text);
         let broken = written.is_err_and(|error| error.raw() == libc::EPIPE);
         if broken && sys::is_ignored(libc::SIGPIPE) == Ok(false) {
             // To ignore a signal takes a pending one away; the program is to find it as our caller left it.
             let _ = sys::set_disposition(libc::SIGPIPE, Disposition::Ignored);
             let _ = sys::set_disposition(libc::SIGPIPE, Disposition::Default);
         }
-        if let Ok(mask) = mask {
-            let _ = sys::set_blocked(mask);
-        }
+        let _ = sys::set_blocked(mask);
+    }
+}
+
+impl AsFd for Status {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 }
 

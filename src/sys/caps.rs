@@ -88,9 +88,21 @@ pub(crate) fn set_parent_death_signal(signal: i32) -> Result<()> {
     prctl(libc::PR_SET_PDEATHSIG, signal as libc::c_ulong, 0)
 }
 
-/// Whether our /proc files belong to us and a core may be dumped (prctl(2), `PR_SET_DUMPABLE`).
-pub(crate) fn set_dumpable(dumpable: bool) -> Result<()> {
+/// Whether our /proc files belong to us, a core may be dumped, and those with our IDs may trace us (prctl(2),
+/// `PR_SET_DUMPABLE`).
+pub(super) fn set_dumpable(dumpable: bool) -> Result<()> {
     prctl(libc::PR_SET_DUMPABLE, dumpable.into(), 0)
+}
+
+/// Has this process die without a core dump.
+pub(crate) fn dump_no_core() -> Result<()> {
+    set_dumpable(false)
+}
+
+/// Gives us our files in /proc back, which belong to root after a change of IDs (proc(5)). No namespace of somebody
+/// else's may have been entered before.
+pub(crate) fn take_proc_files_back() -> Result<()> {
+    set_dumpable(true)
 }
 
 fn prctl(option: i32, second: libc::c_ulong, third: libc::c_ulong) -> Result<()> {

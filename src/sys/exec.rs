@@ -183,3 +183,15 @@ pub(crate) fn variables() -> impl Iterator<Item = &'static CStr> {
         Some(unsafe { CStr::from_ptr(entry) })
     })
 }
+
+/// Writes zeroes over the strings of our own environment, where others read them too (proc_pid_environ(5)). From then
+/// on it is empty; what [`variables`] has given before must not be used any more.
+pub(crate) fn wipe_environment() {
+    let strings: Vec<&'static CStr> = variables().collect();
+    for string in strings {
+        let length = string.to_bytes().len();
+        let start = string.as_ptr().cast_mut();
+        // SAFETY: the kernel put the strings on our stack, writable, and as long as that; nobody uses them afterwards.
+        unsafe { start.write_bytes(0, length) };
+    }
+}

@@ -163,6 +163,47 @@ pub(crate) fn wait_readable<const N: usize>(fds: [BorrowedFd<'_>; N]) -> Result<
     }
 }
 
+/// What a descriptor is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ready {
+    /// Something can be read, or it has ended.
+    Read,
+    /// Something can be written, or nobody reads any more.
+    Write,
+}
+
+impl Ready {
+    fn question(self, fd: BorrowedFd<'_>) -> nix::poll::PollFd<'_> {
+        use nix::poll::{PollFd, PollFlags};
+        match self {
+            Ready::Read => PollFd::new(fd, PollFlags::POLLIN),
+            Ready::Write => PollFd::new(fd, PollFlags::POLLOUT),
+        }
+    }
+}
+
+/// Waits until one of these is ready (poll(2)); gives the place of the first that is.
+pub(crate) fn wait_ready(fds: &[(BorrowedFd<'_>, Ready)]) -> Result<usize> {
+    let mut questions: Vec<_> = fds.iter().map(|&(fd, ready)| ready.question(fd)).collect();
+    loop {
+        match nix::poll::poll(&mut questions, nix::poll::PollTimeout::NONE) {
+            Err(nix::errno::Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+            Ok(_) => {
+                if let Some(place) = questions.iter().position(|one| one.any() == Some(true)) {
+                    return Ok(place);
+                }
+            }
+        }
+    }
+}
+
+/// Whether the descriptor is ready now.
+pub(crate) fn is_ready(fd: BorrowedFd<'_>, ready: Ready) -> Result<bool> {
+    let mut question = [ready.question(fd)];
+    Ok(nix::poll::poll(&mut question, nix::poll::PollTimeout::ZERO)? > 0)
+}
+
 /// Writes `text` with one write(2), as the write-once files of /proc want it.
 ///
 /// # Errors
@@ -216,6 +257,13 @@ pub(crate) fn adopt(number: RawFd) -> Result<OwnedFd> {
     check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) }.into())?;
     // SAFETY: it is open, and close-on-exec now, so `inherited` gives it to nobody else.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Another descriptor for the same, close-on-exec (fcntl(2), `F_DUPFD_CLOEXEC`).
+pub(crate) fn duplicate(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
+    // SAFETY: makes a new descriptor of one that is open; no memory is involved.
+    let new = check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 0) }.into())?;
+    super::owned(new)
 }
 
 /// Standard output and standard error, if the caller left them open.
@@ -478,23 +526,26 @@ pub(crate) fn receive_credentials(socket: BorrowedFd<'_>) -> Result<()> {
     )?)
 }
 
-/// Waits for a message, and gives its sender's PID as we see it (unix(7), `SCM_CREDENTIALS`); none at the end.
-pub(crate) fn receive_sender(socket: BorrowedFd<'_>) -> Result<Option<i32>> {
+/// Waits for a message, and gives its length, 0 at the end, and its sender's PID as we see it (unix(7),
+/// `SCM_CREDENTIALS`).
+pub(crate) fn receive_from(
+    socket: BorrowedFd<'_>,
+    buffer: &mut [u8],
+) -> Result<(usize, Option<i32>)> {
     use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixCredentials, recvmsg};
-    let mut byte = [0];
-    let mut parts = [std::io::IoSliceMut::new(&mut byte)];
+    let mut parts = [std::io::IoSliceMut::new(buffer)];
     let mut room = nix::cmsg_space!(UnixCredentials);
     loop {
         let flags = MsgFlags::empty();
         match recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut room), flags) {
             Err(nix::errno::Errno::EINTR) => {}
             Err(errno) => return Err(errno.into()),
-            Ok(message) if message.bytes == 0 => return Ok(None),
             Ok(message) => {
-                return Ok(message.cmsgs()?.find_map(|control| match control {
+                let sender = message.cmsgs()?.find_map(|control| match control {
                     ControlMessageOwned::ScmCredentials(sender) => Some(sender.pid()),
                     _ => None,
-                }));
+                });
+                return Ok((message.bytes, sender));
             }
         }
     }

@@ -10,10 +10,34 @@ pub(crate) fn unshare(flags: i32) -> Result<()> {
     check(unsafe { libc::unshare(flags) }.into()).map(drop)
 }
 
-/// Enters the namespace behind an nsfs descriptor, or those of a pidfd that `flags` name (setns(2)).
-pub(crate) fn setns(fd: BorrowedFd<'_>, flags: i32) -> Result<()> {
-    // SAFETY: no memory is involved; the descriptor is open as long as it is borrowed.
-    check(unsafe { libc::setns(fd.as_raw_fd(), flags) }.into()).map(drop)
+/// That this process may not be traced or looked into by those whose namespaces it enters (prctl(2),
+/// `PR_SET_DUMPABLE`): only who has this can enter any. It holds until a program is executed.
+///
+/// Once in a user namespace of somebody else we are a process of that namespace, and its root may trace it while it
+/// still has our caller's descriptors and identity outside.
+#[derive(Debug)]
+pub(crate) struct Sealed(());
+
+impl Sealed {
+    /// Seals this process.
+    pub(crate) fn new() -> Result<Sealed> {
+        super::set_dumpable(false).map(|()| Sealed(()))
+    }
+
+    /// Again, after a change of credentials, which undoes it where /proc/sys/fs/suid_dumpable is 1 (proc_sys_fs(5)).
+    pub(crate) fn renew(&self) -> Result<()> {
+        super::set_dumpable(false)
+    }
+
+    /// Enters the namespace behind an nsfs descriptor, or those of a pidfd that `flags` name (setns(2)).
+    pub(crate) fn setns(&self, fd: BorrowedFd<'_>, flags: i32) -> Result<()> {
+        // SAFETY: no memory is involved; the descriptor is open as long as it is borrowed.
+        check(unsafe { libc::setns(fd.as_raw_fd(), flags) }.into())?;
+        if flags & libc::CLONE_NEWUSER != 0 {
+            self.renew()?;
+        }
+        Ok(())
+    }
 }
 
 /// A pidfd for the process (pidfd_open(2)), close-on-exec.
@@ -44,9 +68,7 @@ pub(crate) fn pidfd_getfd(pidfd: BorrowedFd<'_>, number: RawFd) -> Result<OwnedF
 
 /// Whether the process behind the pidfd has ended: then the pidfd is readable (pidfd_open(2)).
 pub(crate) fn has_ended(pidfd: BorrowedFd<'_>) -> Result<bool> {
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    let mut question = [PollFd::new(pidfd, PollFlags::POLLIN)];
-    Ok(poll(&mut question, PollTimeout::ZERO)? > 0)
+    super::is_ready(pidfd, super::Ready::Read)
 }
 
 /// Questions about a namespace, by ioctl on its descriptor (ioctl_nsfs(2)).

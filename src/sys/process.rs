@@ -1,10 +1,10 @@
 //! Processes: start, signal, wait, end.
 //!
-//! The hard thing: [`vfork`] runs Rust code in a child that shares our memory while we stand still. What
-//! may run there is what its documentation says, no more.
+//! The hard thing: [`vfork`] and [`share`] run Rust code in a child that shares our memory. What may run there, and
+//! here at the same time, is what their documentation says, no more.
 
 use std::ffi::{c_int, c_void};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd};
 
 use nix::sys::wait::{Id, WaitPidFlag};
 
@@ -24,8 +24,8 @@ pub(crate) fn process_group() -> i32 {
 }
 
 /// Runs `body` in a child that shares our memory (clone(2), `CLONE_VM | CLONE_VFORK`), on a stack of its own,
-/// while we stand still until it executes a program or ends. It ends with the value of `body`, which is given its
-/// PID as we see it. Gives that PID; it has not been waited for.
+/// while we stand still until it executes a program or ends. It ends with the value of `body`. Gives its PID as we see
+/// it; it has not been waited for.
 ///
 /// The page tables need no copy, which makes this several times faster than fork(2). What `body` may do:
 /// - system calls, and changes to memory that we expect to find changed;
@@ -35,42 +35,83 @@ pub(crate) fn process_group() -> i32 {
 ///   aborts), not start threads, not call the C library's setuid(3) and its like, not exit(3), which would
 ///   run our own exit handlers: it returns, or executes.
 ///
+/// While we stand still no signal but SIGKILL ends us if it is blocked: only for children that nobody else can hold.
+///
 /// # Errors
-/// Those of clone(2). `ENOMEM` also when the PID namespace for children has lost its init.
-pub(crate) fn vfork(body: impl FnMut(i32) -> u8) -> Result<i32> {
-    /// What the child is started with. The kernel writes the PID before the child runs.
-    struct Start<F> {
-        body: F,
-        pid: libc::pid_t,
+/// Those of clone(2).
+pub(crate) fn vfork(mut body: impl FnMut() -> u8) -> Result<i32> {
+    let mut start = Start {
+        body: |_| body(),
+        pid: 0,
+    };
+    clone_sharing(&mut start, libc::CLONE_VFORK, |pid| pid)
+}
+
+/// As [`vfork`], but `meanwhile` is what we do until the child has executed a program or has ended: it is given the
+/// child's PID, and a descriptor that comes to its end then, or when the child ends. `body` is given the PID too.
+///
+/// `meanwhile` may make system calls, and must not return before the child has executed a program or has ended. It
+/// must neither allocate nor touch what `body` uses: the two run at the same time.
+///
+/// # Errors
+/// Those of clone(2) and pipe(2). `ENOMEM` also when the PID namespace for children has lost its init.
+pub(crate) fn share<T>(
+    body: impl FnMut(i32) -> u8,
+    meanwhile: impl FnOnce(i32, BorrowedFd<'_>) -> T,
+) -> Result<(i32, T)> {
+    let (line, childs) = super::pipe()?;
+    // The child has its own copy of the descriptor table: there this number stays open until it executes or ends.
+    let childs = childs.into_raw_fd();
+    let mut start = Start { body, pid: 0 };
+    let close = || {
+        // SAFETY: the number is ours, taken out of its owner above, and nobody uses it afterwards.
+        unsafe { libc::close(childs) }
+    };
+    let done = clone_sharing(&mut start, 0, |pid| {
+        close();
+        (pid, meanwhile(pid, line.as_fd()))
+    });
+    if done.is_err() {
+        close();
     }
+    done
+}
+
+/// What a child that shares our memory is started with. The kernel writes the PID before the child runs.
+struct Start<F> {
+    body: F,
+    pid: libc::pid_t,
+}
+
+/// Starts the child, and does `meanwhile`, after which it must not use our memory any more.
+fn clone_sharing<F: FnMut(i32) -> u8, T>(
+    start: &mut Start<F>,
+    flags: c_int,
+    meanwhile: impl FnOnce(i32) -> T,
+) -> Result<T> {
     extern "C" fn begin<F: FnMut(i32) -> u8>(start: *mut c_void) -> c_int {
-        // SAFETY: `vfork` passes its own `start`, which lives while it stands still and leaves it alone.
+        // SAFETY: `clone_sharing` passes its own `start`, which outlives the child and is left alone meanwhile.
         let start = unsafe { &mut *start.cast::<Start<F>>() };
         c_int::from((start.body)(start.pid))
     }
-    fn entry<F: FnMut(i32) -> u8>(_: &Start<F>) -> extern "C" fn(*mut c_void) -> c_int {
-        begin::<F>
-    }
-    let mut start = Start { body, pid: 0 };
-    let begin = entry(&start);
-
     // Of the heap, which costs no call; uninitialised, so that no page is touched that is not used.
     let mut stack = Vec::<u128>::with_capacity(STACK_SIZE / size_of::<u128>());
     // Stacks grow down on every machine that Rust's Linux has.
     let top = stack.spare_capacity_mut().as_mut_ptr_range().end;
-    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PARENT_SETTID | libc::SIGCHLD;
-    let start = &raw mut start;
-    // SAFETY: `start` is a local of ours, valid and aligned.
+    let flags = flags | libc::CLONE_VM | libc::CLONE_PARENT_SETTID | libc::SIGCHLD;
+    let start = &raw mut *start;
+    // SAFETY: `start` is borrowed from our caller, valid and aligned.
     let pid = unsafe { &raw mut (*start).pid };
-    // SAFETY: the child runs on its own stack, and we stand still while it uses our memory; `begin` has
-    // the type that clone(3) wants, and `start` lives until it returns here.
-    let pid = unsafe { libc::clone(begin, top.cast(), flags, start.cast(), pid) };
+    // SAFETY: the child runs on its own stack; with CLONE_VFORK we stand still while it uses our memory, without it we
+    // do what `share` allows; `begin` has the type that clone(3) wants, and `start` outlives the child's use of it.
+    let pid = unsafe { libc::clone(begin::<F>, top.cast(), flags, start.cast(), pid) };
     if pid == -1 {
         return Err(Error::last());
     }
+    let done = meanwhile(pid);
     // The child has executed a program or ended, so its stack may go.
     drop(stack);
-    Ok(pid)
+    Ok(done)
 }
 
 /// Which side of [`fork`] we are on.
@@ -108,9 +149,9 @@ pub(crate) enum Change {
     Stopped(i32),
 }
 
-/// Waits until a child ends, which reaps it, or stops (waitid(2)).
+/// Waits until a child ends, which reaps it (waitid(2)).
 pub(crate) fn wait(pid: i32) -> Result<Change> {
-    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WSTOPPED | WaitPidFlag::__WALL;
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::__WALL;
     loop {
         match wait_status(Id::Pid(nix::unistd::Pid::from_raw(pid)), flags) {
             Ok(Some((_, change))) => return Ok(change),

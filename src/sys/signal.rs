@@ -3,7 +3,7 @@
 //! Sets are the kernel's own (a bit a signal), and the calls raw: the C library's hide the two signals that it
 //! keeps for itself, which the caller may have blocked or ignored and the program must then find so.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use super::{Result, check, owned};
 
@@ -26,13 +26,18 @@ impl SignalSet {
     }
 
     /// What is in either.
-    pub(crate) const fn and(self, other: SignalSet) -> SignalSet {
+    pub(crate) const fn union(self, other: SignalSet) -> SignalSet {
         SignalSet(self.0 | other.0)
     }
 
     /// This set less one signal.
     pub(crate) const fn without(self, signal: i32) -> SignalSet {
         SignalSet(self.0 & !(1 << (signal - 1)))
+    }
+
+    /// What is in this and not in the other.
+    pub(crate) const fn less(self, other: SignalSet) -> SignalSet {
+        SignalSet(self.0 & !other.0)
     }
 
     /// Whether the signal is in it.
@@ -182,4 +187,42 @@ pub(crate) fn wait_for(set: SignalSet) -> Result<Arrived> {
             Err(error) => return Err(error),
         }
     }
+}
+
+/// Takes the next signal that has come from a descriptor of [`signal_descriptor`] (signalfd(2)).
+pub(crate) fn take_signal(signals: BorrowedFd<'_>) -> Result<Arrived> {
+    // SAFETY: signalfd_siginfo is plain data, for which all zeroes is a value.
+    let mut info: libc::signalfd_siginfo = unsafe { std::mem::zeroed() };
+    let size = size_of::<libc::signalfd_siginfo>();
+    loop {
+        // SAFETY: the kernel writes at most one structure of this size into ours.
+        let read = unsafe { libc::read(signals.as_raw_fd(), (&raw mut info).cast(), size) };
+        match check(read as libc::c_long) {
+            Ok(_) => {
+                return Ok(Arrived {
+                    // Neither is out of range: signals end at 64.
+                    signal: info.ssi_signo as i32,
+                    from_kernel: info.ssi_code == libc::SI_KERNEL,
+                });
+            }
+            Err(error) if error.raw() == libc::EINTR => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The signals that are blocked now (sigprocmask(2)).
+pub(crate) fn blocked() -> Result<SignalSet> {
+    let mut now = SignalSet::NONE;
+    // SAFETY: without a new set the kernel only writes one of the size given.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_SETMASK,
+            std::ptr::null::<u64>(),
+            &raw mut now.0,
+            SET_SIZE,
+        )
+    };
+    check(done).map(|_| now)
 }

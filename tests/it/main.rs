@@ -19,6 +19,7 @@ mod explain;
 mod faults;
 mod inherit;
 mod invocations;
+mod killable;
 mod nsenter_basic;
 mod nsenter_cgroup;
 mod nsenter_containers;

@@ -361,14 +361,6 @@ fn nsenter_passes_a_stop_on() {
     stopped_and_continued(started);
 }
 
-#[test]
-fn unshare_passes_a_stop_on() {
-    needs!(ours("goes on waiting while its child is stopped"));
-    let script =
-        "read -r pid rest </proc/self/stat; echo $pid ready; kill -STOP $$; echo resumed; exit 5";
-    stopped_and_continued(Tool::unshare().arg("--fork").sh(script).start());
-}
-
 #[track_caller]
 fn stopped_and_continued(started: Started) {
     started.until_says("ready");

@@ -1,0 +1,288 @@
+//! The program has been started as a child: waiting for its end, stopping and continuing with it, passing signals on.
+//!
+//! The hard thing: all that matters is taken by waiting for it, blocked, so nothing comes in between: were we stopped
+//! by the terminal at the same time as the child, we would stop a second time when we hear of the child's stop.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use super::front::Front;
+use super::report::Status;
+use crate::failure::{Failure, Result, Stage};
+use crate::plan::Fork;
+use crate::plan::procfs;
+use crate::sys::{self, Arrived, Change, Disposition, Ready, SignalSet};
+
+/// How the program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// With this exit status.
+    Exited(u8),
+    /// By this signal.
+    Killed(i32),
+}
+
+impl Ended {
+    /// Ends this process in the same way, so that our caller sees what it would have seen of the program.
+    pub(crate) fn follow(self) -> u8 {
+        match self {
+            Ended::Exited(status) => status,
+            Ended::Killed(signal) => {
+                die_of(signal);
+                // Still here: we are PID 1 of a namespace. The shell's way to say it.
+                128_u8.saturating_add(u8::try_from(signal).unwrap_or(u8::MAX))
+            }
+        }
+    }
+}
+
+/// Ends this process by the signal, unless it is PID 1 of a namespace.
+fn die_of(signal: i32) {
+    // The core is the program's, and has been written if it was to be.
+    let _ = sys::dump_no_core();
+    let _ = sys::set_disposition(signal, Disposition::Default);
+    let _ = sys::set_blocked(SignalSet::NONE);
+    let _ = sys::kill(sys::pid(), signal);
+}
+
+/// The signals by which a terminal stops its foreground process group.
+const STOPS: [i32; 3] = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
+/// The signals by which a terminal ends its foreground process group.
+const INTERRUPTS: [i32; 2] = [libc::SIGINT, libc::SIGQUIT];
+
+/// The signals that are passed on to the child.
+pub(super) fn forwarded(fork: &Fork) -> SignalSet {
+    fork.forward.iter().map(|signal| signal.number()).collect()
+}
+
+/// Waits until the child ends, stops and continues with it, and passes signals on. `mask`: what our caller had blocked;
+/// everything is blocked now. `status` may have lines that could not be written yet.
+pub(super) fn watch(
+    child: i32,
+    fork: &Fork,
+    mask: SignalSet,
+    front: Option<Front>,
+    status: Option<&Status>,
+) -> Result<Ended> {
+    let failed = |error| Failure::new(Stage::Wait, "waiting for the child failed", error);
+    let forwarded = forwarded(fork);
+    // A shell that asks unshare to end asks the program, which decides what that means.
+    let ignored: &[i32] = if fork.patient {
+        &[libc::SIGINT, libc::SIGTERM]
+    } else {
+        &[]
+    };
+    let ignored: Vec<i32> = ignored
+        .iter()
+        .copied()
+        .filter(|&signal| !forwarded.has(signal) && sys::is_ignored(signal) == Ok(false))
+        .collect();
+    let interrupts: SignalSet = INTERRUPTS
+        .into_iter()
+        .filter(|signal| !ignored.contains(signal) && !mask.has(*signal))
+        .collect();
+    let awaited = forwarded
+        .union(interrupts)
+        .union(STOPS.into_iter().collect())
+        .with(libc::SIGCHLD);
+    let polled = front.is_some() || status.is_some_and(Status::is_behind);
+    let mut watcher = Watcher {
+        child,
+        // Not reaped yet, so the number is the child's still.
+        pidfd: if fork.forward.is_empty() {
+            None
+        } else {
+            sys::pidfd_open(child).ok()
+        },
+        arrivals: polled
+            .then(|| sys::signal_descriptor(awaited))
+            .transpose()
+            .map_err(failed)?,
+        front,
+        status,
+        is_patient: fork.patient,
+        forwarded,
+        mask,
+        awaited,
+    };
+    for &signal in &ignored {
+        sys::set_disposition(signal, Disposition::Ignored).map_err(failed)?;
+    }
+    let ended = watcher.watch().map_err(failed);
+    // The terminal comes back before anything can stop or end us.
+    drop(watcher);
+    for signal in ignored {
+        let _ = sys::set_disposition(signal, Disposition::Default);
+    }
+    ended
+}
+
+/// What is needed to watch a child.
+struct Watcher<'a> {
+    child: i32,
+    pidfd: Option<OwnedFd>,
+    /// What is awaited, as a descriptor: there where something else is waited for too.
+    arrivals: Option<OwnedFd>,
+    /// The child is a PID 1 of ours.
+    front: Option<Front>,
+    status: Option<&'a Status>,
+    /// We outlive what asks the child to end, and what stops it alone.
+    is_patient: bool,
+    forwarded: SignalSet,
+    /// What the caller had blocked.
+    mask: SignalSet,
+    awaited: SignalSet,
+}
+
+impl Watcher<'_> {
+    fn watch(&mut self) -> sys::Result<Ended> {
+        self.block()?;
+        let mut stop_asked_for = None;
+        loop {
+            // Looked at before the first wait: the child may have ended while everything was blocked.
+            match sys::reap(self.child)? {
+                Some(Change::Exited(status)) => {
+                    let status_of = self.status;
+                    let front = self.front.take();
+                    let killed = front.and_then(|front| front.killed_by(status_of));
+                    return Ok(killed.map_or(Ended::Exited(status), Ended::Killed));
+                }
+                Some(Change::Killed(signal)) => return Ok(Ended::Killed(signal)),
+                Some(Change::Stopped(signal)) => {
+                    let asked = stop_asked_for.take();
+                    if asked.is_some() || self.minds_stop(signal) {
+                        self.stop_too(asked.unwrap_or(signal))?;
+                        self.send(libc::SIGCONT);
+                    }
+                    continue;
+                }
+                None => {}
+            }
+            if let Some(signal) = self.wait_beside()? {
+                self.stop_with_program(signal)?;
+                continue;
+            }
+            let arrived = sys::wait_for(self.awaited)?;
+            if arrived.signal == libc::SIGCHLD {
+                continue;
+            }
+            if self.forwarded.has(arrived.signal) {
+                if !self.has_had(arrived) {
+                    self.send(arrived.signal);
+                }
+            } else if INTERRUPTS.contains(&arrived.signal) {
+                self.interrupted(arrived)?;
+            } else if let Some(front) = &self.front {
+                // The program behind PID 1 has been stopped by the terminal too. If that will be told, then this is
+                // not the time to stop: it would be done twice.
+                if !(arrived.from_kernel && front.tells_of_stops()) {
+                    self.stop_with_program(arrived.signal)?;
+                }
+            } else if is_deaf_init(self.child, arrived.signal) {
+                // PID 1 of a namespace does not hear a stop of the terminal; this one it cannot miss.
+                stop_asked_for = Some(arrived.signal);
+                self.send(libc::SIGSTOP);
+            } else if !self.has_had(arrived) {
+                self.send(arrived.signal);
+            }
+        }
+    }
+
+    /// Waits until one of the signals has come, and meanwhile for what else there is: lines that the status descriptor
+    /// takes only now, and a PID 1 that says that the program has stopped: then by which signal, if we are to stop too.
+    fn wait_beside(&mut self) -> sys::Result<Option<i32>> {
+        let Some(arrivals) = &self.arrivals else {
+            return Ok(None);
+        };
+        loop {
+            let status = self.status.filter(|status| status.is_behind());
+            let front = self.front.as_ref().and_then(Front::socket);
+            let mut questions = vec![(arrivals.as_fd(), Ready::Read)];
+            questions.extend(status.map(|status| (status.as_fd(), Ready::Write)));
+            questions.extend(front.map(|socket| (socket, Ready::Read)));
+            match (sys::wait_ready(&questions)?, status) {
+                (0, _) => return Ok(None),
+                (1, Some(status)) => status.catch_up(false),
+                _ => {
+                    if let Some(front) = &mut self.front
+                        && let Some(signal) = front.news(self.status)
+                    {
+                        return Ok(Some(signal));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether we are to stop as the child has.
+    ///
+    /// One that somebody stops by SIGSTOP (cpulimit, a debugger) will be continued without us; and without a terminal
+    /// nobody would continue us.
+    fn minds_stop(&self, signal: i32) -> bool {
+        !self.is_patient
+            || STOPS.contains(&signal) && sys::open("/dev/tty".as_ref(), sys::For::Reading).is_ok()
+    }
+
+    /// What the terminal sent has reached the child, which decides; what somebody sent to us alone is for us.
+    fn interrupted(&mut self, arrived: Arrived) -> sys::Result<()> {
+        if arrived.from_kernel || sys::is_ignored(arrived.signal)? {
+            return Ok(());
+        }
+        // The terminal comes back before we end.
+        self.front = None;
+        die_of(arrived.signal);
+        self.block().map(drop)
+    }
+
+    fn block(&self) -> sys::Result<SignalSet> {
+        sys::set_blocked(self.mask.union(self.awaited))
+    }
+
+    /// Whether the child has had the signal from the same hand: what a terminal sends goes to the whole
+    /// foreground process group.
+    fn has_had(&self, arrived: Arrived) -> bool {
+        arrived.from_kernel && sys::process_group_of(self.child) == Ok(sys::process_group())
+    }
+
+    fn send(&self, signal: i32) {
+        // It may have ended just now; that is seen next.
+        let _ = match &self.pidfd {
+            Some(pidfd) => sys::signal_pidfd(pidfd.as_fd(), signal),
+            None => sys::kill(self.child, signal),
+        };
+    }
+
+    /// Stops this process as the program behind PID 1 was; then has it go on.
+    fn stop_with_program(&mut self, signal: i32) -> sys::Result<()> {
+        self.stop_too(signal)?;
+        if let Some(front) = &mut self.front {
+            front.continued();
+        }
+        self.send(libc::SIGCONT);
+        Ok(())
+    }
+
+    /// Stops this process by the signal that stopped the child, so that the calling shell sees it; returns when
+    /// continued.
+    fn stop_too(&self, signal: i32) -> sys::Result<()> {
+        if sys::is_ignored(signal)? || !STOPS.contains(&signal) {
+            return sys::kill(sys::pid(), libc::SIGSTOP);
+        }
+        sys::kill(sys::pid(), signal)?;
+        // It comes as soon as it is not blocked any more.
+        sys::set_blocked(self.mask.without(signal))?;
+        self.block().map(drop)
+    }
+}
+
+/// Whether the process is PID 1 of a PID namespace, and neither handles, ignores nor blocks the signal: then the
+/// kernel drops it (pid_namespaces(7)).
+fn is_deaf_init(pid: i32, signal: i32) -> bool {
+    let status = sys::read_file(format!("/proc/{pid}/status").as_ref()).ok();
+    status
+        .and_then(|text| procfs::Status::parse(&text))
+        .is_some_and(|status| {
+            let bit = 1 << (signal - 1);
+            let minded = status.signals_blocked | status.signals_ignored | status.signals_caught;
+            status.pids.len() > 1 && status.pids.last() == Some(&1) && minded & bit == 0
+        })
+}
