@@ -64,6 +64,12 @@ pub(super) fn fork_failed(error: sys::Error) -> Failure {
     Failure::new(Stage::Fork, "fork failed", error)
 }
 
+/// Ends a child of ours that has not executed the program.
+pub(super) fn kill(child: i32) {
+    let _ = sys::kill(child, libc::SIGKILL);
+    let _ = sys::wait(child);
+}
+
 /// The signals that end us until the program runs: a descriptor that they are read from, since they are blocked.
 pub(super) struct Ending(OwnedFd);
 
@@ -81,8 +87,7 @@ impl Ending {
     pub(super) fn or_line(&self, child: i32, line: BorrowedFd<'_>) -> sys::Result<Next> {
         let next = self.next(line);
         if !matches!(next, Ok(Next::Line)) {
-            let _ = sys::kill(child, libc::SIGKILL);
-            let _ = sys::wait(child);
+            kill(child);
         }
         next
     }
@@ -200,8 +205,10 @@ impl Run<'_> {
             }
         };
         drop(theirs);
-        // If it is gone already, the line has ended.
-        let _ = sys::send(ours.as_fd(), &child.to_ne_bytes());
+        if let Err(error) = sys::send(ours.as_fd(), &child.to_ne_bytes()) {
+            kill(child);
+            return Err(fork_failed(error));
+        }
         let mut starts = false;
         loop {
             match ending.or_line(child, ours.as_fd()).map_err(fork_failed)? {

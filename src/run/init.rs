@@ -8,7 +8,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use super::Run;
-use super::child::{Ending, MESSAGE, Next, fork_failed, pass_status_on};
+use super::child::{Ending, MESSAGE, Next, fork_failed, kill, pass_status_on};
 use super::front::{Front, KILLED, STOPPED};
 use super::watch::Ended;
 use crate::failure::{Failure, Result, Stage};
@@ -70,8 +70,7 @@ impl Run<'_> {
             Err(failure) => {
                 // Without an answer it does not start the program; it may be waiting for one.
                 drop(front);
-                let _ = sys::kill(pid, libc::SIGKILL);
-                let _ = sys::wait(pid);
+                kill(pid);
                 Err(failure)
             }
         }

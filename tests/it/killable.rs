@@ -216,7 +216,7 @@ fn no_call_between_us_and_our_child_can_fail_unseen() {
         "unshare -f",
         "unshare --init",
         "unshare --init=group --kill-child",
-        "unshare -pf --status-fd=2",
+        "unshare -pf --status-fd=1",
         &into,
     ];
     std::thread::scope(|scope| {
@@ -241,7 +241,7 @@ fn no_call_between_us_and_our_child_can_fail_unseen() {
                         if ran.succeeded() {
                             panic!("no failure: {what}");
                         }
-                        let well = ran.code() == Some(5) && Path::new(&ran_file).exists();
+                        let well = ran.ended == Ended::Exited(5) && Path::new(&ran_file).exists();
                         let said = String::from_utf8_lossy(&ran.stderr);
                         let told = said.lines().any(|line| {
                             line.starts_with("unshare: ") || line.starts_with("nsenter: ")
