@@ -65,20 +65,14 @@ pub(super) fn watch(
 ) -> Result<Ended> {
     let failed = |error| Failure::new(Stage::Wait, "waiting for the child failed", error);
     let forwarded = forwarded(fork);
-    // A shell that asks unshare to end asks the program, which decides what that means.
-    let ignored: &[i32] = if fork.patient {
-        &[libc::SIGINT, libc::SIGTERM]
-    } else {
-        &[]
-    };
-    let ignored: Vec<i32> = ignored
-        .iter()
-        .copied()
-        .filter(|&signal| !forwarded.has(signal) && sys::is_ignored(signal) == Ok(false))
-        .collect();
+    // Who asks unshare to end asks the program, which decides what that means.
+    let ignored = [libc::SIGINT, libc::SIGTERM]
+        .into_iter()
+        .filter(|&signal| fork.patient && !forwarded.has(signal));
+    let ignored: SignalSet = ignored.collect();
     let interrupts: SignalSet = INTERRUPTS
         .into_iter()
-        .filter(|signal| !ignored.contains(signal) && !mask.has(*signal))
+        .filter(|signal| !ignored.has(*signal) && !mask.has(*signal))
         .collect();
     let awaited = forwarded
         .union(interrupts)
@@ -104,13 +98,16 @@ pub(super) fn watch(
         mask,
         awaited,
     };
-    for &signal in &ignored {
-        sys::set_disposition(signal, Disposition::Ignored).map_err(failed)?;
+    let mut ours = SignalSet::NONE;
+    for signal in ignored.iter() {
+        if !sys::set_disposition(signal, Disposition::Ignored).map_err(failed)? {
+            ours = ours.with(signal);
+        }
     }
     let ended = watcher.watch().map_err(failed);
     // The terminal comes back before anything can stop or end us.
     drop(watcher);
-    for signal in ignored {
+    for signal in ours.iter() {
         let _ = sys::set_disposition(signal, Disposition::Default);
     }
     ended

@@ -40,6 +40,11 @@ impl SignalSet {
         SignalSet(self.0 & !other.0)
     }
 
+    /// The signals in it.
+    pub(crate) fn iter(self) -> impl Iterator<Item = i32> {
+        (1..=64).filter(move |&signal| self.has(signal))
+    }
+
     /// Whether the signal is in it.
     pub(crate) const fn has(self, signal: i32) -> bool {
         self.0 & 1 << (signal - 1) != 0
@@ -87,52 +92,49 @@ struct Action {
     mask: u64,
 }
 
-/// Sets what a signal does (sigaction(2)).
-pub(crate) fn set_disposition(signal: i32, disposition: Disposition) -> Result<()> {
+/// Sets what a signal does (sigaction(2)); gives whether it was ignored before.
+pub(crate) fn set_disposition(signal: i32, disposition: Disposition) -> Result<bool> {
     let handler = match disposition {
         Disposition::Default => libc::SIG_DFL,
         Disposition::Ignored => libc::SIG_IGN,
     };
-    let action = Action {
-        handler,
-        flags: 0,
-        restorer: 0,
-        mask: 0,
-    };
-    let none = std::ptr::null_mut::<Action>();
-    // SAFETY: the kernel reads one action; the two constants are no functions that it could call.
-    let done = unsafe {
-        libc::syscall(
-            libc::SYS_rt_sigaction,
-            signal,
-            &raw const action,
-            none,
-            SET_SIZE,
-        )
-    };
-    check(done).map(drop)
+    disposition_of(signal, Some(handler))
 }
 
 /// Whether a signal is ignored (sigaction(2)).
 pub(crate) fn is_ignored(signal: i32) -> Result<bool> {
-    let mut action = Action {
+    disposition_of(signal, None)
+}
+
+/// Whether a signal is ignored; from now on it has the handler, if one is given.
+fn disposition_of(signal: i32, handler: Option<usize>) -> Result<bool> {
+    let new = handler.map(|handler| Action {
+        handler,
+        flags: 0,
+        restorer: 0,
+        mask: 0,
+    });
+    let new = new
+        .as_ref()
+        .map_or(std::ptr::null(), |action| &raw const *action);
+    let mut before = Action {
         handler: 0,
         flags: 0,
         restorer: 0,
         mask: 0,
     };
-    let none = std::ptr::null::<Action>();
-    // SAFETY: the kernel writes one action into ours.
+    // SAFETY: the kernel reads one action, if it gets any, and writes one into ours; the two constants that are given as
+    // handlers are no functions that it could call.
     let done = unsafe {
         libc::syscall(
             libc::SYS_rt_sigaction,
             signal,
-            none,
-            &raw mut action,
+            new,
+            &raw mut before,
             SET_SIZE,
         )
     };
-    check(done).map(|_| action.handler == libc::SIG_IGN)
+    check(done).map(|_| before.handler == libc::SIG_IGN)
 }
 
 /// A signal that came.

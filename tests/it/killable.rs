@@ -258,7 +258,9 @@ fn no_call_between_us_and_our_child_can_fail_unseen() {
 fn ours_was_hit(trace: &str) -> bool {
     let program: Vec<&str> = trace
         .lines()
-        .filter(|line| line.contains("execve(\"/bin/sh\"") || line.contains("execve(\"/usr/bin/sh\""))
+        .filter(|line| {
+            line.contains("execve(\"/bin/sh\"") || line.contains("execve(\"/usr/bin/sh\"")
+        })
         .filter_map(|line| line.split_whitespace().next())
         .collect();
     let mut executed = Vec::new();
