@@ -233,19 +233,17 @@ impl Range {
         }
     }
 
-    /// What `all` means to a process whose own user namespace has the map `own`: the IDs that exist there.
+    /// What `all` means to a process whose own user namespace has the map `own`: the IDs that exist there, extent
+    /// by extent.
     pub(crate) fn all(own: &IdMap) -> Vec<Self> {
-        let existing = own.extents.iter().map(|extent| Extent {
-            outside: extent.inside,
-            ..*extent
+        let existing = own.extents.iter().map(|extent| Self {
+            spec: RangeSpec::All,
+            extent: Extent {
+                outside: extent.inside,
+                ..*extent
+            },
         });
-        merged(existing.collect())
-            .into_iter()
-            .map(|extent| Self {
-                spec: RangeSpec::All,
-                extent,
-            })
-            .collect()
+        existing.collect()
     }
 }
 
@@ -283,8 +281,10 @@ impl IdMap {
     ///
     /// Of a range that has the single ID on one side, the topmost ID of the other side is not mapped; `auto`
     /// loses none where there is room above it.
-    /// Ranges that touch become one extent. The single ID stays an extent of its own also where it
-    /// touches: newuidmap(1) lets the caller's own ID pass only so, as it is in no subordinate range.
+    /// Ranges that touch stay apart: the kernel refuses an extent that spans two of the parent's map, and every
+    /// rootless container has such a map. Only where there would be more than the kernel takes do they become one
+    /// extent. The single ID stays an extent of its own also then: newuidmap(1) lets the caller's own ID
+    /// pass only so, as it is in no subordinate range.
     ///
     /// # Errors
     /// Two ranges overlap; the single ID is none; or the map is more than the kernel takes: 340 extents,
@@ -296,35 +296,41 @@ impl IdMap {
     ) -> Result<Self, String> {
         overlap(ranges, "inner", |extent| extent.inside)?;
         overlap(ranges, "outer", |extent| extent.outside)?;
-        let extents = match single {
-            None => merged(ranges.iter().map(|range| range.extent).collect()),
+        let mut extents = Vec::with_capacity(ranges.len() + 1);
+        match single {
+            None => extents.extend(ranges.iter().map(|range| range.extent)),
             Some((inside, outside)) => {
-                let rest = ranges
-                    .iter()
-                    .flat_map(|range| {
-                        let may_grow = range.may_grow(ranges);
-                        range.extent.without(inside, outside, may_grow)
-                    })
-                    .collect();
-                let mut extents = vec![Extent::single(inside, outside)?];
-                extents.append(&mut merged(rest));
-                extents
+                extents.push(Extent::single(inside, outside)?);
+                extents.extend(ranges.iter().flat_map(|range| {
+                    let may_grow = range.may_grow(ranges);
+                    range.extent.without(inside, outside, may_grow)
+                }));
             }
-        };
-        let map = Self { extents };
-        if map.extents.len() > MOST_EXTENTS {
+        }
+        let mut map = Self { extents };
+        if map.fits(page_size).is_ok() {
+            return Ok(map);
+        }
+        let ranges = map.extents.split_off(usize::from(single.is_some()));
+        map.extents.extend(merged(ranges));
+        map.fits(page_size).map(|()| map)
+    }
+
+    /// Whether the kernel takes as much.
+    fn fits(&self, page_size: usize) -> Result<(), String> {
+        if self.extents.len() > MOST_EXTENTS {
             return Err(format!(
                 "the ID map has {} extents; the kernel takes at most {MOST_EXTENTS}",
-                map.extents.len()
+                self.extents.len()
             ));
         }
-        let length = map.text().len();
+        let length = self.text().len();
         if length >= page_size {
             return Err(format!(
                 "the ID map is {length} bytes long; the kernel takes less than one page, {page_size} bytes"
             ));
         }
-        Ok(map)
+        Ok(())
     }
 
     /// Reads `/proc/PID/uid_map` or `gid_map`; `None` if it is not in that form.

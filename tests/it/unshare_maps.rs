@@ -87,18 +87,49 @@ fn users_and_groups_at_once() {
 }
 
 #[test]
-fn ranges_that_touch_are_one_extent() {
-    needs!(root(), ours("leaves them apart"));
+fn ranges_that_touch_stay_as_they_were_given() {
+    needs!(root(), since(2, 43, "knows only one range"));
     let touching = "--map-users=0:100:5 --map-users=5:105:5";
-    assert_eq!(users(Tool::unshare().line(touching)), ["0 100 10"]);
+    assert_eq!(
+        users(Tool::unshare().line(touching)),
+        ["0 100 5", "5 105 5"]
+    );
     let backwards = "--map-users=5:105:5 --map-users=90:90:1 --map-users=0:100:5";
     assert_eq!(
         users(Tool::unshare().line(backwards)),
-        ["0 100 10", "90 90 1"]
+        ["5 105 5", "90 90 1", "0 100 5"]
     );
+}
+
+#[test]
+fn a_map_that_would_not_fit_is_merged() {
+    needs!(root(), ours("leaves them apart, and the kernel refuses"));
     // 400 ranges that make one extent are no long map.
     let ranges = (0..400).map(|id| format!("--map-users={id}:{id}:1"));
     assert_eq!(users(Tool::unshare().args(ranges)), ["0 0 400"]);
+}
+
+/// The maps of a rootless container: the user's own ID, and the subordinate ones.
+const ROOTLESS: &str = "--map-users=0:1000:1 --map-users=1:100000:65535 \
+    --map-groups=0:1000:1 --map-groups=1:100000:65535 -S 0 -G 0";
+
+#[test]
+fn the_extents_of_a_rootless_container_are_passed_on_one_by_one() {
+    needs!(root(), since(2, 43, "lacks all, and knows only one range"));
+    for words in [
+        "--map-users=all --map-groups=all",
+        "--map-users=0:0:1 --map-users=1:1:65535 --map-groups=0:0:1 --map-groups=1:1:65535",
+    ] {
+        let tool = Tool::unshare()
+            .line(ROOTLESS)
+            .line("unshare")
+            .line(words)
+            .sh("cat /proc/self/uid_map; echo; cat /proc/self/gid_map");
+        let said = tool.run().ok().text();
+        let (users, groups) = said.split_once("\n\n").expect("an empty line");
+        assert_eq!(extents(users), ["0 0 1", "1 1 65535"], "{words}");
+        assert_eq!(extents(groups), ["0 0 1", "1 1 65535"], "{words}");
+    }
 }
 
 #[test]

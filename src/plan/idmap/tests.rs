@@ -168,19 +168,57 @@ fn auto_alone_loses_none() {
 }
 
 #[test]
-fn ranges_that_touch_are_one_extent() {
+fn ranges_that_touch_stay_apart() {
+    for specs in [
+        &["0:100:5", "5:105:5"][..],
+        &["5:105:5", "50:0:1", "0:100:5"],
+        &["0:100:5", "5:200:5"],
+    ] {
+        let lines: String = specs
+            .iter()
+            .map(|spec| spec.replace(':', " ") + "\n")
+            .collect();
+        assert_eq!(map(None, specs), Ok(lines));
+    }
     assert_eq!(
-        map(None, &["0:100:5", "5:105:5"]).as_deref(),
-        Ok("0 100 10\n")
+        map(Some((0, 99)), &["1:100:5", "6:105:5"]).as_deref(),
+        Ok("0 99 1\n1 100 5\n6 105 5\n")
     );
+}
+
+#[test]
+fn only_a_map_that_is_too_long_is_merged() {
+    let line = |n: u32| {
+        Range::given(Extent {
+            inside: n + 10,
+            outside: n + 1010,
+            count: 1,
+        })
+    };
+    let touching = |count: u32| -> Vec<Range> { (0..count).map(line).collect() };
+    let large_page = 65536;
+    let of = |single, count, page| {
+        IdMap::new(single, &touching(count), page).map(|map| map.extents().to_vec())
+    };
+    assert_eq!(of(None, 340, large_page).unwrap().len(), 340);
     assert_eq!(
-        map(None, &["5:105:5", "50:0:1", "0:100:5"]).as_deref(),
-        Ok("0 100 10\n50 0 1\n")
+        of(None, 341, large_page).unwrap(),
+        [Extent::new(10, 1010, 341).unwrap()]
     );
+    // The single ID is one of the 340, and stays alone.
+    let single = Some((9, 1009));
+    assert_eq!(of(single, 339, large_page).unwrap().len(), 340);
     assert_eq!(
-        map(None, &["0:100:5", "5:200:5"]).as_deref(),
-        Ok("0 100 5\n5 200 5\n")
+        of(single, 340, large_page).unwrap(),
+        [
+            Extent::new(9, 1009, 1).unwrap(),
+            Extent::new(10, 1010, 340).unwrap()
+        ]
     );
+    // A page that is just large enough, and one that is not.
+    let length = IdMap::new(None, &touching(100), large_page).unwrap().text();
+    assert_eq!(of(None, 100, length.len() + 1).unwrap().len(), 100);
+    assert_eq!(of(None, 100, length.len()).unwrap().len(), 1);
 }
 
 /// newuidmap refuses `0 1000 11` to user 1000 whose subordinate IDs begin at 1001, but takes both parts.
@@ -217,11 +255,11 @@ fn all_is_what_our_namespace_has() {
     let all = Range::all(&own.unwrap());
     assert_eq!(
         IdMap::new(None, &all, PAGE).unwrap().to_string(),
-        "0 0 5\n10 10 5\n"
+        "0 0 1\n1 1 4\n10 10 5\n"
     );
     assert_eq!(
         IdMap::new(Some((4, 0)), &all, PAGE).unwrap().to_string(),
-        "4 0 1\n0 1 4\n10 10 5\n"
+        "4 0 1\n1 1 3\n10 10 5\n"
     );
     assert_eq!(Range::all(&IdMap::parse(b"").unwrap()), []);
     let initial = IdMap::parse(b"         0          0 4294967295\n").unwrap();
