@@ -397,7 +397,14 @@ fn mounts(
     if let Some(directory) = &options.wd {
         steps.push(Step::Directory(directory.0.clone()));
     }
-    steps.extend(proc.map(Step::MountProc));
+    if let Some(dir) = proc {
+        // Else it may appear where we came from, whose /proc would be dead with our PID namespace. binfmt_misc
+        // cannot: it comes with a new user namespace, and no mount spreads from there (mount_namespaces(7)).
+        if propagation != Propagation::Private {
+            steps.push(Step::MakePrivate(dir.clone()));
+        }
+        steps.push(Step::MountProc(dir));
+    }
     if let Some(dir) = binfmt {
         steps.push(Step::MountBinfmt(dir.clone()));
         steps.extend(late.into_iter().map(|entry| Step::Register {

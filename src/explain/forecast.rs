@@ -206,6 +206,7 @@ impl<'a> Ahead<'a> {
             | Step::DropGroupsEarly { .. }
             | Step::JoinCgroup
             | Step::ExecLabel(_)
+            | Step::MakePrivate(_)
             | Step::MountBinfmt(_)
             | Step::Register { .. }
             | Step::Hostname(_)

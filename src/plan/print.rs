@@ -85,6 +85,13 @@ impl fmt::Display for Step {
             Step::Propagation(propagation) => {
                 write!(f, "make / and all below it {}", propagation.as_str())
             }
+            Step::MakePrivate(dir) => {
+                write!(
+                    f,
+                    "make {} private, or the mount that it lies on",
+                    Word(dir)
+                )
+            }
             Step::MountProc(dir) => write!(f, "mount proc on {}", Word(dir)),
             Step::MountBinfmt(dir) => write!(f, "mount binfmt_misc on {}", Word(dir)),
             Step::Register { dir, entry } => {

@@ -57,6 +57,9 @@ pub(crate) enum Step {
 
     /// Set how mounts below `/` spread (mount_namespaces(7)).
     Propagation(Propagation),
+    /// Make what is mounted there private, or where it is no mount point the mount that it lies on: what is mounted
+    /// there next does not spread.
+    MakePrivate(OsString),
     /// Mount proc.
     MountProc(OsString),
     /// Mount binfmt_misc.

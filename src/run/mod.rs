@@ -224,6 +224,7 @@ impl Run<'_> {
             Step::JoinCgroup => self.context.join_cgroups(),
             Step::ExecLabel(label) => self.context.set_label(*label),
             Step::Propagation(propagation) => mounts::propagation(*propagation),
+            Step::MakePrivate(dir) => mounts::make_private(dir),
             Step::MountProc(dir) => mounts::mount_proc(dir),
             Step::MountBinfmt(dir) => mounts::mount_binfmt(dir),
             Step::Register { dir, entry } => mounts::register(dir, entry),

@@ -1,7 +1,7 @@
 //! Mounts, root and working directory of a new mount namespace.
 
 use std::ffi::{OsStr, OsString};
-use std::os::fd::{AsFd, BorrowedFd, IntoRawFd};
+use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
 
 use crate::failure::{Failure, Result, Stage, line};
 use crate::plan::Kind;
@@ -23,6 +23,62 @@ pub(crate) fn propagation(propagation: Propagation) -> Result<()> {
             error,
         )
     })
+}
+
+/// Makes private what is mounted on `dir`, or where `dir` is no mount point the mount that it lies on: what is mounted
+/// there next does not spread.
+pub(crate) fn make_private(dir: &OsStr) -> Result<()> {
+    private(dir).map_err(|error| mount_failed("proc", dir, error))
+}
+
+fn private(dir: &OsStr) -> sys::Result<()> {
+    match sys::set_propagation(dir, MsFlags::MS_PRIVATE) {
+        // A mount's propagation is set at its own root directory, nowhere else (mount(2)).
+        Err(error) if error.raw() == libc::EINVAL => private_below(dir),
+        done => done,
+    }
+}
+
+/// Makes the mount private that `dir` lies on, somewhere below its root directory.
+///
+/// Our own root directory may lie between the two (chroot(2)): then we leave it for a while.
+fn private_below(dir: &OsStr) -> sys::Result<()> {
+    let open = |path: &OsStr| sys::open(path, For::Path);
+    let (root, here, place) = (open("/".as_ref())?, open(".".as_ref())?, open(dir)?);
+    let above = sys::open_at(place.as_fd(), "..".as_ref(), For::Path)?;
+    let mount = sys::mount_id(place.as_fd())?;
+    sys::change_directory_fd(place.as_fd())?;
+    // Who is outside its root directory does not meet it on the way up. Where this is not permitted, the way ends there.
+    let left = sys::chroot(".".as_ref()).is_ok();
+    let done = up_to_root_of(mount, above);
+    if left {
+        sys::change_directory_fd(root.as_fd())?;
+        sys::chroot(".".as_ref())?;
+    }
+    sys::change_directory_fd(here.as_fd())?;
+    done
+}
+
+/// Goes up from a directory to the root directory of the mount that it lies on, and makes the mount private.
+fn up_to_root_of(mount: Option<u64>, mut at: OwnedFd) -> sys::Result<()> {
+    let lost = || Err(sys::Error::from_raw(libc::EINVAL));
+    loop {
+        // Where another mount covers the way, `..` leads into that one.
+        if sys::mount_id(at.as_fd())? != mount {
+            return lost();
+        }
+        sys::change_directory_fd(at.as_fd())?;
+        match sys::set_propagation(".".as_ref(), MsFlags::MS_PRIVATE) {
+            Err(error) if error.raw() == libc::EINVAL => {}
+            done => return done,
+        }
+        let above = sys::open_at(at.as_fd(), "..".as_ref(), For::Path)?;
+        let which = |fd: &OwnedFd| sys::stat_fd(fd.as_fd()).map(|stat| (stat.st_dev, stat.st_ino));
+        if which(&at)? == which(&above)? {
+            return lost();
+        }
+        at = above;
+    }
 }
 
 /// Mounts proc for the PID namespace that we are in.
@@ -48,17 +104,19 @@ pub(crate) fn mount_binfmt(dir: &OsStr) -> Result<()> {
 }
 
 fn mount(kind: &'static str, dir: &OsStr, flags: MsFlags) -> Result<()> {
-    sys::mount(kind, dir, kind, flags).map_err(|error| {
-        let stage = Stage::Mount {
-            kind,
-            target: dir.to_owned(),
-        };
-        Failure::new(
-            stage,
-            line(["mount ".as_ref(), dir, " failed".as_ref()]),
-            error,
-        )
-    })
+    sys::mount(kind, dir, kind, flags).map_err(|error| mount_failed(kind, dir, error))
+}
+
+fn mount_failed(kind: &'static str, dir: &OsStr, error: sys::Error) -> Failure {
+    let stage = Stage::Mount {
+        kind,
+        target: dir.to_owned(),
+    };
+    Failure::new(
+        stage,
+        line(["mount ".as_ref(), dir, " failed".as_ref()]),
+        error,
+    )
 }
 
 /// Registers an interpreter (the kernel's admin-guide/binfmt-misc).
@@ -97,7 +155,8 @@ pub(crate) fn pivot_root(dir: &OsStr) -> Result<()> {
             error,
         )
     };
-    // The new root must be a mount point (pivot_root(2)).
+    // The new root must be a mount point (pivot_root(2)); the one that it is made must not appear where we came from.
+    private(dir).map_err(failed)?;
     match sys::cover_with_itself(dir) {
         Ok(root) => sys::change_directory_fd(root.as_fd()).map_err(failed)?,
         Err(error) if error.raw() == libc::ENOSYS => {
@@ -106,9 +165,13 @@ pub(crate) fn pivot_root(dir: &OsStr) -> Result<()> {
         }
         Err(error) => return Err(failed(error)),
     }
+    let old = sys::open("/".as_ref(), For::Path).map_err(failed)?;
     // Old and new root at one place: the old one comes to lie on top, and is taken off (pivot_root(2),
     // "pivot_root(".", ".")").
     sys::pivot_root(".".as_ref(), ".".as_ref()).map_err(failed)?;
+    // To take a shared mount off takes it off its peers too, where we came from.
+    sys::change_directory_fd(old.as_fd()).map_err(failed)?;
+    sys::set_propagation(".".as_ref(), MsFlags::MS_PRIVATE | MsFlags::MS_REC).map_err(failed)?;
     sys::detach(".".as_ref()).map_err(failed)?;
     directory("/".as_ref())
 }

@@ -1,7 +1,7 @@
 //! Mounts and the root directory.
 
 use std::ffi::OsStr;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::mount::MntFlags;
 pub(crate) use nix::mount::MsFlags;
@@ -79,6 +79,25 @@ pub(crate) fn set_propagation(target: &OsStr, flags: MsFlags) -> Result<()> {
         flags,
         None::<&str>,
     )?)
+}
+
+/// The kernel's number for the mount that the descriptor lies on (statx(2), `STATX_MNT_ID`); none before Linux 5.8.
+pub(crate) fn mount_id(fd: BorrowedFd<'_>) -> Result<Option<u64>> {
+    // SAFETY: statx is plain data, for which all zeroes is a value.
+    let mut found: libc::statx = unsafe { std::mem::zeroed() };
+    // SAFETY: the path is a C string, and the kernel writes one statx into ours.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_statx,
+            fd.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH,
+            libc::STATX_MNT_ID,
+            &raw mut found,
+        )
+    };
+    check(done)?;
+    Ok((found.stx_mask & libc::STATX_MNT_ID != 0).then_some(found.stx_mnt_id))
 }
 
 /// Takes the topmost mount on `target` away from the tree, in use or not (umount2(2), `MNT_DETACH`).

@@ -195,6 +195,201 @@ fn a_proc_in_another_root() {
     }
 }
 
+/// A directory with the programs of this machine, the tool under test as `/unshare`, and directories that are no
+/// mount points: `$ROOT` of scripts, to be filled by [`FILL`] in a mount namespace of its own.
+fn bare_root(place: &Place) -> String {
+    for dir in ["proc", "mnt"] {
+        place.subdir(&format!("bare/{dir}"));
+    }
+    let root = place.at("bare");
+    let filled = Tool::program("cp")
+        .arg("-L")
+        .arg(Tool::path_of("unshare"))
+        .arg(format!("{root}/unshare"))
+        .run();
+    filled.ok();
+    root
+}
+
+/// Mounts the machine's programs below `$ROOT`.
+const FILL: &str = r#"
+    for dir in /usr /bin /sbin /lib /lib32 /lib64 /libx32; do
+        if [ -L $dir ]; then cp -P $dir $ROOT$dir
+        elif [ -d $dir ]; then mkdir $ROOT$dir && mount --bind $dir $ROOT$dir
+        fi || exit 99
+    done"#;
+
+/// Does it where everything is shared with a caller who looks whether any mount came or went there; what the program
+/// itself prints comes first.
+#[track_caller]
+fn stays_with_us(prepare: &str, command: &str, expected: &str) {
+    let place = Place::new();
+    let root = bare_root(&place);
+    // `kept` lies in a mount of its own, as `kept/dir` does not.
+    let script = format!(
+        r#"mount --make-rshared /
+        {FILL}
+        mkdir kept other && mount -t tmpfs none kept && mkdir kept/dir && cd kept/dir && mkdir dir || exit 99
+        {prepare}
+        before=$(cat /proc/self/mountinfo)
+        {command}
+        echo "status $?"
+        [ "$(cat /proc/self/mountinfo)" = "$before" ] || echo "mounts were: $before, are: $(cat /proc/self/mountinfo)"
+        "#
+    );
+    // What is shared here is not shared with the machine.
+    let ran = Tool::fixture()
+        .line("-m --propagation private")
+        .sh(&script)
+        .env("ROOT", root)
+        .dir(place.path())
+        .run()
+        .ok();
+    assert_eq!(
+        ran.text(),
+        format!("{expected}status 0").trim_end(),
+        "{command}: {ran}"
+    );
+}
+
+#[test]
+fn a_proc_does_not_spread_to_where_it_came_from() {
+    needs!(root());
+    for propagation in ["unchanged", "shared", "slave", "private"] {
+        for options in ["--mount-proc", "--mount-proc=/proc/", "--mount-proc -r"] {
+            stays_with_us(
+                "",
+                &format!("unshare -pf --propagation={propagation} {options} sh -c 'echo $$'"),
+                "1\n",
+            );
+        }
+    }
+}
+
+#[test]
+fn a_proc_on_a_directory_that_is_no_mount_point_does_not_spread() {
+    needs!(root(), ours("lets it spread"));
+    for propagation in ["unchanged", "shared", "slave", "private"] {
+        for (dir, at) in [
+            ("$PWD/dir", "$PWD/dir"),
+            ("dir", "dir"),
+            ("../dir/dir/../dir", "dir"),
+            (".", "$PWD"),
+            ("..", "$PWD/.."),
+            ("../../other", "$PWD/../../other"),
+            ("/mnt", "/mnt"),
+        ] {
+            // The working directory is what it was.
+            stays_with_us(
+                "",
+                &format!(
+                    "unshare -pf --propagation={propagation} --mount-proc={dir} sh -c '
+                         pwd -P | grep -o /kept/dir; cd {at}; readlink self | wc -L'"
+                ),
+                "/kept/dir\n1\n",
+            );
+        }
+    }
+}
+
+#[test]
+fn a_proc_in_another_root_does_not_spread() {
+    needs!(root(), command("chroot"), ours("lets it spread"));
+    for propagation in ["unchanged", "shared"] {
+        for (call, files) in [
+            ("unshare -R $ROOT", "/unshare"),
+            ("unshare -m -w /mnt -R $ROOT", "/unshare"),
+            ("unshare -R /", "/un*"),
+        ] {
+            stays_with_us(
+                "",
+                &format!(
+                    "{call} -pf --propagation={propagation} --mount-proc sh -c 'echo $$; echo /un*; ls -d /proc/1'"
+                ),
+                &format!("1\n{files}\n/proc/1\n"),
+            );
+        }
+    }
+    // The caller's own root directory may be no mount point either.
+    for (dir, cd) in [
+        ("/proc", "/"),
+        ("proc", "/"),
+        (".", "/proc"),
+        ("../proc", "/mnt"),
+    ] {
+        stays_with_us(
+            "",
+            &format!(
+                "chroot $ROOT sh -c 'cd {cd}; /unshare -pf --propagation=unchanged --mount-proc={dir} sh -c \"
+                     pwd; echo /un*; ls -d /proc/1\"'"
+            ),
+            &format!("{cd}\n/unshare\n/proc/1\n"),
+        );
+    }
+}
+
+#[test]
+fn only_the_mount_below_a_new_proc_becomes_private() {
+    needs!(root(), ours("lets it spread"));
+    // `/`, and the tmpfs with the directory in it.
+    let look = r#"awk '$5 == "/" || $5 ~ "/kept$" { print($5 == "/" ? $5 : "kept", $7 ~ /^shared/ ? "shared" : $7) }' /proc/self/mountinfo"#;
+    for (dir, expected) in [
+        ("/proc", "/ shared\nkept shared\n"),
+        ("dir", "/ shared\nkept -\n"),
+        ("../../other", "/ -\nkept shared\n"),
+    ] {
+        let look = look.replace('\'', r"'\''");
+        stays_with_us(
+            "",
+            &format!("unshare -pf --propagation=unchanged --mount-proc={dir} sh -c '{look}'"),
+            expected,
+        );
+    }
+}
+
+#[test]
+fn binfmt_misc_does_not_spread() {
+    needs!(
+        root(),
+        user_namespaces(),
+        binfmt(),
+        option("unshare", "--mount-binfmt")
+    );
+    for propagation in ["unchanged", "shared"] {
+        for options in ["--mount-binfmt=dir", "--mount-binfmt -pf"] {
+            stays_with_us(
+                "",
+                &format!("unshare -r --propagation={propagation} {options} echo it ran"),
+                "it ran\n",
+            );
+        }
+    }
+}
+
+#[test]
+fn a_new_root_takes_nothing_away_from_where_it_came_from() {
+    needs!(root(), ours("lacks --pivot-root"));
+    for propagation in ["unchanged", "shared", "slave", "private"] {
+        for root in ["$ROOT", "/", "../../bare"] {
+            stays_with_us(
+                "",
+                &format!(
+                    "unshare -m --propagation={propagation} -R {root} --pivot-root /bin/echo it ran"
+                ),
+                "it ran\n",
+            );
+        }
+        // Where `/` is private, what is mounted below it may be shared all the same.
+        stays_with_us(
+            "mount --make-private /",
+            &format!(
+                "unshare -m --propagation={propagation} -R $ROOT --pivot-root -pf --mount-proc sh -c 'echo $$'"
+            ),
+            "1\n",
+        );
+    }
+}
+
 /// The way out of chroot(2) that every root has.
 const ESCAPE: &str = r#"chroot $ARGV[0] or die "chroot: $!"; chdir ".." for 1..64; chroot "." or die; print -e "/mnt/outside" ? "out\n" : "in\n""#;
 
