@@ -50,15 +50,28 @@ const NO_APPLET: u8 = 127;
 fn start(args: &Args) -> u8 {
     let argv = args.words();
     let name = argv.first().map_or(&b""[..], |word| name_in(word));
-    if sys::is_set_id() {
-        let text = "refusing to run set-user-ID or set-group-ID: that would hand root to everyone";
-        let status = applet(name).map_or(OWN_FAILURE, |applet| applet.failure_status);
-        return fail(OsStr::from_bytes(name), text.as_ref(), status);
+    if sys::is_set_id() != Ok(false) {
+        return refuse_set_id(name);
     }
     match applet(name) {
         Some(applet) => call(applet, argv, args),
         None => own(argv, args),
     }
+}
+
+/// Before anything is parsed.
+#[cold]
+fn refuse_set_id(name: &[u8]) -> u8 {
+    let text = match sys::is_set_id() {
+        Ok(_) => "refusing to run set-user-ID or set-group-ID: that would hand root to everyone"
+            .to_owned(),
+        Err(error) => format!(
+            "refusing to run with real and effective IDs that differ: whether this is set-user-ID cannot be told: \
+             /proc/self/exe: {error}"
+        ),
+    };
+    let status = applet(name).map_or(OWN_FAILURE, |applet| applet.failure_status);
+    fail(OsStr::from_bytes(name), text.as_ref(), status)
 }
 
 /// The name in a word by which we are called: its last component, without the `-` of a login shell.

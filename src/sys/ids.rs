@@ -3,7 +3,12 @@
 //! The calls that change IDs are raw on purpose: the C library's would pass the change on to every thread,
 //! with signals and locks, which a child that shares its parent's memory must not touch (nptl(7)).
 
-use super::{Result, check};
+use std::os::fd::AsFd;
+
+use super::{Error, For, Result, check};
+
+/// The magic number of proc (`linux/magic.h`).
+const PROC: u64 = 0x9fa0;
 
 /// The effective user ID that this program was started with (getauxval(3), `AT_EUID`): no system call.
 pub(crate) fn effective_uid() -> u32 {
@@ -25,9 +30,24 @@ pub(crate) fn real_gid() -> u32 {
     auxiliary(libc::AT_GID)
 }
 
-/// Whether we were started set-user-ID or set-group-ID. File capabilities do not count.
-pub(crate) fn is_set_id() -> bool {
-    real_uid() != effective_uid() || real_gid() != effective_gid()
+/// Whether we were started set-user-ID or set-group-ID, as far as that gives anybody another ID. File capabilities do
+/// not count, nor that our caller's real and effective IDs differ already.
+///
+/// # Errors
+/// They differ, and what our file's mode is cannot be seen.
+pub(crate) fn is_set_id() -> Result<bool> {
+    // What nearly everybody starts with: no system call.
+    if real_uid() == effective_uid() && real_gid() == effective_gid() {
+        return Ok(false);
+    }
+    let proc = super::open("/proc".as_ref(), For::Path)?;
+    // Anything may lie there, made by anybody, where proc is not mounted.
+    if super::filesystem_magic(proc.as_fd())? != PROC {
+        return Err(Error::from_raw(libc::ENOENT));
+    }
+    let file = super::open_at(proc.as_fd(), "self/exe".as_ref(), For::Path)?;
+    let mode = super::stat_fd(file.as_fd())?.st_mode;
+    Ok(mode & (libc::S_ISUID | libc::S_ISGID) != 0)
 }
 
 /// A value that the kernel handed over with the arguments (getauxval(3)). IDs fit into it.

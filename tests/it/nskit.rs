@@ -451,6 +451,129 @@ fn refuses_to_give_root_to_everyone() {
     }
 }
 
+/// Becomes a user and group by real and effective IDs (the words: real user, effective user, real group, effective
+/// group), and executes the rest.
+const BECOME: &str = r#"
+import os, sys
+ruid, euid, rgid, egid = map(int, sys.argv[1:5])
+os.setgroups([])
+os.setresgid(rgid, egid, egid)
+os.setresuid(ruid, euid, euid)
+os.execv(sys.argv[5], sys.argv[6:])
+"#;
+
+/// A caller with these real and effective IDs, who calls the file by the name of an applet.
+fn called_as(ids: [u32; 4], file: &str, words: &str) -> Tool {
+    Tool::program("python3")
+        .args(["-c", BECOME])
+        .args(ids.map(|id| id.to_string()))
+        .args([file, "unshare"])
+        .line(words)
+}
+
+#[test]
+fn a_caller_whose_real_and_effective_ids_differ_is_served() {
+    needs!(root(), command("python3"));
+    let unshare = Tool::path_of("unshare");
+    let unshare = unshare.to_str().expect("a plain name");
+    for ids in [
+        [ORDINARY, 0, 0, 0],
+        [0, 0, ORDINARY, 0],
+        [ORDINARY, 0, ORDINARY, 0],
+    ] {
+        called_as(ids, unshare, "-u grep ^[UG]id: /proc/self/status")
+            .run()
+            .ok()
+            .out(&format!(
+                "Uid:\t{}\t{1}\t{1}\t{1}\nGid:\t{2}\t{3}\t{3}\t{3}\n",
+                ids[0], ids[1], ids[2], ids[3]
+            ));
+    }
+    // The effective IDs are those that count.
+    called_as([0, ORDINARY, 0, 0], unshare, "-u echo it ran")
+        .run()
+        .exits(1)
+        .out("")
+        .err("unshare: unshare failed: Operation not permitted\n");
+}
+
+const REFUSED: &str =
+    "unshare: refusing to run set-user-ID or set-group-ID: that would hand root to everyone\n";
+
+#[test]
+fn such_a_caller_of_a_set_user_id_binary_is_refused() {
+    needs!(ours(NOT_THEIRS), root(), command("python3"));
+    let place = Place::new();
+    let binary = copy(&place, "nskit");
+    for mode in [0o4755, 0o2755, 0o6755] {
+        std::fs::set_permissions(&binary, std::fs::Permissions::from_mode(mode)).expect("root may");
+        called_as([ORDINARY, 0, ORDINARY, 0], &binary, "-u echo it ran")
+            .run()
+            .exits(1)
+            .out("")
+            .err(REFUSED);
+    }
+}
+
+#[test]
+fn where_proc_is_not_mounted_nobody_is_given_root() {
+    needs!(ours(NOT_THEIRS), root(), command("python3"));
+    let place = Place::new();
+    let binary = copy(&place, "nskit");
+    std::fs::set_permissions(&binary, std::fs::Permissions::from_mode(0o4755)).expect("root may");
+    // Somebody puts another binary where ours would be seen.
+    place.subdir("self");
+    std::os::unix::fs::symlink("/bin/true", place.at("self/exe")).expect("a link");
+    for cover in ["umount -l /proc", "mount --bind . /proc"] {
+        let started = |ids: [u32; 4], file: &str| {
+            let ids = ids.map(|id| id.to_string()).join(" ");
+            let ran = Tool::fixture()
+                .arg("-m")
+                .sh(&format!(
+                    "{cover} && exec python3 -c \"$0\" {ids} {file} unshare -u echo it ran"
+                ))
+                .arg(BECOME)
+                .dir(place.path())
+                .run();
+            String::from_utf8_lossy(&ran.stderr).into_owned() + &ran.text()
+        };
+        let refused = "unshare: refusing to run with real and effective IDs that differ: whether this is set-user-ID cannot be told: /proc/self/exe: No such file or directory\n";
+        let other = [ORDINARY, ORDINARY, ORDINARY, ORDINARY];
+        assert_eq!(started(other, &binary), refused, "{cover}");
+        let unshare = Tool::path_of("unshare");
+        let unshare = unshare.to_str().expect("a plain name");
+        assert_eq!(started([ORDINARY, 0, 0, 0], unshare), refused, "{cover}");
+        // Whose IDs do not differ need not be looked at.
+        assert_eq!(started([0, 0, 0, 0], unshare), "it ran", "{cover}");
+    }
+}
+
+#[test]
+fn a_set_user_id_bit_that_counts_for_nothing_is_fine() {
+    needs!(
+        ours(NOT_THEIRS),
+        root(),
+        user_namespaces(),
+        command("setpriv")
+    );
+    let place = Place::new();
+    copy(&place, "nskit");
+    let ordinary = format!("--reuid {ORDINARY} --regid {ORDINARY} --clear-groups");
+    let script = format!(
+        "mkdir on && mount -t tmpfs -o nosuid,mode=755 none on && cp nskit on && chmod 6755 nskit on/nskit || exit 99
+         setpriv {ordinary} on/nskit unshare -r id -u
+         setpriv {ordinary} --no-new-privs ./nskit unshare -r id -u
+         setpriv {ordinary} ./nskit unshare -r id -u"
+    );
+    let ran = Tool::fixture()
+        .arg("-m")
+        .sh(&script)
+        .dir(place.path())
+        .run();
+    assert_eq!(ran.text(), "0\n0", "{ran}");
+    ran.exits(125).err(&REFUSED.replace("unshare:", "nskit:"));
+}
+
 #[test]
 fn file_capabilities_are_fine() {
     needs!(ours(NOT_THEIRS), root(), command("setcap"));
