@@ -75,6 +75,9 @@ pub(crate) enum Environment<'a> {
     These(&'a OwnArgs),
 }
 
+/// The longest name of a file, in bytes (`NAME_MAX`, linux/limits.h).
+const NAME_MAX: usize = 255;
+
 /// What execvp(3) looks in when there is no `PATH`.
 const DEFAULT_PATH: &[u8] = b"/bin:/usr/bin";
 
@@ -92,6 +95,10 @@ pub(crate) fn execute(
     }
     if name.contains(&b'/') {
         return attempt(program, args, environment);
+    }
+    // No file has such a name, whatever the directory.
+    if name.len() > NAME_MAX {
+        return Error::from_raw(libc::ENAMETOOLONG);
     }
     let mut denied = None;
     let mut candidate = Vec::new();
@@ -113,7 +120,12 @@ pub(crate) fn execute(
         match error.raw() {
             libc::EACCES => denied = Some(error),
             // The file is not in this directory, or the directory cannot be used: the next one.
-            libc::ENOENT | libc::ESTALE | libc::ENOTDIR | libc::ENODEV | libc::ETIMEDOUT => {}
+            libc::ENOENT
+            | libc::ESTALE
+            | libc::ENOTDIR
+            | libc::ENODEV
+            | libc::ETIMEDOUT
+            | libc::ENAMETOOLONG => {}
             _ => return error,
         }
     }

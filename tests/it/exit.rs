@@ -292,6 +292,35 @@ fn where_a_program_is_looked_for() {
 }
 
 #[test]
+fn an_element_of_the_path_that_is_too_long_is_passed_over() {
+    needs!(ours("ends the search at some, or says Success"));
+    let place = Place::new();
+    place.subdir("dir");
+    place.script("dir/program", "#!/bin/sh\necho it ran\n");
+    place.file("program", "not executable");
+    let dir = place.path().display();
+    let run = |path: &str, name: &str| Tool::unshare().env("PATH", path).arg(name).run();
+    // An element may be longer than any path is, or have a name in it that is longer than any name.
+    for long in ["/x".repeat(2500), format!("/{}", "x".repeat(300))] {
+        run(&format!("{long}:{dir}/dir"), "program")
+            .ok()
+            .out("it ran\n");
+        run(&format!("{dir}:{long}"), "program")
+            .exits(126)
+            .err("unshare: failed to execute program: Permission denied\n");
+        run(&long, "program")
+            .exits(127)
+            .err("unshare: failed to execute program: No such file or directory\n");
+    }
+    // But no file has such a name.
+    let name = "x".repeat(256);
+    run("/bin", &name).exits(126).err(&format!(
+        "unshare: failed to execute {name}: File name too long\n"
+    ));
+    run("/bin", &name[1..]).exits(127);
+}
+
+#[test]
 fn without_a_path_the_systems_own_is_used() {
     Tool::unshare()
         .without_env("PATH")
