@@ -47,6 +47,9 @@ impl Host for Fixed {
     fn offset_range(&self, _: Clock) -> RangeInclusive<i64> {
         -1000..=1_000_000
     }
+    fn execution_enters_time(&self) -> bool {
+        false
+    }
     fn at_terminal(&self) -> bool {
         true
     }

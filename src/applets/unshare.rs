@@ -31,16 +31,21 @@ pub(crate) fn request(
 ) -> Result<Request, Trouble> {
     let options = &parsed.options;
     let kinds = kinds(options, host);
+    if options.all && kinds.is_empty() {
+        let line = "--all: this kernel makes no namespaces that we know of";
+        return Err(Trouble::line(line));
+    }
     let fork = fork(options)?;
     contradictions(options, kinds, fork.is_some())?;
 
     let maps = [map(parsed, Ids::Uid, host)?, map(parsed, Ids::Gid, host)?];
-    let setgroups = setgroups(options, &maps[1])?;
     let owner = options
         .owner
         .as_ref()
         .map(|text| of_option("--owner", value::Owner::parse(&text.0)))
         .transpose()?;
+    let privileged = owner.is_some() && host.may_map(Ids::Gid);
+    let setgroups = setgroups(options, maps[1].as_ref(), privileged)?;
     let binds = binds(options);
     let mut outside = Vec::new();
     let mut own = Vec::new();
@@ -100,6 +105,11 @@ pub(crate) fn request(
     // Not before all else is done: the first line of a failure is for scripts.
     if kinds.has(Kind::Pid) && !forks && host.at_terminal() {
         let line = "unshare: add --fork: only children enter the new PID namespace";
+        steps.push(Step::Advise(line));
+    }
+    let shifts = options.monotonic.is_some() || options.boottime.is_some();
+    if shifts && !forks && !host.execution_enters_time() {
+        let line = "unshare: add --fork: on this kernel only children enter the new time namespace";
         steps.push(Step::Advise(line));
     }
     steps.push(Step::Execute(common::program(
@@ -224,11 +234,6 @@ fn contradictions(options: &Options, kinds: Kinds, forks: bool) -> Result<(), Tr
             "--pivot-root needs --mount: only a new mount namespace can get another root",
         );
     }
-    if options.keep_caps && !kinds.has(Kind::User) {
-        return refuse(
-            "--keep-caps needs --user: the capabilities of a new user namespace are kept",
-        );
-    }
     Ok(())
 }
 
@@ -302,20 +307,25 @@ fn map(parsed: &Parsed<Options>, ids: Ids, host: &dyn Host) -> Result<Option<Map
     Ok(Some(Map { map, is_own }))
 }
 
-/// What to write to /proc/self/setgroups.
-fn setgroups(options: &Options, groups: &Option<Map>) -> Result<Option<Setgroups>, Trouble> {
+/// What to write to /proc/self/setgroups; `privileged`: a map of groups of our own is written with privilege.
+fn setgroups(
+    options: &Options,
+    groups: Option<&Map>,
+    privileged: bool,
+) -> Result<Option<Setgroups>, Trouble> {
     let given = options
         .setgroups
         .as_ref()
         .map(|text| of_option("--setgroups", Setgroups::parse(&text.0)))
         .transpose()?;
     // Without privilege the kernel takes a map of groups only where setgroups is denied.
-    match (given, groups) {
-        (Some(Setgroups::Allow), Some(map)) if map.is_own => Err(Trouble::line(
+    let must_deny = !privileged && groups.is_some_and(|map| map.is_own);
+    match given {
+        Some(Setgroups::Allow) if must_deny => Err(Trouble::line(
             "options --setgroups=allow and --map-group are mutually exclusive",
         )),
-        (None, Some(map)) if map.is_own => Ok(Some(Setgroups::Deny)),
-        (given, _) => Ok(given),
+        None if must_deny => Ok(Some(Setgroups::Deny)),
+        given => Ok(given),
     }
 }
 

@@ -29,6 +29,8 @@ pub(crate) trait Host {
     fn kinds(&self) -> Kinds;
     /// The offsets, in seconds, that the kernel takes for this clock now.
     fn offset_range(&self, clock: Clock) -> RangeInclusive<i64>;
+    /// Whether a program that we execute enters a time namespace that we have made; before about Linux 6.2 only children do.
+    fn execution_enters_time(&self) -> bool;
     /// Whether standard error is a terminal.
     fn at_terminal(&self) -> bool;
 }

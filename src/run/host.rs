@@ -98,7 +98,21 @@ impl Host for Machine {
 
     fn kinds(&self) -> Kinds {
         let exists = |kind: &Kind| sys::lstat(format!("/proc/self/ns/{kind}").as_ref()).is_ok();
-        Kind::ALL.into_iter().filter(exists).collect()
+        let listed: Kinds = Kind::ALL.into_iter().filter(exists).collect();
+        if listed.has(Kind::Mnt) {
+            return listed;
+        }
+        // Every kernel has that one: this is no proc.
+        let known = sys::try_namespaces(&Kind::ALL.map(Kind::flag)).unwrap_or(0);
+        let kinds = Kind::ALL.into_iter().enumerate();
+        kinds
+            .filter(|(bit, _)| known >> bit & 1 == 1)
+            .map(|(_, kind)| kind)
+            .collect()
+    }
+
+    fn execution_enters_time(&self) -> bool {
+        sys::try_time() != Some(false)
     }
 
     fn offset_range(&self, clock: Clock) -> RangeInclusive<i64> {

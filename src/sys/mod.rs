@@ -21,6 +21,7 @@ mod probe;
 mod process;
 mod processor;
 mod signal;
+mod trial;
 #[cfg(panic = "abort")]
 mod unwind;
 
@@ -40,6 +41,7 @@ pub(crate) use probe::*;
 pub(crate) use process::*;
 pub(crate) use processor::*;
 pub(crate) use signal::*;
+pub(crate) use trial::*;
 
 /// What a system call gives: a value, or the errno.
 pub(crate) type Result<T> = core::result::Result<T, Error>;

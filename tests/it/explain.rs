@@ -9,6 +9,8 @@ mod maps;
 mod mounts;
 mod unshare;
 
+pub(crate) use unshare::filtered;
+
 use crate::harness::*;
 
 const EPERM: &str = "Operation not permitted";

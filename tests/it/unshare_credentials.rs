@@ -177,6 +177,24 @@ fn capabilities_are_kept() {
 }
 
 #[test]
+fn without_a_user_namespace_there_is_nothing_to_keep() {
+    needs!(root());
+    for words in ["-u", "-m -f", "-u -S 7", "--fork"] {
+        let plain = status(Tool::unshare().line(words));
+        let kept = status(Tool::unshare().line(words).arg("--keep-caps"));
+        for set in SETS {
+            assert_eq!(kept.mask(set), plain.mask(set), "{words} {set}");
+        }
+    }
+    Tool::unshare()
+        .line("--keep-caps echo it ran")
+        .by_ordinary()
+        .run()
+        .ok()
+        .out("it ran\n");
+}
+
+#[test]
 fn capabilities_are_kept_in_front_of_an_init() {
     needs!(user_namespaces(), ours("lacks --init"));
     has_all(Tool::unshare().line("-c --keep-caps --init").by_ordinary());

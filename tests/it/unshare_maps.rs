@@ -360,8 +360,24 @@ fn maps_of_a_namespace_that_belongs_to_somebody_else() {
         .ok()
         .text();
     assert_eq!(extents(&said), ["0 100000 10", "0 200000 10", "allow", "2"]);
-    let said = Tool::unshare().line("--owner 4711:4712 -r").sh(show).run();
-    assert_eq!(extents(&said.text())[..3], ["0 0 1", "0 0 1", "deny"]);
+    for (words, state) in [
+        ("-r", "allow"),
+        ("-r --setgroups allow", "allow"),
+        ("-r --setgroups deny", "deny"),
+        ("--map-group=5", "allow"),
+        ("-c -G 0", "allow"),
+    ] {
+        let tool = Tool::unshare().line("--owner 4711:4712").line(words);
+        let program = "cat /proc/self/setgroups";
+        tool.line(program).run().ok().out(&format!("{state}\n"));
+    }
+    let said = Tool::unshare()
+        .line("--owner 4711:4712 -r -G 0 --groups 0")
+        .sh(show)
+        .run()
+        .ok()
+        .text();
+    assert_eq!(extents(&said), ["0 0 1", "0 0 1", "allow", "0"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use crate::explain::filtered;
 use crate::harness::*;
 
 /// The boot-time clock and the monotonic one, in whole seconds, as a program sees them.
@@ -262,4 +263,83 @@ fn all_kinds() {
     let unlike = Links::said(&ran.text());
     let unlike = unlike.unlike(&Links::mine()).join(" ");
     assert_eq!(unlike, kinds.join(" ").replace("pid ", ""));
+}
+
+/// Runs the words where nothing is mounted on /proc; what /proc has is below `proc` in the working directory.
+fn without_proc(place: &Place, words: &str) -> Tool {
+    place.subdir("proc");
+    Tool::fixture()
+        .arg("-m")
+        .sh(&format!(
+            "mount -t proc none proc && umount -l /proc || exit 99; exec {words}"
+        ))
+        .dir(place.path())
+}
+
+#[test]
+fn all_kinds_where_proc_cannot_be_read() {
+    needs!(
+        root(),
+        user_namespaces(),
+        command("setpriv"),
+        ours("lacks --all")
+    );
+    let place = Place::new();
+    let look = INSIDE.replace("/proc", "proc");
+    let mine = Links::mine();
+    let kinds: Vec<_> = KINDS
+        .into_iter()
+        .filter(|kind| Path::new("/proc/self/ns").join(kind).exists())
+        .collect();
+    let ordinary = format!("setpriv --reuid {ORDINARY} --regid {ORDINARY} --clear-groups ");
+    for who in ["", &ordinary, "env --ignore-signal=CHLD "] {
+        for options in ["-a -f", "--all --fork"] {
+            let said = without_proc(&place, &format!("{who}unshare {options} {look}"));
+            let said = said.run().ok().text();
+            assert_eq!(Links::said(&said).unlike(&mine), kinds, "{who}{options}");
+        }
+    }
+}
+
+#[test]
+fn all_kinds_of_a_lesser_kernel_where_proc_cannot_be_read() {
+    needs!(root(), command("python3"), ours("lacks --all"));
+    let place = Place::new();
+    let filtered = |calls: &str, words: &str| {
+        let command = filtered(calls, "unshare").line(words).into_command();
+        let words: Vec<String> = std::iter::once(command.get_program())
+            .chain(command.get_args())
+            .map(|word| format!("'{}'", word.to_string_lossy().replace('\'', r"'\''")))
+            .collect();
+        without_proc(&place, &words.join(" "))
+    };
+    // Time, and cgroup, which an older kernel does not know.
+    for (calls, kinds) in [
+        ("unshare:0x80=22", "user, cgroup, ipc, uts, net, pid, mnt"),
+        ("unshare:0x02000080=22", "user, ipc, uts, net, pid, mnt"),
+        (
+            "unshare:0x10000000=22",
+            "cgroup, ipc, uts, net, pid, mnt, time",
+        ),
+        // Refused is not unknown.
+        (
+            "unshare:0x10000000=1",
+            "user, cgroup, ipc, uts, net, pid, mnt, time",
+        ),
+    ] {
+        let ran = filtered(calls, "--dry-run -a true").run().exits(0);
+        assert_eq!(ran.lines()[0], format!("unshare {kinds}"), "{calls}: {ran}");
+    }
+    // Asked for namespaces, and there are none: nothing runs.
+    for words in [
+        "-a echo it ran",
+        "-af echo it ran",
+        "--dry-run -a echo it ran",
+    ] {
+        filtered("unshare=22", words)
+            .run()
+            .exits(1)
+            .out("")
+            .err("unshare: --all: this kernel makes no namespaces that we know of\n");
+    }
 }

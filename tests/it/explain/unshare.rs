@@ -4,8 +4,8 @@ use super::*;
 
 const FAILED: &str = "unshare: unshare failed: ";
 
-/// A program that refuses system calls to the program that it executes: `NAME[:MASK],… PROGRAM …`, the mask
-/// being flags in the first argument.
+/// A program that refuses system calls to the program that it executes: `NAME[:MASK][=ERRNO],… PROGRAM …`, the mask
+/// being flags in the first argument, the error EPERM if none is given.
 pub(super) const FILTER: &str = r#"
 import ctypes, os, platform, struct, sys
 NUMBERS = {
@@ -13,10 +13,11 @@ NUMBERS = {
     "aarch64": dict(unshare=97, setns=268, mount=40, clone=220, clone3=435),
 }[platform.machine()]
 LOAD, EQUAL, ANY, RETURN = 0x20, 0x15, 0x45, 0x06
-REFUSE, ALLOW = 0x00050000 | 1, 0x7fff0000
+REFUSE, ALLOW = 0x00050000, 0x7fff0000
 code = []
 for word in sys.argv[1].split(","):
-    name, _, mask = word.partition(":")
+    call, _, error = word.partition("=")
+    name, _, mask = call.partition(":")
     if name not in NUMBERS:
         continue
     code.append((LOAD, 0, 0, 0))
@@ -24,7 +25,7 @@ for word in sys.argv[1].split(","):
         code += [(EQUAL, 0, 3, NUMBERS[name]), (LOAD, 0, 0, 16), (ANY, 0, 1, int(mask, 0))]
     else:
         code.append((EQUAL, 0, 1, NUMBERS[name]))
-    code.append((RETURN, 0, 0, REFUSE))
+    code.append((RETURN, 0, 0, REFUSE | int(error or 1)))
 code.append((RETURN, 0, 0, ALLOW))
 text = b"".join(struct.pack("HBBI", *line) for line in code)
 room = ctypes.create_string_buffer(text, len(text))
@@ -39,7 +40,7 @@ os.execvp(sys.argv[2], sys.argv[2:])
 "#;
 
 /// A program under that filter.
-pub(super) fn filtered(calls: &str, applet: &str) -> Tool {
+pub(crate) fn filtered(calls: &str, applet: &str) -> Tool {
     Tool::program("python3")
         .args(["-c", FILTER, calls])
         .arg(Tool::path_of(applet))
