@@ -164,10 +164,6 @@ fn contradictions_are_refused_before_anything_is_done() {
             "--pivot-root needs --mount: only a new mount namespace can get another root",
         ),
         (
-            "--keep-caps -m",
-            "--keep-caps needs --user: the capabilities of a new user namespace are kept",
-        ),
-        (
             "-m --propagation odd",
             "--propagation: 'odd' is not one of slave, shared, private, unchanged",
         ),
