@@ -329,6 +329,17 @@ fn a_proc_in_another_root_does_not_spread() {
 }
 
 #[test]
+fn a_proc_below_what_is_covered_does_not_spread_either() {
+    needs!(root(), ours("lets it spread"));
+    // No way leads up to the mount that the working directory lies on.
+    stays_with_us(
+        "mount -t tmpfs none ..",
+        "unshare -pf --propagation=unchanged --mount-proc=dir echo it ran 2>&1; echo nothing ran; true",
+        "unshare: mount dir failed: Invalid argument\nnothing ran\n",
+    );
+}
+
+#[test]
 fn only_the_mount_below_a_new_proc_becomes_private() {
     needs!(root(), ours("lets it spread"));
     // `/`, and the tmpfs with the directory in it.
