@@ -58,7 +58,7 @@ pub(crate) fn try_time() -> Option<bool> {
         if made.is_err() {
             return UNKNOWN;
         }
-        match super::vfork(|_| 0) {
+        match super::vfork(|| 0) {
             Ok(child) => {
                 let _ = super::wait(child);
                 YES
