@@ -5,6 +5,21 @@
 
 #![allow(unsafe_code)]
 
+#[cfg(not(all(
+    target_os = "linux",
+    any(
+        target_arch = "x86_64",
+        target_arch = "aarch64",
+        target_arch = "x86",
+        target_arch = "arm",
+        target_arch = "riscv64"
+    )
+)))]
+compile_error!(
+    "nskit is for Linux on x86_64, aarch64, x86, arm and riscv64: on other machines the kernel has other numbers of \
+     errors, and other structures"
+);
+
 mod alloc;
 mod caps;
 mod entry;
