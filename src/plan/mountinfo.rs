@@ -103,10 +103,31 @@ impl Mount {
         Some(here)
     }
 
+    /// Of these mounts, the topmost at `point` of the mount `base`, counted from a file there that was opened: none when
+    /// nothing has been mounted over it.
+    pub(crate) fn over<'a>(mounts: &'a [Self], base: u32, point: &Path) -> Option<&'a Self> {
+        let (mut below, mut top) = (base, None);
+        // As many steps as there are mounts, should the text be one that no kernel wrote.
+        for _ in mounts {
+            let mut here = mounts.iter().filter(|mount| mount.point == point);
+            match here.find(|mount| mount.parent == below && mount.id != below) {
+                Some(mount) => (below, top) = (mount.id, Some(mount)),
+                None => break,
+            }
+        }
+        top
+    }
+
     /// The namespace that this mount keeps alive, as `net:[4026531840]`.
     pub(crate) fn namespace(&self) -> Option<&OsStr> {
         (self.fs_type == "nsfs").then_some(&self.root)
     }
+}
+
+/// The ID of the mount that an open file lies on, in `/proc/PID/fdinfo/N` (proc_pid_fdinfo(5)).
+pub(crate) fn mount_of_file(fdinfo: &[u8]) -> Option<u32> {
+    let mut lines = fdinfo.split(|byte| *byte == b'\n');
+    number(lines.find_map(|line| line.strip_prefix(b"mnt_id:\t"))?)
 }
 
 fn number(text: &[u8]) -> Option<u32> {
@@ -226,6 +247,34 @@ mod tests {
         let odd: Vec<Mount> =
             Mount::parse_all(b"1 2 0:1 / / rw - a a rw\n2 1 0:2 / / rw - b b rw\n").collect();
         assert_eq!(Mount::holding(&odd, Path::new("/")), None);
+    }
+
+    #[test]
+    fn the_mount_on_top_of_an_open_file() {
+        let text = b"1 0 0:1 / / rw - a a rw\n2 1 0:4 uts:[7] /x rw - nsfs nsfs rw\n3 1 0:4 uts:[8] /y rw - nsfs nsfs rw\n\
+            4 2 0:4 net:[9] /x rw - nsfs nsfs rw\n5 4 0:5 / /x/z rw - e e rw\n";
+        let mounts: Vec<Mount> = Mount::parse_all(text).collect();
+        let over = |base, point: &str| Mount::over(&mounts, base, Path::new(point));
+        let id = |base, point: &str| over(base, point).map(|mount| mount.id);
+        assert_eq!(id(1, "/x"), Some(4));
+        assert_eq!(id(2, "/x"), Some(4));
+        assert_eq!(id(1, "/y"), Some(3));
+        // Nothing lies on it, though it is the root of a mount itself.
+        assert_eq!(id(4, "/x"), None);
+        assert_eq!(id(3, "/y"), None);
+        assert_eq!(id(1, "/z"), None);
+        assert_eq!(id(9, "/x"), None);
+        let odd: Vec<Mount> =
+            Mount::parse_all(b"1 2 0:1 / / rw - a a rw\n2 1 0:2 / / rw - b b rw\n").collect();
+        assert!(Mount::over(&odd, 1, Path::new("/")).is_some());
+    }
+
+    #[test]
+    fn the_mount_of_an_open_file() {
+        let info = b"pos:\t0\nflags:\t012000000\nmnt_id:\t27\nino:\t1\n";
+        assert_eq!(mount_of_file(info), Some(27));
+        assert_eq!(mount_of_file(b"pos:\t0\n"), None);
+        assert_eq!(mount_of_file(b"mnt_id:\tx\n"), None);
     }
 
     proptest! {

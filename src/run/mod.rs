@@ -17,11 +17,13 @@ mod maps;
 mod mounts;
 mod order;
 mod outside;
+mod pidfile;
 mod program;
 mod report;
 mod resolve;
 mod target;
 mod watch;
+mod wire;
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -34,7 +36,7 @@ pub(crate) use watch::Ended;
 use crate::failure::{Entering, Failure, Inquiry, Result, Stage};
 use context::Context;
 use helper::Helper;
-use report::Pidfile;
+use pidfile::Pidfile;
 use target::Target;
 
 use crate::plan::{Fork, Init, Kind, Kinds, Outside, Plan, Report, Step, When};
@@ -194,7 +196,13 @@ impl Run<'_> {
             self.binding_from = sys::open("/proc/self/ns/mnt".as_ref(), sys::For::Reading).ok();
         }
         let orphan = (binds || pidfile.is_some()) && !forks;
-        self.helper = Some(Helper::start(work, pidfile, orphan, self.inquiry)?);
+        let (status, binding_from) = (&mut self.status, &mut self.binding_from);
+        // The helper has no use for these, and a reader of reports is to see their end when we are done.
+        let close = || {
+            status.take();
+            binding_from.take();
+        };
+        self.helper = Some(Helper::start(work, pidfile, orphan, self.inquiry, close)?);
         Ok(())
     }
 
@@ -406,6 +414,7 @@ pub(crate) fn rehearse(plan: &Plan, foresee: &dyn Fn(&[Entering]) -> String) -> 
             Step::Open(source) => context.open(source, target.as_mut())?,
             Step::CheckTarget => target.as_mut().map_or(Ok(()), Target::check_alive)?,
             Step::Enter(enter) => opened.push(resolve::open(enter, target.take())?),
+            Step::Pidfile(file) => drop(Pidfile::open(file)?),
             _ => {}
         }
     }

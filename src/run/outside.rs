@@ -3,76 +3,128 @@
 //! The hard thing: it must end when its caller does, whatever either of them is at. What it has made stays only if all
 //! of it was done and nobody asked to undo it.
 
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{CString, OsString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
-use super::helper::{Answer, Failed, MESSAGE, Outcome, START, UNDO, encode, failure};
-use super::report::Pidfile;
+use super::helper::failure;
+use super::pidfile::Pidfile;
+use super::wire::{Answer, Failed, MESSAGE, Order, Outcome};
 use crate::failure::Inquiry;
+use crate::plan::mountinfo::{self, Mount};
 use crate::plan::{IdMap, Ids, Kind, Outside, Via};
 use crate::sys::{self, ArgList, Change, Environment, For, OwnArgs, SignalSet};
+
+/// How often an order is waited for once more after an error, where it is too late for us to fail.
+const TRIES: u32 = 3;
 
 /// The process that the helper works for.
 pub(super) struct Caller {
     pub(super) pid: i32,
-    /// Its directory in /proc.
-    pub(super) directory: OwnedFd,
+    /// Its directory in /proc; none where there is no work for which it is needed.
+    pub(super) directory: Option<OwnedFd>,
     /// Our end of the line to it.
     pub(super) socket: OwnedFd,
     /// The signals that it has blocked.
     pub(super) mask: SignalSet,
 }
 
+impl Caller {
+    fn directory(&self) -> sys::Result<BorrowedFd<'_>> {
+        let directory = self.directory.as_ref().map(AsFd::as_fd);
+        directory.ok_or(sys::Error::from_raw(libc::ENOENT))
+    }
+}
+
+/// What has been made, and is undone unless the program starts.
+struct Made {
+    binds: Binds,
+    pidfile: Option<Pidfile>,
+}
+
+impl Made {
+    fn undo(&mut self) {
+        self.binds.undo();
+        if let Some(file) = &mut self.pidfile {
+            file.undo();
+        }
+    }
+}
+
 /// The helper's life.
 pub(super) fn serve(
     work: &[Outside],
-    mut pidfile: Option<Pidfile>,
+    pidfile: Option<Pidfile>,
     caller: &Caller,
     inquiry: Inquiry<'_>,
 ) {
     let socket = caller.socket.as_fd();
-    let mut bound: Vec<&OsStr> = Vec::new();
+    let mut made = Made {
+        binds: Binds::default(),
+        pidfile,
+    };
     let mut next = work.iter();
-    let mut order = [0; 5];
     let mut starts = false;
-    while let Ok(1..) = sys::read_some(socket, &mut order) {
-        let done = match (order, &mut pidfile) {
-            ([UNDO, ..], _) => {
-                undo(&mut bound, pidfile);
-                let _ = sys::send(socket, &[UNDO]);
+    while let Some(order) = hear(socket, starts) {
+        let done = match order {
+            Order::Undo => {
+                made.undo();
+                let _ = sys::send(socket, &Answer::Undone.encode());
                 return;
             }
-            ([START, ..], None) => {
-                starts = true;
-                continue;
+            Order::Start(pid) => {
+                let ready = start(&mut made, pid);
+                starts = ready.is_ok();
+                ready.map_err(|error| failed(0, error))
             }
-            ([START, pid @ ..], Some(file)) => {
-                starts = true;
-                let written = file.write(i32::from_ne_bytes(pid));
-                written.map_err(|error| failed(0, error))
-            }
-            _ => {
-                let Some(piece) = next.next() else {
-                    return undo(&mut bound, pidfile);
-                };
-                let done = match piece {
-                    Outside::Maps(maps) => write_maps(maps, caller),
-                    Outside::Bind(binds) => bind_all(binds, caller, &mut bound),
-                };
-                done.map_err(|failed| inquire(piece, failed, caller, inquiry))
-            }
+            Order::Work => match next.next() {
+                Some(piece) => {
+                    let done = match piece {
+                        Outside::Maps(maps) => write_maps(maps, caller),
+                        Outside::Bind(binds) => made.binds.make(binds, caller),
+                    };
+                    done.map_err(|failed| inquire(piece, failed, caller, inquiry))
+                }
+                None => Err(failed(0, sys::Error::from_raw(libc::EINVAL))),
+            },
         };
         let ok = done.is_ok();
-        let answer = encode(&done.map_or_else(Answer::Failed, |()| Answer::Done));
-        let answered = sys::send(socket, &answer);
-        // Who did not wait for the answer has started nothing.
+        let answer = done.map_or_else(Answer::Failed, |()| Answer::Done);
+        let answered = sys::send(socket, &answer.encode());
+        // Who did not get the answer has started nothing.
         if !ok || answered.is_err() {
-            return undo(&mut bound, pidfile);
+            return made.undo();
         }
     }
     // The caller has become the program, or has seen to its start; or has died before.
     if !starts {
-        undo(&mut bound, pidfile);
+        made.undo();
+    } else if let Some(file) = &mut made.pidfile {
+        file.keep();
+    }
+}
+
+/// The next order; none when the caller is gone, or cannot be heard: then it will find us gone.
+fn hear(socket: BorrowedFd<'_>, starts: bool) -> Option<Order> {
+    let mut order = [0; MESSAGE];
+    let mut tries = 0;
+    loop {
+        match sys::read_some(socket, &mut order) {
+            Ok(length) => return Order::decode(&order[..length]),
+            // The program may run by now, or may be about to fail: only the next message, or the end, tells.
+            Err(_) if starts && tries < TRIES => tries += 1,
+            Err(_) => return None,
+        }
+    }
+}
+
+/// The program is about to start.
+fn start(made: &mut Made, pid: i32) -> sys::Result<()> {
+    // It may be a moment before we end. Until then our memory holds the environment as it was before it was cleared.
+    sys::make_undumpable()?;
+    match &mut made.pidfile {
+        Some(file) => file.write(pid),
+        None => Ok(()),
     }
 }
 
@@ -92,40 +144,105 @@ fn inquire(piece: &Outside, failed: Failed, caller: &Caller, inquiry: Inquiry<'_
 }
 
 fn failed(part: usize, error: sys::Error) -> Failed {
+    outcome(part, Outcome::Errno(error.raw()), Vec::new())
+}
+
+fn outcome(part: usize, error: Outcome, said: Vec<u8>) -> Failed {
     Failed {
-        part,
-        error: Outcome::Errno(error.raw()),
-        said: Vec::new(),
+        // There are eight kinds of namespaces, and two of IDs.
+        part: part as u32,
+        error,
+        said,
         causes: None,
     }
 }
 
-fn undo(bound: &mut Vec<&OsStr>, pidfile: Option<Pidfile>) {
-    while let Some(file) = bound.pop() {
-        // Nobody is left to tell of an error.
-        let _ = sys::detach(file);
+/// The namespaces that have been bound on files.
+#[derive(Default)]
+struct Binds {
+    made: Vec<Bind>,
+    /// Our own directory in /proc, whatever is mounted over that until all is undone.
+    own: Option<OwnedFd>,
+}
+
+/// A namespace that has been bound on a file.
+struct Bind {
+    /// The file, opened before: by its name another one may be found later.
+    file: OwnedFd,
+    /// The mount that the file is on.
+    mount: u32,
+    /// The namespace, as a link in /proc/PID/ns has it.
+    namespace: OsString,
+}
+
+impl Binds {
+    /// Binds the caller's namespaces on their files.
+    fn make(
+        &mut self,
+        binds: &[(Kind, OsString)],
+        caller: &Caller,
+    ) -> std::result::Result<(), Failed> {
+        for (index, (kind, file)) in binds.iter().enumerate() {
+            self.bind(*kind, file, caller)
+                .map_err(|error| failed(index, error))?;
+        }
+        Ok(())
     }
-    if let Some(mut file) = pidfile {
-        file.undo();
+
+    fn bind(&mut self, kind: Kind, file: &OsString, caller: &Caller) -> sys::Result<()> {
+        let directory = caller.directory()?;
+        let own = match &self.own {
+            Some(own) => own,
+            None => {
+                let own = sys::open("/proc/self".as_ref(), For::Directory)?;
+                self.own.insert(own)
+            }
+        };
+        let source = format!("ns/{}", kind.file_for_children());
+        let namespace = sys::read_link_at(directory, source.as_ref())?;
+        let file = sys::open(file, For::Path)?;
+        let info = format!("fdinfo/{}", file.as_raw_fd());
+        let info = sys::read_file_at(own.as_fd(), info.as_ref())?;
+        let mount = mountinfo::mount_of_file(&info);
+        let mount = mount.ok_or(sys::Error::from_raw(libc::ENOSYS))?;
+        let descriptors = "/proc/self/fd";
+        let source = format!("{descriptors}/{}/{source}", directory.as_raw_fd());
+        let target = format!("{descriptors}/{}", file.as_raw_fd());
+        sys::bind(source.as_ref(), target.as_ref(), false)?;
+        self.made.push(Bind {
+            file,
+            mount,
+            namespace,
+        });
+        Ok(())
+    }
+
+    /// Undoes them, the last first. Nobody is left to tell of an error.
+    fn undo(&mut self) {
+        let Some(own) = &self.own else { return };
+        // Nothing is named from the working directory any more.
+        if sys::change_directory_fd(own.as_fd()).is_err() {
+            return;
+        }
+        while let Some(bind) = self.made.pop() {
+            let _ = bind.undo();
+        }
     }
 }
 
-/// Binds the caller's namespaces on their files.
-fn bind_all<'a>(
-    binds: &'a [(Kind, OsString)],
-    caller: &Caller,
-    bound: &mut Vec<&'a OsStr>,
-) -> std::result::Result<(), Failed> {
-    for (index, (kind, file)) in binds.iter().enumerate() {
-        let source = OsString::from(format!(
-            "/proc/self/fd/{}/ns/{}",
-            caller.directory.as_raw_fd(),
-            kind.file_for_children()
-        ));
-        sys::bind(&source, file, false).map_err(|error| failed(index, error))?;
-        bound.push(file);
+impl Bind {
+    /// Takes the mount off the file, if what lies on top of that is ours; from our directory in /proc.
+    fn undo(&self) -> sys::Result<()> {
+        let file = format!("fd/{}", self.file.as_raw_fd());
+        let point = sys::read_link(file.as_ref())?;
+        let text = sys::read_file("mountinfo".as_ref())?;
+        let mounts: Vec<Mount> = Mount::parse_all(&text).collect();
+        let top = Mount::over(&mounts, self.mount, Path::new(&point));
+        if top.and_then(Mount::namespace) == Some(&self.namespace) {
+            sys::detach(file.as_ref())?;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// A program that writes a map.
@@ -133,86 +250,104 @@ struct Running {
     part: usize,
     pid: i32,
     output: OwnedFd,
+    /// What it has said.
+    said: Vec<u8>,
 }
 
 /// Writes the maps, by files directly and by programs side by side.
 fn write_maps(maps: &[(Ids, IdMap, Via)], caller: &Caller) -> std::result::Result<(), Failed> {
-    let directory = caller.directory.as_fd();
+    let errno = |error: sys::Error| Outcome::Errno(error.raw());
+    // All signals are blocked; this one says that a program has ended.
+    let ends = sys::signal_descriptor(SignalSet::NONE.with(libc::SIGCHLD));
+    let ends = ends.map_err(|error| failed(0, error))?;
     let mut running = Vec::new();
-    let mut failed = None;
+    let mut failure = None;
     for (part, (ids, map, via)) in maps.iter().enumerate() {
         let started = match via {
-            Via::File => {
-                let file = sys::open_at(directory, ids.file().as_ref(), For::Writing);
-                file.and_then(|file| sys::write_once(file.as_fd(), &map.text()))
-                    .map_err(|error| Outcome::Errno(error.raw()))
-            }
-            Via::Program => start_program(*ids, map, caller)
-                .map(|(pid, output)| running.push(Running { part, pid, output })),
+            Via::File => caller
+                .directory()
+                .and_then(|directory| sys::open_at(directory, ids.file().as_ref(), For::Writing))
+                .and_then(|file| sys::write_once(file.as_fd(), &map.text()))
+                .map_err(errno),
+            Via::Program => start_program(*ids, map, caller).map(|(pid, output)| {
+                running.push(Running {
+                    part,
+                    pid,
+                    output,
+                    said: Vec::new(),
+                });
+            }),
         };
         if let Err(error) = started {
-            failed.get_or_insert(Failed {
-                part,
-                error,
-                said: Vec::new(),
-                causes: None,
-            });
+            failure.get_or_insert(outcome(part, error, Vec::new()));
         }
     }
-    let mut outputs = Vec::new();
-    for program in &running {
-        // Read to its end before waiting, so that the program never blocks on a full pipe.
-        match listen(program.output.as_fd(), caller) {
-            Some(said) => outputs.push(said),
-            None => break,
-        }
-    }
-    if outputs.len() < running.len() {
-        // The caller is gone: what still runs ends with it.
-        for program in &running {
-            let _ = sys::kill(program.pid, libc::SIGKILL);
-        }
-    }
-    outputs.resize(running.len(), Vec::new());
-    for (Running { part, pid, .. }, said) in running.into_iter().zip(outputs) {
-        let error = match sys::wait(pid) {
-            Ok(Change::Exited(0)) if has_map(maps[part].0, caller) => continue,
-            Ok(Change::Exited(0)) => Outcome::NoMap,
+    for mut program in running {
+        let error = match program.attend(ends.as_fd(), caller.socket.as_fd()) {
+            Ok(Change::Exited(0)) => match has_map(maps[program.part].0, caller) {
+                Ok(true) => continue,
+                Ok(false) => Outcome::NoMap,
+                Err(error) => Outcome::Unread(error.raw()),
+            },
             Ok(Change::Exited(status)) => Outcome::Exited(status.into()),
             Ok(Change::Killed(signal) | Change::Stopped(signal)) => Outcome::Killed(signal),
-            Err(error) => Outcome::Errno(error.raw()),
+            Err(error) => errno(error),
         };
-        failed.get_or_insert(Failed {
-            part,
-            error,
-            said,
-            causes: None,
-        });
+        failure.get_or_insert(outcome(program.part, error, program.said));
     }
-    failed.map_or(Ok(()), Err)
+    failure.map_or(Ok(()), Err)
 }
 
 /// Whether a map has been written: another newuidmap(1) in `PATH` may have done something else.
-fn has_map(ids: Ids, caller: &Caller) -> bool {
-    let text = sys::read_file_at(caller.directory.as_fd(), ids.file().as_ref());
-    text.is_ok_and(|text| !text.is_empty())
+fn has_map(ids: Ids, caller: &Caller) -> sys::Result<bool> {
+    let text = sys::read_file_at(caller.directory()?, ids.file().as_ref())?;
+    Ok(!text.is_empty())
 }
 
-/// All that a program says; none when the caller ends before it does.
-fn listen(output: BorrowedFd<'_>, caller: &Caller) -> Option<Vec<u8>> {
-    let mut said = Vec::new();
-    let mut part = [0; MESSAGE];
-    loop {
-        // The caller waits for our answer, so all that can come from it is its end.
-        match sys::wait_readable([output, caller.socket.as_fd()]) {
-            Ok(0) => {}
-            Ok(_) => return None,
-            Err(_) => return Some(said),
+impl Running {
+    /// Waits until the program has ended, and takes what it says. When the caller ends first, so does the program.
+    fn attend(&mut self, ends: BorrowedFd<'_>, caller: BorrowedFd<'_>) -> sys::Result<Change> {
+        let attended = self.listen(ends, caller);
+        if attended.is_err() {
+            self.kill();
         }
-        match sys::read_some(output, &mut part) {
-            Ok(0) | Err(_) => return Some(said),
-            Ok(length) => said.extend_from_slice(&part[..length]),
+        attended
+    }
+
+    fn listen(&mut self, ends: BorrowedFd<'_>, caller: BorrowedFd<'_>) -> sys::Result<Change> {
+        let mut is_silent = false;
+        loop {
+            // What a child of its own may still say is not waited for.
+            if let Some(change @ (Change::Exited(_) | Change::Killed(_))) = sys::reap(self.pid)? {
+                while let Ok(1..) = self.hear() {}
+                return Ok(change);
+            }
+            // The caller waits for our answer, so all that can come from it is its end.
+            let output = if is_silent { ends } else { self.output.as_fd() };
+            match sys::wait_readable([caller, ends, output])? {
+                0 => return Err(sys::Error::from_raw(libc::EPIPE)),
+                1 => drop(sys::read_some(ends, &mut [0; MESSAGE])?),
+                _ => is_silent = self.hear()? == 0,
+            }
         }
+    }
+
+    /// Takes a part of what it says; gives how much. More than can be told is not kept.
+    fn hear(&mut self) -> sys::Result<usize> {
+        let mut part = [0; MESSAGE];
+        let length = sys::read_some(self.output.as_fd(), &mut part)?;
+        let room = MESSAGE.saturating_sub(self.said.len());
+        self.said.extend_from_slice(&part[..length.min(room)]);
+        Ok(length)
+    }
+
+    /// Ends it with all that it has started.
+    fn kill(&self) {
+        if sys::kill(-self.pid, libc::SIGKILL).is_err() {
+            // It may have left its process group.
+            let _ = sys::kill(self.pid, libc::SIGKILL);
+        }
+        while let Ok(Change::Stopped(_)) = sys::wait(self.pid) {}
     }
 }
 
@@ -233,28 +368,28 @@ fn start_program(
     }
     let args = OwnArgs::new(words);
     let (read, write) = sys::pipe().map_err(errno)?;
+    sys::set_nonblocking(read.as_fd()).map_err(errno)?;
     let mut refused = None;
     let child = sys::vfork(|| {
-        if let Err(error) = sys::become_stream(sys::Stream::Error, write.as_fd()) {
-            refused = Some(error);
+        // In a process group of its own, so that it can be ended with all that it starts.
+        let ready = sys::lead_process_group()
+            .and_then(|()| sys::become_stream(sys::Stream::Error, write.as_fd()))
+            .and_then(|()| sys::set_blocked(caller.mask));
+        if let Err(error) = ready {
+            refused = Some(Outcome::Errno(error.raw()));
             return 1;
         }
-        let _ = sys::set_blocked(caller.mask);
         let path = sys::variable("PATH");
-        refused = Some(sys::execute(
-            &program,
-            ArgList::Own(&args),
-            Environment::Same,
-            path,
-        ));
+        let error = sys::execute(&program, ArgList::Own(&args), Environment::Same, path);
+        refused = Some(Outcome::NotExecuted(error.raw()));
         1
     })
     .map_err(errno)?;
     match refused {
-        Some(error) => {
+        Some(outcome) => {
             // It has ended; only its number is left to be freed.
             let _ = sys::wait(child);
-            Err(Outcome::NotExecuted(error.raw()))
+            Err(outcome)
         }
         None => Ok((child, read)),
     }

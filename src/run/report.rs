@@ -1,11 +1,10 @@
-//! Reports to other programs: the status descriptor and the PID file.
+//! Reports to other programs: the status descriptor.
 
 use std::cell::RefCell;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 
 use super::child::STATUS;
 use super::watch::Ended;
@@ -192,66 +191,5 @@ impl Status {
 impl AsFd for Status {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
-    }
-}
-
-/// A file for the program's PID: its directory, opened before the root directory may change, and its name.
-#[derive(Debug)]
-pub(crate) struct Pidfile {
-    directory: OwnedFd,
-    name: OsString,
-    path: OsString,
-    written: bool,
-}
-
-impl Pidfile {
-    /// Opens the directory.
-    pub(crate) fn open(path: &OsStr) -> Result<Pidfile> {
-        let file = Path::new(path);
-        let parent = match file.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent.as_os_str(),
-            _ => OsStr::new("."),
-        };
-        let Some(name) = file
-            .file_name()
-            .filter(|_| !path.as_bytes().ends_with(b"/"))
-        else {
-            return Err(Failure::open(path, sys::Error::from_raw(libc::EISDIR)));
-        };
-        let directory =
-            sys::open(parent, For::Directory).map_err(|error| Failure::open(path, error))?;
-        Ok(Pidfile {
-            directory,
-            name: name.to_owned(),
-            path: path.to_owned(),
-            written: false,
-        })
-    }
-
-    /// The file, as it was named.
-    pub(crate) fn path(&self) -> &OsStr {
-        &self.path
-    }
-
-    /// Writes the PID, so that the file is there whole or not at all.
-    pub(crate) fn write(&mut self, pid: i32) -> sys::Result<()> {
-        let directory = self.directory.as_fd();
-        let temporary = OsString::from(format!(".nskit-pid.{pid}.{}", sys::pid()));
-        let file = sys::create_at(directory, &temporary, 0o644)?;
-        let done = sys::write_all(file.as_fd(), format!("{pid}\n").as_bytes())
-            .and_then(|()| sys::rename_at(directory, &temporary, &self.name));
-        if let Err(error) = done {
-            let _ = sys::remove_at(directory, &temporary);
-            return Err(error);
-        }
-        self.written = true;
-        Ok(())
-    }
-
-    /// Takes it away again: the program did not start.
-    pub(crate) fn undo(&mut self) {
-        if std::mem::take(&mut self.written) {
-            let _ = sys::remove_at(self.directory.as_fd(), &self.name);
-        }
     }
 }

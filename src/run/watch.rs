@@ -38,7 +38,7 @@ impl Ended {
 /// Ends this process by the signal, unless it is PID 1 of a namespace.
 fn die_of(signal: i32) {
     // The core is the program's, and has been written if it was to be.
-    let _ = sys::dump_no_core();
+    let _ = sys::make_undumpable();
     let _ = sys::set_disposition(signal, Disposition::Default);
     let _ = sys::set_blocked(SignalSet::NONE);
     let _ = sys::kill(sys::pid(), signal);

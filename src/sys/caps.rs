@@ -94,8 +94,8 @@ pub(super) fn set_dumpable(dumpable: bool) -> Result<()> {
     prctl(libc::PR_SET_DUMPABLE, dumpable.into(), 0)
 }
 
-/// Has this process die without a core dump.
-pub(crate) fn dump_no_core() -> Result<()> {
+/// Has nobody but root trace this process or read its memory, and no core dumped of it.
+pub(crate) fn make_undumpable() -> Result<()> {
     set_dumpable(false)
 }
 

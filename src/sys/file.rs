@@ -29,6 +29,8 @@ pub(crate) enum For {
     Directory,
     /// Naming only (`O_PATH`, open(2)): a mount point, or a file that we may not read.
     Path,
+    /// The same, of a symbolic link itself where the name is one (`O_NOFOLLOW`).
+    Itself,
 }
 
 impl For {
@@ -40,6 +42,7 @@ impl For {
                 For::Writing => OFlag::O_WRONLY | OFlag::O_NOCTTY,
                 For::Directory => OFlag::O_RDONLY | OFlag::O_DIRECTORY,
                 For::Path => OFlag::O_PATH,
+                For::Itself => OFlag::O_PATH | OFlag::O_NOFOLLOW,
             }
     }
 }
@@ -341,6 +344,12 @@ pub(crate) fn stat_at(dir: BorrowedFd<'_>, path: &OsStr) -> Result<FileStat> {
     Ok(nix::sys::stat::fstatat(dir, path, AtFlags::empty())?)
 }
 
+/// What the path below `dir` itself is, not what it points to (fstatat(2)).
+pub(crate) fn lstat_at(dir: BorrowedFd<'_>, path: &OsStr) -> Result<FileStat> {
+    let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
+    Ok(nix::sys::stat::fstatat(dir, path, flags)?)
+}
+
 /// The magic number of the file system that the descriptor lies on (fstatfs(2)).
 pub(crate) fn filesystem_magic(fd: BorrowedFd<'_>) -> Result<u64> {
     let magic = nix::sys::statfs::fstatfs(fd)?.filesystem_type().0;
@@ -353,7 +362,7 @@ pub(crate) fn read_link(path: &OsStr) -> Result<OsString> {
     Ok(nix::fcntl::readlink(path)?)
 }
 
-/// The text of a symbolic link below `dir` (readlinkat(2)).
+/// The text of a symbolic link below `dir`, or with an empty path of the one that was opened itself (readlinkat(2)).
 pub(crate) fn read_link_at(dir: BorrowedFd<'_>, path: &OsStr) -> Result<OsString> {
     Ok(nix::fcntl::readlinkat(dir, path)?)
 }
@@ -447,11 +456,26 @@ pub(crate) fn rename_at(dir: BorrowedFd<'_>, from: &OsStr, to: &OsStr) -> Result
 }
 
 /// Gives `from` the name `to` below `dir` unless something has it (renameat2(2), `RENAME_NOREPLACE`).
+///
+/// # Errors
+/// `EINVAL` where the file system cannot do this.
 pub(crate) fn rename_new_at(dir: BorrowedFd<'_>, from: &OsStr, to: &OsStr) -> Result<()> {
+    renameat2(dir, from, to, libc::RENAME_NOREPLACE)
+}
+
+/// Has two files below `dir` change their names (renameat2(2), `RENAME_EXCHANGE`).
+///
+/// # Errors
+/// `EINVAL` where the file system cannot do this.
+pub(crate) fn exchange_at(dir: BorrowedFd<'_>, one: &OsStr, other: &OsStr) -> Result<()> {
+    renameat2(dir, one, other, libc::RENAME_EXCHANGE)
+}
+
+/// The raw call, because musl's wrapper is newer than the musl that some toolchains bring.
+fn renameat2(dir: BorrowedFd<'_>, from: &OsStr, to: &OsStr, flags: libc::c_uint) -> Result<()> {
     let (from, to) = (c_path(from)?, c_path(to)?);
     let dir = dir.as_raw_fd();
-    // SAFETY: both names are C strings that live across the call. The raw call, because musl's
-    // wrapper is newer than the musl that some toolchains bring.
+    // SAFETY: both names are C strings that live across the call.
     let done = unsafe {
         libc::syscall(
             libc::SYS_renameat2,
@@ -459,7 +483,7 @@ pub(crate) fn rename_new_at(dir: BorrowedFd<'_>, from: &OsStr, to: &OsStr) -> Re
             from.as_ptr(),
             dir,
             to.as_ptr(),
-            libc::RENAME_NOREPLACE,
+            flags,
         )
     };
     check(done).map(drop)
@@ -482,9 +506,21 @@ pub(crate) fn hard_link_at(from: &OsStr, dir: BorrowedFd<'_>, name: &OsStr) -> R
     )?)
 }
 
+/// One more name `to` for the file `from`, a symbolic link itself, both below `dir` (linkat(2)).
+pub(crate) fn link_at(dir: BorrowedFd<'_>, from: &OsStr, to: &OsStr) -> Result<()> {
+    Ok(nix::unistd::linkat(dir, from, dir, to, AtFlags::empty())?)
+}
+
 /// A pipe, both ends close-on-exec (pipe2(2)): what is written to the second comes out of the first.
 pub(crate) fn pipe() -> Result<(OwnedFd, OwnedFd)> {
     Ok(nix::unistd::pipe2(OFlag::O_CLOEXEC)?)
+}
+
+/// Has a read of `fd` give `EAGAIN` where it would wait (fcntl(2), `O_NONBLOCK`).
+pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>) -> Result<()> {
+    let flags = nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK);
+    nix::fcntl::fcntl(fd, flags)?;
+    Ok(())
 }
 
 /// Two connected sockets that keep messages apart, both close-on-exec (socketpair(2), `SOCK_SEQPACKET`).

@@ -100,12 +100,10 @@ pub(crate) fn mount_id(fd: BorrowedFd<'_>) -> Result<Option<u64>> {
     Ok((found.stx_mask & libc::STATX_MNT_ID != 0).then_some(found.stx_mnt_id))
 }
 
-/// Takes the topmost mount on `target` away from the tree, in use or not (umount2(2), `MNT_DETACH`).
+/// Takes the topmost mount on `target` away from the tree, in use or not (umount2(2), `MNT_DETACH`). A link is
+/// followed: `/proc/self/fd/N` leads to what lies on the file that was opened, whatever has its name by now.
 pub(crate) fn detach(target: &OsStr) -> Result<()> {
-    Ok(nix::mount::umount2(
-        target,
-        MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW,
-    )?)
+    Ok(nix::mount::umount2(target, MntFlags::MNT_DETACH)?)
 }
 
 /// Makes `path` the root directory (chroot(2)); the working directory stays.
