@@ -33,6 +33,7 @@ mod nsenter_places;
 mod nsenter_target;
 mod nsenter_waiting;
 mod nskit;
+mod pidfile;
 mod setns_basic;
 mod setns_find;
 mod setns_show;

@@ -3,6 +3,7 @@
 #[macro_use]
 mod needs;
 mod cleaner;
+mod held;
 mod holder;
 mod links;
 mod places;
@@ -12,6 +13,7 @@ mod ran;
 mod tool;
 mod user;
 
+pub(crate) use held::Held;
 pub(crate) use holder::Holder;
 pub(crate) use links::{INSIDE, KINDS, Links, Status};
 pub(crate) use needs::*;

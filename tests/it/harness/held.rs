@@ -1,0 +1,71 @@
+//! A run that strace(1) stops at a system call, for a test that does something meanwhile.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use nix::sys::signal::Signal;
+
+use super::places::Place;
+use super::processes::{eventually, kill};
+use super::ran::Ran;
+use super::tool::{Started, Tool};
+
+/// A run of which one process has stopped.
+pub(crate) struct Held {
+    started: Started,
+    /// The process that has stopped.
+    pid: i32,
+    trace: String,
+    _place: Place,
+}
+
+impl Held {
+    /// Runs the words in `dir` under strace(1); the first process that makes this call stops when it has made it.
+    #[track_caller]
+    pub(crate) fn after<W: AsRef<OsStr>>(
+        call: &str,
+        dir: &Path,
+        words: impl IntoIterator<Item = W>,
+    ) -> Self {
+        let place = Place::new();
+        let trace = place.at("trace");
+        let name = call.split(':').next().unwrap_or(call);
+        let started = Tool::program("strace")
+            .args(["-f", "-qq", "-o", &trace])
+            .args(["-e", &format!("trace={name}")])
+            .args(["-e", &format!("inject={call}:signal=STOP")])
+            .args(words)
+            .dir(dir)
+            .start();
+        let pid = eventually("it has stopped", || {
+            let text = std::fs::read_to_string(&trace).ok()?;
+            let line = text
+                .lines()
+                .find(|line| line.ends_with("--- stopped by SIGSTOP ---"))?;
+            line.split_once(' ')?.0.parse().ok()
+        });
+        Self {
+            started,
+            pid,
+            trace,
+            _place: place,
+        }
+    }
+
+    /// The process that has stopped.
+    pub(crate) fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// What strace(1) has seen.
+    pub(crate) fn trace(&self) -> String {
+        std::fs::read_to_string(&self.trace).expect("strace writes its file")
+    }
+
+    /// Lets it go on, to its end.
+    #[track_caller]
+    pub(crate) fn go(self) -> Ran {
+        kill(self.pid, Signal::SIGCONT);
+        self.started.wait()
+    }
+}
