@@ -363,6 +363,169 @@ fn who_is_killed_half_way_leaves_no_bind() {
     }
 }
 
+/// What is mounted in a place, from the outermost on: the path and what of the file system.
+fn mounts_in(place: &Place) -> Vec<(String, String)> {
+    let text = std::fs::read_to_string("/proc/self/mountinfo").expect("/proc");
+    let dir = format!("{}/", place.path().display());
+    text.lines()
+        .map(|line| line.split(' ').collect::<Vec<_>>())
+        .filter_map(|fields| {
+            let path = fields[4].strip_prefix(&dir)?;
+            Some((path.to_owned(), fields[3].to_owned()))
+        })
+        .collect()
+}
+
+#[test]
+fn a_file_that_is_a_symbolic_link() {
+    needs!(root(), ours("leaves it behind"));
+    let files = Files::new();
+    let link = |text: &str, name: &str| {
+        std::os::unix::fs::symlink(text, files.at(name)).expect("a link");
+    };
+    link("uts", "link");
+    link(&files.at("link"), "far");
+    for fork in ["", "--fork", "--init"] {
+        for file in ["link", "far"] {
+            let bind = format!("--uts={file}");
+            let tool = || {
+                let tool = Tool::unshare().arg(&bind).line(fork);
+                tool.dir(files.place.path())
+            };
+            tool().line("nosuchprogram").run().exits(127);
+            assert_eq!(mounts_in(&files.place), [], "{fork} {bind}");
+            tool().line("-w /nonexistent true").run().exits(1);
+            assert_eq!(mounts_in(&files.place), [], "{fork} {bind}");
+            tool().line("true").run().ok();
+            assert_eq!(files.bound(), ["uts"], "{fork} {bind}");
+            files.unmount();
+        }
+    }
+}
+
+#[test]
+fn what_was_mounted_there_before_stays() {
+    needs!(root(), ours("leaves them behind"));
+    let files = Files::new();
+    let bind = format!("--uts={}", files.at("uts"));
+    Tool::unshare().args([&*bind, "true"]).run().ok();
+    let before = mounts_in(&files.place);
+    assert_eq!(before.len(), 1);
+    for fork in ["", "--fork", "--init"] {
+        Tool::unshare()
+            .arg(&bind)
+            .line(fork)
+            .line("nosuchprogram")
+            .run()
+            .exits(127);
+        assert_eq!(mounts_in(&files.place), before, "{fork}");
+    }
+}
+
+/// `unshare` with these words, held when it has failed to change its directory, before it undoes anything.
+fn held_before_undoing(files: &Files, words: &[&str]) -> Held {
+    let words = [&["unshare"], words, &["-w", "/nonexistent", "true"]].concat();
+    Held::after("chdir", files.place.path(), words)
+}
+
+#[test]
+fn a_file_that_is_replaced_meanwhile_redirects_nothing() {
+    needs!(
+        root(),
+        command("strace"),
+        ours("leaves its mount where it is")
+    );
+    let files = Files::new();
+    let dirs = ["dir", "other"].map(|name| files.place.subdir(name));
+    for dir in &dirs {
+        std::fs::write(format!("{dir}/file"), "").expect("a file");
+    }
+    let _mounted = [
+        Mounted::on(files.at("dir/file")),
+        Mounted::on(files.at("other/file")),
+        Mounted::on(files.at("moved/file")),
+    ];
+    // Of somebody else.
+    let bind = |name: &str| Tool::unshare().arg(format!("--uts={}", files.at(name)));
+    bind("other/file").arg("true").run().ok();
+    let theirs = mounts_in(&files.place);
+    assert_eq!(theirs[0].0, "other/file");
+    for link in ["other", "other/../other"] {
+        let held = held_before_undoing(&files, &["--uts=dir/file"]);
+        assert_eq!(mounts_in(&files.place).len(), 2);
+        std::fs::rename(&dirs[0], files.at("moved")).expect("our directory");
+        std::os::unix::fs::symlink(link, &dirs[0]).expect("a link");
+        held.go().exits(1);
+        assert_eq!(mounts_in(&files.place), theirs);
+        std::fs::remove_file(&dirs[0]).expect("our link");
+        std::fs::rename(files.at("moved"), &dirs[0]).expect("our directory");
+    }
+}
+
+#[test]
+fn what_somebody_else_did_with_the_file_meanwhile_stays() {
+    needs!(root(), command("strace"), ours("leaves it behind"));
+    let files = Files::new();
+    let file = files.at("uts");
+    let mount = |words: &[&str]| Tool::program("mount").args(words).run().ok();
+    Tool::unshare()
+        .args([&*format!("--net={}", files.at("net")), "true"])
+        .run()
+        .ok();
+    let others = mounts_in(&files.place);
+
+    // Another mount over ours.
+    let held = held_before_undoing(&files, &["--uts=uts"]);
+    mount(&["--bind", &files.at("net"), &file]);
+    let both = mounts_in(&files.place);
+    assert_eq!(both.len(), 3);
+    held.go().exits(1);
+    assert_eq!(mounts_in(&files.place), both);
+    drop(Mounted::on(&file));
+
+    // Ours taken off, and what was there before it is in sight again.
+    mount(&["--bind", &files.at("net"), &file]);
+    let before = mounts_in(&files.place);
+    let held = held_before_undoing(&files, &["--uts=uts"]);
+    assert_eq!(mounts_in(&files.place).len(), 3);
+    Tool::program("umount").arg(&file).run().ok();
+    held.go().exits(1);
+    assert_eq!(mounts_in(&files.place), before);
+
+    // And another one put in its place.
+    let held = held_before_undoing(&files, &["--uts=uts"]);
+    Tool::program("umount").arg(&file).run().ok();
+    mount(&["--bind", "/proc/self/ns/ipc", &file]);
+    let after = mounts_in(&files.place);
+    assert_eq!(after.len(), 3);
+    held.go().exits(1);
+    assert_eq!(mounts_in(&files.place), after);
+    drop(Mounted::on(&file));
+    assert_eq!(mounts_in(&files.place), others);
+}
+
+#[test]
+fn a_proc_that_is_covered_meanwhile_does_not_keep_the_binds() {
+    needs!(root(), command("strace"), ours("leaves them behind"));
+    let place = Place::new();
+    let (file, trace) = (place.file("uts", ""), place.at("trace"));
+    // The caller's mount namespace is one of the test's own.
+    let script = format!(
+        "strace -f -qq -o {trace} -e trace=chdir -e inject=chdir:signal=STOP \
+             unshare --uts={file} -w /nonexistent true &
+         until grep -q 'stopped by SIGSTOP' {trace}; do sleep 0.01; done
+         grep -c {file} /proc/self/mountinfo
+         mount -t tmpfs none /proc; kill -CONT $(sed -n 's/ .*stopped by.*//p' {trace}); wait; umount /proc
+         grep -c {file} /proc/self/mountinfo"
+    );
+    Tool::fixture()
+        .arg("-m")
+        .sh(&script)
+        .run()
+        .exits(1)
+        .out("1\n0\n");
+}
+
 #[test]
 fn a_bind_that_fails_stops_the_program() {
     needs!(root());
