@@ -15,7 +15,7 @@ use crate::plan::mountinfo::{self, Mount};
 use crate::plan::{IdMap, Ids, Kind, Outside, Via};
 use crate::sys::{self, ArgList, Change, Environment, For, OwnArgs, SignalSet};
 
-/// How often an order is waited for once more after an error, where it is too late for us to fail.
+/// How often something is tried once more after an error, where it is too late for us to fail.
 const TRIES: u32 = 3;
 
 /// The process that the helper works for.
@@ -220,19 +220,17 @@ impl Binds {
     /// Undoes them, the last first. Nobody is left to tell of an error.
     fn undo(&mut self) {
         let Some(own) = &self.own else { return };
-        // Nothing is named from the working directory any more.
-        if sys::change_directory_fd(own.as_fd()).is_err() {
-            return;
-        }
         while let Some(bind) = self.made.pop() {
-            let _ = bind.undo();
+            let _ = (0..TRIES).any(|_| bind.undo(own.as_fd()).is_ok());
         }
     }
 }
 
 impl Bind {
-    /// Takes the mount off the file, if what lies on top of that is ours; from our directory in /proc.
-    fn undo(&self) -> sys::Result<()> {
+    /// Takes the mount off the file, if what lies on top of that is ours. `own` is our directory in /proc.
+    fn undo(&self, own: BorrowedFd<'_>) -> sys::Result<()> {
+        // Nothing is named from the working directory any more.
+        sys::change_directory_fd(own)?;
         let file = format!("fd/{}", self.file.as_raw_fd());
         let point = sys::read_link(file.as_ref())?;
         let text = sys::read_file("mountinfo".as_ref())?;

@@ -17,6 +17,7 @@ mod count;
 mod exit;
 mod explain;
 mod faults;
+mod helper;
 mod inherit;
 mod invocations;
 mod killable;

@@ -15,7 +15,6 @@ pub(crate) struct Held {
     started: Started,
     /// The process that has stopped.
     pid: i32,
-    trace: String,
     _place: Place,
 }
 
@@ -47,7 +46,6 @@ impl Held {
         Self {
             started,
             pid,
-            trace,
             _place: place,
         }
     }
@@ -57,9 +55,9 @@ impl Held {
         self.pid
     }
 
-    /// What strace(1) has seen.
-    pub(crate) fn trace(&self) -> String {
-        std::fs::read_to_string(&self.trace).expect("strace writes its file")
+    /// strace(1), whose child the run is.
+    pub(crate) fn strace(&self) -> i32 {
+        self.started.pid()
     }
 
     /// Lets it go on, to its end.
