@@ -1,6 +1,8 @@
 //! ID maps that an ordinary user has newuidmap(1) and newgidmap(1) write: the user's subordinate IDs, where they come
 //! from, and what happens when the helpers fail.
 
+use std::path::Path;
+
 use nix::sys::signal::Signal;
 
 use crate::harness::*;
@@ -240,6 +242,164 @@ fn helpers_end_with_us() {
     kill(started.pid(), Signal::SIGKILL);
     // The run fails when a process is left behind.
     started.wait().dies_of(Signal::SIGKILL);
+}
+
+#[test]
+fn a_newuidmap_that_does_not_end_does_not_hold_us() {
+    needs!(Subordinate::there(), ours("leaves it behind"));
+    let place = Place::new();
+    let said = open_to_all(&place);
+    for how in [
+        "exec sleep 60",
+        // It has children, and says no more.
+        "sleep 60 & sleep 60",
+        "exec sleep 60 2>&-",
+        "trap '' TERM INT HUP; sleep 60; sleep 60",
+        "kill -STOP $$",
+    ] {
+        for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+            let here = format!("{said}/here");
+            let script = format!("#!/bin/sh\n: >{here}; {how}\n");
+            let started = with_newuidmap(&place, &script).start();
+            eventually("newuidmap runs", || Path::new(&here).exists().then_some(()));
+            kill(started.pid(), signal);
+            // The run fails when a process is left behind.
+            started.wait().dies_of(signal).out("");
+            std::fs::remove_file(&here).expect("newuidmap made it");
+            std::fs::remove_file(place.at("newuidmap")).expect("our file");
+        }
+    }
+}
+
+#[test]
+fn what_newuidmap_leaves_running_is_not_waited_for() {
+    needs!(Subordinate::there(), ours("gives it our own stderr"));
+    let place = Place::new();
+    let said = open_to_all(&place);
+    let script =
+        format!("#!/bin/sh\nsleep 60 & echo $! >{said}/sleep; echo 'no luck' >&2; exit 7\n");
+    let started = with_newuidmap(&place, &script).start();
+    eventually("we have ended", || (!alive(started.pid())).then_some(()));
+    // It is the test's to end.
+    let sleep = std::fs::read_to_string(format!("{said}/sleep")).expect("its number");
+    kill(sleep.trim().parse().expect("a number"), Signal::SIGKILL);
+    let ran = started.wait().exits(1).out("");
+    let line = b"no luck\nunshare: newuidmap failed: exit status 7\n";
+    assert!(ran.stderr.starts_with(line), "{ran}");
+}
+
+/// Runs `unshare --map-auto` with a newuidmap that waits until `go` is called, then goes on with this.
+struct Waiting {
+    started: Started,
+    said: String,
+    _place: Place,
+}
+
+impl Waiting {
+    #[track_caller]
+    fn new(rest: &str) -> Self {
+        let place = Place::new();
+        let said = open_to_all(&place);
+        let script = format!(
+            "#!/bin/sh\n: >{said}/here; while ! test -e {said}/go; do sleep 0.01; done; {rest}\n"
+        );
+        let started = with_newuidmap(&place, &script).start();
+        eventually("newuidmap runs", || {
+            Path::new(&format!("{said}/here")).exists().then_some(())
+        });
+        Self {
+            started,
+            said,
+            _place: place,
+        }
+    }
+
+    /// The process of ours that has started newuidmap.
+    fn helper(&self) -> i32 {
+        children(self.started.pid())[0]
+    }
+
+    #[track_caller]
+    fn go(self) -> Ran {
+        std::fs::write(format!("{}/go", self.said), "").expect("a file");
+        self.started.wait()
+    }
+}
+
+/// A directory in the place into which everybody may write.
+fn open_to_all(place: &Place) -> String {
+    let dir = place.subdir("said");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    std::fs::set_permissions(&dir, mode).expect("our directory");
+    dir
+}
+
+#[test]
+fn a_signal_for_the_helper_ends_nothing() {
+    needs!(Subordinate::there(), ours("has no such helper"));
+    let waiting = Waiting::new("exec /usr/bin/newuidmap \"$@\"");
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+        kill(waiting.helper(), signal);
+    }
+    waiting.go().ok().out("it ran\n");
+}
+
+#[test]
+fn a_map_that_cannot_be_read_back() {
+    needs!(
+        Subordinate::there(),
+        command("strace"),
+        ours("does not look")
+    );
+    for (errno, words) in [
+        ("EACCES", "Permission denied"),
+        ("ENOENT", "No such file or directory"),
+        ("ESRCH", "No such process"),
+    ] {
+        let waiting = Waiting::new("exit 0");
+        let (caller, helper) = (waiting.started.pid(), waiting.helper());
+        let place = Place::new();
+        let strace = Tool::program("strace")
+            .args(["-qq", "-o", &place.at("trace"), "-p", &helper.to_string()])
+            .args(["-e", &format!("inject=openat:error={errno}")])
+            .start();
+        eventually("it is traced", || {
+            let status = std::fs::read_to_string(format!("/proc/{helper}/status")).ok()?;
+            (!status.contains("TracerPid:\t0\n")).then_some(())
+        });
+        let ran = waiting.go().exits(1).out("");
+        strace.wait().exits(0);
+        let line = format!("unshare: read failed /proc/{caller}/uid_map: {words}\n");
+        assert!(ran.stderr.starts_with(line.as_bytes()), "{ran}");
+    }
+}
+
+#[test]
+fn newuidmap_gets_no_descriptor_of_ours() {
+    needs!(Subordinate::there(), ours("lacks --pidfile"));
+    let place = Place::new();
+    let said = open_to_all(&place);
+    let script = format!(
+        "#!/bin/sh\nfor fd in /proc/$$/fd/*; do echo ${{fd##*/}} $(readlink $fd) >>{said}/seen; done
+         exec /usr/bin/newuidmap \"$@\"\n"
+    );
+    place.script("newuidmap", &script);
+    // The shell has some of its own open: what it sees where we are not between, it sees of us.
+    let seen = |words: &str| {
+        let path = place.path().display();
+        let script = format!("PATH={path}:$PATH exec {words} 8</proc/version");
+        Subordinate::user().runs(Tool::shell(&script)).run();
+        let text = std::fs::read_to_string(format!("{said}/seen")).expect("a file");
+        std::fs::remove_file(format!("{said}/seen")).expect("our file");
+        let numbers = text.lines().filter_map(|line| line.split(' ').next());
+        numbers.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let plain = seen("newuidmap");
+    assert!(plain.iter().any(|number| number == "8"), "{plain:?}");
+    // With all for which something is open in us.
+    let words = format!("unshare --map-auto --status-fd=7 --pidfile={said}/pid true 7>/dev/null");
+    assert_eq!(seen(&words), plain);
+    assert!(Path::new(&format!("{said}/pid")).exists());
 }
 
 /// Runs a script as root, with other contents of /etc/subuid and /etc/subgid. `@` in it is what runs the
