@@ -103,7 +103,13 @@ impl Pidfile {
     pub(super) fn write(&mut self, pid: i32) -> sys::Result<()> {
         let directory = self.directory.as_fd();
         let (new, file) = beside(pid, |name| sys::create_at(directory, name, 0o644))?;
-        let ours = identity(&sys::stat_fd(file.as_fd())?);
+        let ours = match sys::stat_fd(file.as_fd()) {
+            Ok(stat) => identity(&stat),
+            Err(error) => {
+                let _ = sys::remove_at(directory, &new);
+                return Err(error);
+            }
+        };
         let written = sys::write_all(file.as_fd(), format!("{pid}\n").as_bytes());
         match written.and_then(|()| self.put(pid, &new)) {
             Ok(kept) => {

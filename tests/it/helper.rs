@@ -121,7 +121,7 @@ fn an_error_anywhere_leaves_nothing_of_what_did_not_start() {
                 let inject = format!("{call}:error=EAGAIN:when={when}");
                 let (ran, started) = injected(&outside, &inject, words, "/nosuchprogram");
                 let there = (outside.is_bound(), outside.pid() != "before");
-                assert_eq!(started.unwrap_or(false), false, "{inject} {ran}");
+                assert!(started != Some(true), "{inject} {ran}");
                 assert_eq!(there, (false, false), "{inject} {ran}");
                 assert_eq!(outside.names(), ["pid", "uts"], "{inject} {ran}");
                 assert!(!ran.succeeded(), "{inject} {ran}");

@@ -338,6 +338,47 @@ fn another_file_that_was_put_there_meanwhile_stays() {
 }
 
 #[test]
+fn what_came_into_the_way_meanwhile_is_left_alone() {
+    needs!(pidfile(), command("strace"));
+    for make in ["mkfifo pid", "ln -s fifo pid", "mkdir pid"] {
+        for there in [true, false] {
+            let place = Place::new();
+            if there {
+                place.file("pid", "before");
+            }
+            let words = ["unshare", "--pidfile=pid", "-w", "/", "echo", "it ran"];
+            let held = Held::after("chdir", place.path(), words);
+            let script = format!("rm -f pid; {make}");
+            Tool::shell(&script).dir(place.path()).run().ok();
+            let before = everything(&place);
+            held.go()
+                .exits(1)
+                .out("")
+                .err_has("unshare: write failed pid: Operation not permitted\n");
+            assert_eq!(everything(&place), before, "{make}");
+        }
+    }
+}
+
+#[test]
+fn what_came_into_the_way_and_cannot_go_back_is_not_removed() {
+    needs!(pidfile(), command("strace"));
+    let place = Place::new();
+    let words = ["unshare", "--pidfile=pid", "-w", "/", "echo", "it ran"];
+    // The second time is the way back.
+    let errors = ["renameat2:error=EIO:when=2"];
+    let held = Held::after_with("chdir", &errors, place.path(), words);
+    let fifo = place.at("pid");
+    Tool::program("mkfifo").arg(&fifo).run().ok();
+    let before = std::fs::metadata(&fifo).expect("a FIFO").ino();
+    held.go()
+        .exits(1)
+        .out("")
+        .err_has("unshare: write failed pid: Input/output error\n");
+    assert!(everything(&place).iter().any(|one| one.1 == before));
+}
+
+#[test]
 fn a_full_disk() {
     needs!(pidfile(), root());
     let place = Place::new();

@@ -26,13 +26,30 @@ impl Held {
         dir: &Path,
         words: impl IntoIterator<Item = W>,
     ) -> Self {
+        Self::after_with(call, &[], dir, words)
+    }
+
+    /// As [`Held::after`], where calls fail as `errors` say (strace(1), `inject`).
+    #[track_caller]
+    pub(crate) fn after_with<W: AsRef<OsStr>>(
+        call: &str,
+        errors: &[&str],
+        dir: &Path,
+        words: impl IntoIterator<Item = W>,
+    ) -> Self {
         let place = Place::new();
         let trace = place.at("trace");
-        let name = call.split(':').next().unwrap_or(call);
+        let mut calls = Vec::from(errors);
+        let stop = format!("{call}:signal=STOP");
+        calls.push(&stop);
+        let names: Vec<_> = calls
+            .iter()
+            .filter_map(|call| call.split(':').next())
+            .collect();
         let started = Tool::program("strace")
             .args(["-f", "-qq", "-o", &trace])
-            .args(["-e", &format!("trace={name}")])
-            .args(["-e", &format!("inject={call}:signal=STOP")])
+            .args(["-e", &format!("trace={}", names.join(","))])
+            .args(calls.iter().map(|call| format!("--inject={call}")))
             .args(words)
             .dir(dir)
             .start();
