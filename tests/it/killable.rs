@@ -167,6 +167,11 @@ fn a_program_is_not_held_up_by_a_full_pipe_for_the_status() {
         eventually("the program runs", || {
             Path::new(&file).exists().then_some(())
         });
+        // Only what is told of its end is left to be written.
+        eventually("it writes", || {
+            let waits = std::fs::read_to_string(format!("/proc/{pid}/wchan")).ok()?;
+            waits.contains("pipe").then_some(())
+        });
         kill(pid, Signal::SIGTERM);
         started.wait().exits(0);
     }
