@@ -139,11 +139,65 @@ pub(crate) fn parse_wanted(text: &OsStr) -> Result<Wanted, String> {
     })
 }
 
+/// How deep `parent:` and `owner:` nest: deeper than namespaces do (32, namespaces(7)).
+const DEPTH: usize = 64;
+
 /// Reads a reference.
 ///
 /// # Errors
 /// A line that says what was understood, and what would be.
 pub(crate) fn parse(text: &OsStr) -> Result<Reference, String> {
+    let mut rest = text.as_bytes();
+    let mut around: Vec<fn(Box<Reference>) -> Reference> = Vec::new();
+    loop {
+        if let Some(inner) = rest.strip_prefix(b"parent:") {
+            around.push(Reference::Parent);
+            rest = inner;
+        } else if let Some(inner) = rest.strip_prefix(b"owner:") {
+            around.push(Reference::Owner);
+            rest = inner;
+        } else {
+            break;
+        }
+        if around.len() > DEPTH {
+            return Err(format!("parent: and owner: nest {DEPTH} deep at most"));
+        }
+    }
+    if !around.is_empty()
+        && let Some((kinds, reference)) = kinds_in_front(rest)
+    {
+        let shown = |bytes| OsStr::from_bytes(bytes).display();
+        let before = &text.as_bytes()[..text.len() - rest.len()];
+        let is_owner = before.ends_with(b"owner:");
+        let (before, kinds, reference) = (shown(before), shown(kinds), shown(reference));
+        if is_owner {
+            return Err(format!(
+                "{}: no kind can stand here; of one namespace of a process it is {before}/proc/PID/ns/{kinds}",
+                Quoted(text)
+            ));
+        }
+        return Err(format!(
+            "{}: the kind comes first: {kinds}={before}{reference}",
+            Quoted(text)
+        ));
+    }
+    let innermost = parse_innermost(OsStr::from_bytes(rest))?;
+    let around = around.into_iter().rev();
+    Ok(around.fold(innermost, |inner, relative| relative(Box::new(inner))))
+}
+
+/// `KIND=` or `KIND+KIND=` in front of a reference: the kinds, and the reference.
+fn kinds_in_front(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = text.iter().position(|&byte| byte == b'=')?;
+    let (kinds, reference) = (&text[..at], &text[at + 1..]);
+    let mut names = kinds.split(|&byte| byte == b'+');
+    names
+        .all(|name| Kind::from_name(name).is_some())
+        .then_some((kinds, reference))
+}
+
+/// Reads a reference that is not relative to another.
+fn parse_innermost(text: &OsStr) -> Result<Reference, String> {
     let bytes = text.as_bytes();
     let unknown = || {
         format!(
@@ -225,8 +279,6 @@ pub(crate) fn parse(text: &OsStr) -> Result<Reference, String> {
             }
             b"pidfile" => Ok(Reference::Pidfile(needed("a file")?)),
             b"cgroup" if bracketed(rest).is_none() => Ok(Reference::Cgroup(needed("a path")?)),
-            b"parent" => Ok(Reference::Parent(Box::new(parse(name)?))),
-            b"owner" => Ok(Reference::Owner(Box::new(parse(name)?))),
             kind => match (Kind::from_name(kind), bracketed(rest)) {
                 (Some(kind), Some(inode)) => Ok(Reference::Link { kind, inode }),
                 _ => Err(unknown()),
@@ -340,6 +392,23 @@ mod tests {
     }
 
     #[test]
+    fn relatives_nest_as_deep_as_namespaces_do_and_no_deeper() {
+        let nested = |depth: usize| wanted(&format!("user={}self", "parent:".repeat(depth)));
+        let mut reference = nested(64).expect("64 deep").reference;
+        for _ in 0..64 {
+            reference = match reference {
+                Reference::Parent(inner) => *inner,
+                other => panic!("{other}"),
+            };
+        }
+        assert_eq!(reference, Reference::Own);
+        for depth in [65, 1_000_000] {
+            let why = nested(depth).expect_err("too deep");
+            assert_eq!(why, "parent: and owner: nest 64 deep at most");
+        }
+    }
+
+    #[test]
     fn kinds_stand_in_front() {
         let kinds = [Kind::Net, Kind::Mnt].into_iter().collect();
         let reference = Reference::Process {
@@ -376,6 +445,13 @@ mod tests {
             ("netns:", "a name is missing"),
             ("netns:../x", "has no /"),
             ("net:[x]", "names no namespace"),
+            ("parent:pid=1", "the kind comes first: pid=parent:1"),
+            (
+                "owner:parent:user=fd:3",
+                "the kind comes first: user=owner:parent:fd:3",
+            ),
+            ("owner:net=7", "it is owner:/proc/PID/ns/net"),
+            ("parent:frob", "'frob' names no namespace"),
         ] {
             let why = wanted(text).expect_err(text);
             assert!(why.contains(part), "{text}: {why}");
