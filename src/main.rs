@@ -32,7 +32,7 @@ use show::{Form, Verdict};
 use sys::{Args, Stream};
 
 #[cfg(not(test))]
-entry!(start);
+entry!(begin, start);
 
 #[cfg(not(test))]
 #[global_allocator]
@@ -44,6 +44,14 @@ const OWN_NAME: &str = "nskit";
 const OWN_FAILURE: u8 = 125;
 /// The exit status when there is no such applet, as of a shell that finds no program.
 const NO_APPLET: u8 = 127;
+
+/// Says how to end where there is not even memory for the arguments; `word` is the first of them.
+#[cfg(not(test))]
+fn begin(word: &'static CStr) {
+    if let Some(applet) = applet(name_in(word)) {
+        HEAP.end_with(applet.name, applet.failure_status);
+    }
+}
 
 /// Does what the arguments ask for; gives the exit status.
 #[cfg_attr(test, allow(dead_code))]
@@ -134,6 +142,8 @@ fn make_links(install: &Install) -> u8 {
 
 /// Calls an applet; `argv` begins with its name.
 fn call(applet: &'static Applet, argv: &'static [&'static CStr], args: &Args) -> u8 {
+    #[cfg(not(test))]
+    HEAP.end_with(applet.name, applet.failure_status);
     let answer = (applet.ask)(argv, &Machine);
     match answer {
         Ok(Answer::Print(text)) => print(applet.name, &text, applet.failure_status),

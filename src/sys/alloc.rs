@@ -6,7 +6,7 @@
 //! taken back, which is what a vector or string that is being filled does.
 
 use std::alloc::{GlobalAlloc, Layout};
-use std::cell::UnsafeCell;
+use std::cell::{Cell, UnsafeCell};
 use std::ptr::null_mut;
 
 /// The static area: more than any usual command line needs, and the stack of a child that shares our memory.
@@ -22,7 +22,15 @@ const CHUNK: usize = 1024 * 1024;
 #[repr(C)]
 pub(crate) struct Bump {
     cursor: UnsafeCell<Cursor>,
+    end: Cell<Option<End>>,
     area: UnsafeCell<Area>,
+}
+
+/// How this program ends when there is no more memory: who says so, and the exit status.
+#[derive(Debug, Clone, Copy)]
+struct End {
+    name: &'static str,
+    status: u8,
 }
 
 /// Aligned for anything that is usual, so that the first allocation needs no padding.
@@ -43,8 +51,40 @@ impl Bump {
     pub(crate) const fn new() -> Bump {
         Bump {
             cursor: UnsafeCell::new(Cursor { next: 0, end: 0 }),
+            end: Cell::new(None),
             area: UnsafeCell::new(Area([0; AREA])),
         }
+    }
+
+    /// From now on a lack of memory ends the program with this status, and a line under this name. The static itself
+    /// stays all zeroes, which take no room in the binary.
+    #[cfg_attr(test, expect(dead_code, reason = "tests have std's heap"))]
+    pub(crate) fn end_with(&self, name: &'static str, status: u8) {
+        self.end.set(Some(End { name, status }));
+    }
+
+    /// There is no more memory.
+    #[cold]
+    fn refuse(&self) -> *mut u8 {
+        let End { name, status } = match self.end.get() {
+            Some(end) => end,
+            None if cfg!(test) => return null_mut(),
+            // Not even the arguments found room.
+            None => End {
+                name: "nskit",
+                status: 125,
+            },
+        };
+        // In one write, without memory.
+        let mut line = [0; 64];
+        let mut length = 0;
+        for byte in name.bytes().chain(*b": out of memory\n").take(line.len()) {
+            line[length] = byte;
+            length += 1;
+        }
+        // Whether anybody hears it changes nothing.
+        let _ = super::print(super::Stream::Error, &line[..length]);
+        super::exit_now(status)
     }
 
     /// The cursor, set up at the first use: addresses are not known before the program runs.
@@ -94,16 +134,17 @@ unsafe impl GlobalAlloc for Bump {
                 self.pointer(start)
             }
             Some(_) => {
-                // Mappings begin at a page, which is aligned for all that Rust asks for here.
+                // Mappings begin at a page, which is aligned for all that Rust asks for here. A size is less than
+                // isize::MAX, so that there is a next multiple.
                 let size = layout.size().max(CHUNK).next_multiple_of(CHUNK);
                 let Some(start) = map(size).filter(|start| start % layout.align() == 0) else {
-                    return null_mut();
+                    return self.refuse();
                 };
                 cursor.next = start + layout.size();
                 cursor.end = start + size;
                 self.pointer(start)
             }
-            None => null_mut(),
+            None => self.refuse(),
         }
     }
 

@@ -54,10 +54,11 @@ impl Args {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RawArgs(pub(super) *const *const c_char);
 
-/// Makes `main` for the C library, which calls `$start` with the [`Args`] and exits with its result.
+/// Makes `main` for the C library, which calls `$begin` with the first word before any memory is taken, then `$start`
+/// with the [`Args`], and exits with its result.
 #[macro_export]
 macro_rules! entry {
-    ($start:path) => {
+    ($begin:path, $start:path) => {
         #[cfg(not(test))]
         #[allow(unsafe_code)]
         /// What the C library calls.
@@ -67,6 +68,12 @@ macro_rules! entry {
             argc: std::ffi::c_int,
             argv: *const *const std::ffi::c_char,
         ) -> std::ffi::c_int {
+            if argc > 0 {
+                // SAFETY: there is a first word, and the kernel laid the array out (execve(2)).
+                let first = unsafe { *argv };
+                // SAFETY: the kernel ends each argument with a NUL, and they live as long as we.
+                $begin(unsafe { std::ffi::CStr::from_ptr(first) });
+            }
             // SAFETY: these are main's own arguments, which the kernel laid out (execve(2)).
             let args = unsafe { $crate::sys::Args::from_main(argc, argv) };
             std::ffi::c_int::from($start(&args))
