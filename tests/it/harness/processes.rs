@@ -72,11 +72,20 @@ impl Mark {
         let wanted = format!("{}={}", Self::VARIABLE, self.0).into_bytes();
         all()
             .filter(|pid| {
-                std::fs::read(format!("/proc/{pid}/environ"))
+                environment(*pid)
                     .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|one| one == wanted))
             })
             .collect()
     }
+}
+
+/// The beginning of a process's environment: what it says of itself may be of any size.
+fn environment(pid: i32) -> std::io::Result<Vec<u8>> {
+    use std::io::Read;
+    let mut text = Vec::new();
+    let file = std::fs::File::open(format!("/proc/{pid}/environ"))?;
+    file.take(8 << 20).read_to_end(&mut text)?;
+    Ok(text)
 }
 
 fn all() -> impl Iterator<Item = i32> {
