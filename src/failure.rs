@@ -207,6 +207,17 @@ impl Failure {
             error,
         )
     }
+
+    /// A file was opened, or found to be none that is read, and could not be read.
+    #[cold]
+    pub(crate) fn read(path: impl AsRef<OsStr>, error: sys::Error) -> Failure {
+        let path = path.as_ref();
+        Failure::new(
+            Stage::Open(path.to_owned()),
+            line(["cannot read ".as_ref(), path]),
+            error,
+        )
+    }
 }
 
 /// A line put together of parts, some of which may be paths of any bytes.

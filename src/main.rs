@@ -28,8 +28,8 @@ use applets::{APPLETS, Answer, Applet, Refusal};
 use failure::{Failure, Stage};
 use plan::{Plan, Report, Wanted};
 use run::{Machine, Outcome};
-use show::{Form, Verdict};
-use sys::{Args, Stream};
+use show::{Form, Shown, Verdict};
+use sys::{Args, Proc, Stream};
 
 #[cfg(not(test))]
 entry!(begin, start);
@@ -161,25 +161,36 @@ fn call(applet: &'static Applet, argv: &'static [&'static CStr], args: &Args) ->
         Err(Refusal::Trouble(trouble, status_fd)) => {
             let failure = Failure::plain(Stage::CommandLine, trouble.0);
             let status = status_fd.and_then(|number| run::Status::adopt(number).ok());
-            report(applet, failure, &Report::default(), status.as_ref())
+            report_plainly(applet, failure, status.as_ref())
         }
     }
 }
 
 fn run(applet: &Applet, plan: &Plan, args: &Args) -> u8 {
-    let inquiry = |failure: &mut Failure| explain::inquire(failure, &plan.report);
+    let proc = own_proc(plan);
+    let inquiry = |failure: &mut Failure| explain::inquire(failure, &plan.report, &proc);
     let Outcome { result, status } = run::run(plan, args, &inquiry);
     match result {
         Ok(ended) => ended.follow(),
-        Err(failure) => report(applet, failure, &plan.report, status.as_ref()),
+        Err(failure) => report(applet, failure, &plan.report, &proc, status.as_ref()),
     }
+}
+
+/// Our own /proc, opened if the name may come to mean another before somebody asks why the plan failed.
+fn own_proc(plan: &Plan) -> Proc {
+    let proc = Proc::default();
+    if plan.leaves_our_files() && explain::is_wanted(&plan.report) {
+        proc.keep();
+    }
+    proc
 }
 
 #[cold]
 fn rehearse(applet: &Applet, plan: &Plan) -> u8 {
+    let proc = own_proc(plan);
     match run::rehearse(plan, &|entering| explain::foresee(plan, entering)) {
         Ok(text) => print(applet.name, &text, applet.failure_status),
-        Err(failure) => report(applet, failure, &plan.report, None),
+        Err(failure) => report(applet, failure, &plan.report, &proc, None),
     }
 }
 
@@ -202,22 +213,48 @@ fn same(applet: &Applet, wanted: &[Wanted], quiet: bool) -> u8 {
                 failure => failure,
             }
         }
-        Err(failure) => report(applet, failure, &Report::default(), None),
+        Err(failure) => report_plainly(applet, failure, None),
     }
 }
 
 #[cold]
 fn show(applet: &Applet, wanted: &[Wanted], form: Form) -> u8 {
     match run::show(wanted, form) {
-        Ok(text) => print(applet.name, &text, applet.failure_status),
-        Err(failure) => report(applet, failure, &Report::default(), None),
+        Ok(Shown { text, lack }) => {
+            match (print(applet.name, &text, applet.failure_status), lack) {
+                (0, Some(error)) => {
+                    let line = format!("{}: {error}", show::NOT_ALL);
+                    fail(applet.name.as_ref(), line.as_ref(), applet.failure_status)
+                }
+                (status, _) => status,
+            }
+        }
+        Err(failure) => report_plainly(applet, failure, None),
     }
 }
 
-/// Says what failed, and where it is wanted why.
+/// As [`report`], of a failure in our own namespaces.
 #[cold]
-fn report(applet: &Applet, mut failure: Failure, how: &Report, status: Option<&run::Status>) -> u8 {
-    explain::inquire(&mut failure, how);
+fn report_plainly(applet: &Applet, failure: Failure, status: Option<&run::Status>) -> u8 {
+    report(
+        applet,
+        failure,
+        &Report::default(),
+        &Proc::default(),
+        status,
+    )
+}
+
+/// Says what failed, and where it is wanted why; facts in /proc are read in `proc`.
+#[cold]
+fn report(
+    applet: &Applet,
+    mut failure: Failure,
+    how: &Report,
+    proc: &Proc,
+    status: Option<&run::Status>,
+) -> u8 {
+    explain::inquire(&mut failure, how, proc);
     if !failure.said.is_empty() {
         let _ = sys::print(Stream::Error, &failure.said);
     }

@@ -65,13 +65,15 @@ pub(crate) struct Facts {
     /// What may be mapped with its help.
     pub(crate) subids: Option<SubRanges>,
     /// The proc file systems that are mounted here; `None`: not looked at.
-    pub(crate) procs: Option<Vec<Proc>>,
+    pub(crate) procs: Option<Vec<ProcMount>>,
     /// To whom the PID namespace belongs that we are in.
     pub(crate) pid_owner: Option<Relation>,
     /// The file or directory of the failure.
     pub(crate) place: Option<Place>,
     /// The target process.
     pub(crate) target: Option<Target>,
+    /// What a pidfd's inode tells.
+    pub(crate) pidfds: Option<Pidfds>,
     /// The namespaces that were to be entered.
     pub(crate) namespaces: Vec<Namespace>,
     /// The program that was to be executed.
@@ -123,7 +125,7 @@ pub(crate) struct SubRanges {
 
 /// A mounted proc.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Proc {
+pub(crate) struct ProcMount {
     /// Where.
     pub(crate) point: PathBuf,
     /// It, or what it shows, is read-only.
@@ -190,6 +192,17 @@ pub(crate) struct Target {
     pub(crate) gids: Option<[u32; 3]>,
     /// The user to whom its files in /proc belong: root, when it is not dumpable.
     pub(crate) files_of: Option<u32>,
+}
+
+/// What the inode of a pidfd tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pidfds {
+    /// Each process has its own.
+    Distinct,
+    /// All have the same.
+    Alike,
+    /// There are no pidfds.
+    Missing,
 }
 
 /// A namespace that was to be entered.

@@ -18,7 +18,7 @@ use crate::plan::{
     Environment, GroupList, IdMap, Ids, Kind, Kinds, NewId, Outside, Plan, Program, Source, Step,
     Via,
 };
-use crate::sys::{self, For};
+use crate::sys::{self, For, Limit, Proc};
 
 /// A line for each step that would fail, with its causes and hints. `entering`: what the plan enters.
 pub(crate) fn foresee(plan: &Plan, entering: &[Entering]) -> String {
@@ -84,7 +84,7 @@ impl<'a> Ahead<'a> {
     ) -> bool {
         let mut failure = Failure::plain(stage, OsString::new());
         failure.error = (errno != 0).then_some(sys::Error::from_raw(errno));
-        let mut facts = gather::gather(&failure);
+        let mut facts = gather::gather(&failure, &Proc::default());
         change(&mut facts);
         // A filter answers with an error of its own.
         let filter = match failure.stage {
@@ -291,7 +291,7 @@ impl<'a> Ahead<'a> {
     fn open(&mut self, source: &Source) {
         let root = match source {
             Source::Root(Some(path)) => Some(path.clone()),
-            Source::Root(None) => self.pid.map(|pid| format!("/proc/{pid}/root").into()),
+            Source::Root(None) => self.pid.and_then(root_of),
             _ => return,
         };
         self.root = root
@@ -354,9 +354,7 @@ impl<'a> Ahead<'a> {
             .find_map(|one| one.pid);
         if all.has(Kind::Mnt) {
             let mut of_mounts = self.entering.iter().filter(|one| one.kinds.has(Kind::Mnt));
-            let path = of_mounts
-                .find_map(|one| one.pid)
-                .map(|pid| OsString::from(format!("/proc/{pid}/root")));
+            let path = of_mounts.find_map(|one| one.pid).and_then(root_of);
             self.root = path
                 .and_then(|path| sys::open(&path, For::Directory).ok())
                 .map_or(Root::Unknown, Root::Open);
@@ -420,11 +418,18 @@ impl<'a> Ahead<'a> {
     /// The groups of a target's user namespace, where they could not be dropped before it is entered.
     fn drop_groups(&mut self, step: &Step) {
         let Some(pid) = self.into else { return };
-        let early = gather::gather(&Failure::plain(Stage::Groups, OsString::new()));
+        let early = gather::gather(
+            &Failure::plain(Stage::Groups, OsString::new()),
+            &Proc::default(),
+        );
         if early.has(Capability::Setgid) == Some(true) && early.setgroups != Some(Setgroups::Deny) {
             return;
         }
-        let read = |file: &str| sys::read_file(format!("/proc/{pid}/{file}").as_ref()).ok();
+        let Some(number) = gather::number_in_proc(pid) else {
+            return;
+        };
+        let proc = Proc::default();
+        let read = |file: &str| proc.read(&format!("{number}/{file}"), Limit::FILE).ok();
         let setgroups = read("setgroups")
             .and_then(|text| Setgroups::parse(OsStr::from_bytes(text.trim_ascii())).ok());
         let gid_map = read("gid_map").and_then(|text| IdMap::parse(&text));
@@ -490,6 +495,12 @@ impl<'a> Ahead<'a> {
     }
 }
 
+/// The root directory of a process.
+fn root_of(pid: i32) -> Option<OsString> {
+    let number = gather::number_in_proc(pid)?;
+    Some(format!("/proc/{number}/root").into())
+}
+
 /// What can be seen of the namespaces that are entered.
 fn seen(entering: &Entering) -> Vec<Namespace> {
     let stage = Stage::Enter {
@@ -501,5 +512,5 @@ fn seen(entering: &Entering) -> Vec<Namespace> {
         .file
         .as_ref()
         .and_then(|file| file.try_clone().ok());
-    gather::gather(&failure).namespaces
+    gather::gather(&failure, &Proc::default()).namespaces
 }

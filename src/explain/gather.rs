@@ -1,6 +1,7 @@
 //! Gathers facts, after a failure and in the process that failed. Only those are read that the stage needs.
 //!
-//! The hard thing: nothing here may change anything, wait, or need what may just be missing, /proc included.
+//! The hard thing: nothing here may change anything, wait, or need what may just be missing, /proc included. Where
+//! another mount namespace or root directory was entered, only what lies in our own proc is read.
 
 mod bounds;
 mod files;
@@ -16,17 +17,18 @@ use crate::plan::number::decimal;
 use crate::plan::procfs::Status;
 use crate::plan::value::Setgroups;
 use crate::plan::{Clock, IdMap, Ids, Kind, Kinds};
-use crate::sys::{self, For};
+use crate::sys::{self, For, Limit, Proc};
 use bounds::{limits, memory, processes};
 use files::{mounts, place, procs, root_is_mount};
 use helpers::{helper, sub_ranges};
-use targets::{in_proc, namespaces, owner, target};
+use targets::{Process, in_proc, namespaces, owner, pidfds, process, target};
 
 pub(super) use files::obstacle;
 pub(super) use helpers::sub_file;
+pub(super) use targets::number_in_proc;
 
 /// The facts for a failure.
-pub(super) fn gather(failure: &Failure) -> Facts {
+pub(super) fn gather(failure: &Failure, proc: &Proc) -> Facts {
     let mut facts = Facts::default();
     let errno = failure.error.map_or(0, sys::Error::raw);
     let refused = matches!(errno, libc::EPERM | libc::EACCES | libc::ENOSYS);
@@ -34,86 +36,94 @@ pub(super) fn gather(failure: &Failure) -> Facts {
         // The line says it all: nothing of the machine was asked.
         Stage::CommandLine => {}
         Stage::Unshare(kinds) => {
-            facts.read_process();
-            facts.read_unshare(*kinds, errno);
+            facts.read_process(proc);
+            facts.read_unshare(proc, *kinds, errno);
         }
         Stage::Fork | Stage::Wait => {
-            facts.read_process();
+            facts.read_process(proc);
             match errno {
-                libc::EAGAIN => facts.read_bounds(),
+                libc::EAGAIN => facts.read_bounds(proc),
                 libc::ENOMEM | libc::EINVAL => {
-                    facts.unentered = unentered();
-                    facts.memory = memory();
-                    facts.kernel = kernel();
+                    facts.unentered = unentered(proc);
+                    facts.memory = memory(proc);
+                    facts.kernel = kernel(proc);
                 }
                 _ => {}
             }
         }
         Stage::Map { .. } | Stage::Setgroups => {
-            facts.read_process();
-            facts.read_maps();
-            facts.read_apparmor();
-            facts.kernel = kernel();
-            facts.proc_is_read_only = proc_is_read_only();
+            facts.read_process(proc);
+            facts.read_maps(proc);
+            facts.read_apparmor(proc);
+            facts.kernel = kernel(proc);
+            facts.proc_is_read_only = proc_is_read_only(proc);
         }
         Stage::MapProgram { ids, .. } => {
-            facts.read_process();
+            facts.read_process(proc);
             facts.helper = Some(helper(*ids));
             facts.subids = sub_ranges(*ids, sys::real_uid());
         }
         Stage::Clock { clock, .. } => {
-            facts.read_process();
-            facts.offsets = offsets(*clock);
-            facts.proc_is_read_only = proc_is_read_only();
+            facts.read_process(proc);
+            facts.offsets = offsets(proc, *clock);
+            facts.proc_is_read_only = proc_is_read_only(proc);
         }
         Stage::Propagation => {
-            facts.read_process();
-            facts.read_mounting(refused);
+            facts.read_process(proc);
+            facts.read_mounting(proc, refused);
         }
         Stage::Mount { kind, target } => {
-            facts.read_process();
-            facts.read_mounting(refused);
-            facts.place = Some(place(target));
+            facts.read_process(proc);
+            facts.read_mounting(proc, refused);
+            facts.place = Some(place(proc, target));
             if *kind == "proc" && refused {
-                facts.read_proc();
+                facts.read_proc(proc);
             }
         }
         Stage::Bind { file, .. } => {
-            facts.read_process();
-            facts.read_mounting(refused);
-            facts.place = Some(place(file));
+            facts.read_process(proc);
+            facts.read_mounting(proc, refused);
+            facts.place = Some(place(proc, file));
         }
-        Stage::Target(pid) => facts.read_target(*pid, None),
+        Stage::Target(pid) => {
+            facts.read_target(proc, process(proc, *pid), None);
+            if errno == libc::EOPNOTSUPP {
+                facts.pidfds = Some(pidfds());
+            }
+        }
         Stage::Open(path) => match in_proc(path) {
-            Some((pid, kind)) => facts.read_target(pid, kind),
+            Some((number, kind)) => {
+                facts.read_target(proc, Process::called(number), kind);
+            }
             None => {
                 facts.uid = Some(sys::effective_uid());
-                facts.place = Some(place(path));
+                facts.place = Some(place(proc, path));
             }
         },
         Stage::Enter { kinds, pid } => {
-            facts.read_process();
+            facts.read_process(proc);
             facts.setns_probe = sys::probe_setns(kinds.flags());
-            facts.namespaces = namespaces(*kinds, *pid, failure.subject.as_ref());
-            if let Some(pid) = pid {
-                facts.read_target(*pid, None);
+            let process = pid.map(|pid| process(proc, pid));
+            facts.namespaces = namespaces(proc, *kinds, process, failure.subject.as_ref());
+            if let Some(process) = process {
+                facts.read_target(proc, process, None);
             }
         }
         Stage::Groups | Stage::Gid(_) | Stage::Uid(_) => {
-            facts.read_process();
-            facts.read_maps();
+            facts.read_process(proc);
+            facts.read_maps(proc);
         }
         Stage::Execute(executed) => {
             facts.program = Some(super::executable::look_up(executed, None));
             if errno == libc::EAGAIN {
-                facts.read_process();
-                facts.read_bounds();
+                facts.read_process(proc);
+                facts.read_bounds(proc);
             }
         }
         Stage::WrongKind { .. } => {}
         Stage::Root(Some(path)) | Stage::Directory(Some(path)) => {
-            facts.read_process();
-            facts.place = Some(place(path));
+            facts.read_process(proc);
+            facts.place = Some(place(proc, path));
         }
         Stage::Become
         | Stage::Register
@@ -125,56 +135,56 @@ pub(super) fn gather(failure: &Failure) -> Facts {
         | Stage::Capabilities
         | Stage::Hostname
         | Stage::Loopback
-        | Stage::Report => facts.read_process(),
+        | Stage::Report => facts.read_process(proc),
     }
     facts
 }
 
 impl Facts {
     /// What we are.
-    pub(super) fn read_process(&mut self) {
+    pub(super) fn read_process(&mut self, proc: &Proc) {
         self.capabilities = sys::capabilities().ok().map(|held| held.effective);
         self.uid = Some(sys::effective_uid());
         self.gid = Some(sys::effective_gid());
-        self.sees_proc = Some(sys::stat("/proc/self".as_ref()).is_ok());
-        if let Some(status) = status("/proc/self/status") {
+        self.sees_proc = Some(proc.stat("self").is_ok());
+        if let Some(status) = status(proc, "self/status") {
             self.seccomp = status.seccomp;
             self.no_new_privs = status.no_new_privs;
         }
     }
 
     /// What unshare(2) depends on.
-    pub(super) fn read_unshare(&mut self, kinds: Kinds, errno: i32) {
+    pub(super) fn read_unshare(&mut self, proc: &Proc, kinds: Kinds, errno: i32) {
         self.unshare_probe = sys::probe_unshare(kinds.flags());
         match errno {
             libc::EINVAL => {
-                self.kinds = self::kinds();
-                self.unentered = unentered();
+                self.kinds = self::kinds(proc);
+                self.unentered = unentered(proc);
             }
-            libc::ENOSPC => self.limits = limits(kinds),
-            libc::EAGAIN => self.read_bounds(),
+            libc::ENOSPC => self.limits = limits(proc, kinds),
+            libc::EAGAIN => self.read_bounds(proc),
             _ => {
-                self.read_maps();
-                self.read_apparmor();
-                self.userns_clone = number("/proc/sys/kernel/unprivileged_userns_clone");
-                self.root_is_mount = root_is_mount();
+                self.read_maps(proc);
+                self.read_apparmor(proc);
+                self.userns_clone = number(proc, "sys/kernel/unprivileged_userns_clone");
+                self.root_is_mount = root_is_mount(proc);
             }
         }
     }
 
     /// The ID maps of our user namespace.
-    pub(super) fn read_maps(&mut self) {
-        let map = |path: &str| IdMap::parse(&sys::read_file(path.as_ref()).ok()?);
-        self.uid_map = map("/proc/self/uid_map");
-        self.gid_map = map("/proc/self/gid_map");
+    pub(super) fn read_maps(&mut self, proc: &Proc) {
+        let map = |path: &str| IdMap::parse(&proc.read(path, Limit::FILE).ok()?);
+        self.uid_map = map("self/uid_map");
+        self.gid_map = map("self/gid_map");
         self.setgroups =
-            text("/proc/self/setgroups").and_then(|text| Setgroups::parse(text.as_ref()).ok());
+            text(proc, "self/setgroups").and_then(|text| Setgroups::parse(text.as_ref()).ok());
     }
 
     /// What bounds the number of processes.
-    fn read_bounds(&mut self) {
-        self.read_maps();
-        self.processes = processes();
+    fn read_bounds(&mut self, proc: &Proc) {
+        self.read_maps(proc);
+        self.processes = processes(proc);
         if self.is_mapped(Ids::Uid) == Some(false) {
             // Then all users without an ID here look alike.
             self.processes.ours = None;
@@ -182,74 +192,84 @@ impl Facts {
     }
 
     /// What AppArmor does to user namespaces.
-    pub(super) fn read_apparmor(&mut self) {
-        self.apparmor_restricts = number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns");
-        self.label = text("/proc/self/attr/apparmor/current")
-            .or_else(|| text("/proc/self/attr/current"))
+    pub(super) fn read_apparmor(&mut self, proc: &Proc) {
+        self.apparmor_restricts = number(proc, "sys/kernel/apparmor_restrict_unprivileged_userns");
+        self.label = text(proc, "self/attr/apparmor/current")
+            .or_else(|| text(proc, "self/attr/current"))
             .filter(|label| !label.is_empty());
     }
 
     /// What mount(2) depends on.
-    pub(super) fn read_mounting(&mut self, refused: bool) {
-        self.root_is_mount = root_is_mount();
+    pub(super) fn read_mounting(&mut self, proc: &Proc, refused: bool) {
+        self.root_is_mount = root_is_mount(proc);
         if refused {
             self.mount_probe = sys::probe_mount();
-            self.read_apparmor();
+            self.read_apparmor(proc);
         }
     }
 
     /// What a new proc depends on.
-    pub(super) fn read_proc(&mut self) {
-        self.pid_owner = sys::open("/proc/self/ns/pid".as_ref(), For::Reading)
+    pub(super) fn read_proc(&mut self, proc: &Proc) {
+        self.pid_owner = proc
+            .open("self/ns/pid", For::Reading)
             .ok()
-            .and_then(|pid| owner(pid.as_fd()).map(|(relation, _)| relation));
-        self.procs = mounts().map(|mounts| procs(&mounts));
-        self.unentered = unentered();
-        self.read_maps();
+            .and_then(|pid| owner(proc, pid.as_fd()).map(|(relation, _)| relation));
+        self.procs = mounts(proc).map(|mounts| procs(&mounts));
+        self.unentered = unentered(proc);
+        self.read_maps(proc);
     }
 
     /// What opening a process's files depends on.
-    pub(super) fn read_target(&mut self, pid: i32, kind: Option<Kind>) {
+    fn read_target(&mut self, proc: &Proc, process: Process, kind: Option<Kind>) {
         if self.capabilities.is_none() {
-            self.read_process();
+            self.read_process(proc);
         }
-        self.kinds = kinds();
-        self.target = Some(target(pid, kind));
+        self.kinds = kinds(proc);
+        self.target = Some(target(proc, process, kind));
     }
 }
 
-/// A file's text without its last newline and NULs, if it is text.
-fn text(path: &str) -> Option<String> {
-    let text = String::from_utf8(sys::read_file(path.as_ref()).ok()?).ok()?;
+/// The text of a file in /proc without its last newline and NULs, if it is text.
+fn text(proc: &Proc, path: &str) -> Option<String> {
+    text_of(proc.read(path, Limit::FILE).ok()?)
+}
+
+/// Bytes without the last newline and NULs, if they are text.
+fn text_of(bytes: Vec<u8>) -> Option<String> {
+    let text = String::from_utf8(bytes).ok()?;
     Some(text.trim_end_matches(['\n', '\0']).to_owned())
 }
 
-/// A file that holds a number.
-fn number(path: &str) -> Option<u64> {
-    u64::try_from(decimal(text(path)?.as_bytes())?).ok()
+/// A file in /proc that holds a number.
+fn number(proc: &Proc, path: &str) -> Option<u64> {
+    number_in(&text(proc, path)?)
 }
 
-fn status(path: &str) -> Option<Status> {
-    Status::parse(&sys::read_file(path.as_ref()).ok()?)
+fn number_in(text: &str) -> Option<u64> {
+    u64::try_from(decimal(text.as_bytes())?).ok()
+}
+
+fn status(proc: &Proc, path: &str) -> Option<Status> {
+    Status::parse(&proc.read(path, Limit::FILE).ok()?)
 }
 
 /// Whether files that set a namespace up cannot be written.
-fn proc_is_read_only() -> Option<bool> {
-    let mount = sys::forbidden_on("/proc/self/uid_map".as_ref()).ok()?;
-    Some(mount.writing)
+fn proc_is_read_only(proc: &Proc) -> Option<bool> {
+    let file = proc.open("self/uid_map", For::Path).ok()?;
+    Some(sys::forbidden_on_fd(file.as_fd()).ok()?.writing)
 }
 
 /// The kinds that this kernel has.
-pub(super) fn kinds() -> Option<Kinds> {
-    sys::stat("/proc/self/ns".as_ref()).ok()?;
-    let exists = |kind: &Kind| sys::lstat(format!("/proc/self/ns/{kind}").as_ref()).is_ok();
+fn kinds(proc: &Proc) -> Option<Kinds> {
+    proc.stat("self/ns").ok()?;
+    let exists = |kind: &Kind| proc.lstat(&format!("self/ns/{kind}")).is_ok();
     Some(Kind::ALL.into_iter().filter(exists).collect())
 }
 
 /// The kinds in which our children will be elsewhere than we are.
-pub(super) fn unentered() -> Option<Kinds> {
+fn unentered(proc: &Proc) -> Option<Kinds> {
     let mut differing = Kinds::NONE;
-    let link = |file: &str| sys::read_link(format!("/proc/self/ns/{file}").as_ref());
+    let link = |file: &str| proc.read_link(&format!("self/ns/{file}"));
     for kind in [Kind::Pid, Kind::Time] {
         let ours = match link(kind.name()) {
             Ok(ours) => ours,
@@ -266,8 +286,8 @@ pub(super) fn unentered() -> Option<Kinds> {
 }
 
 /// The version of the kernel.
-fn kernel() -> Option<(u32, u32)> {
-    let text = text("/proc/sys/kernel/osrelease")?;
+fn kernel(proc: &Proc) -> Option<(u32, u32)> {
+    let text = text(proc, "sys/kernel/osrelease")?;
     let mut numbers = text
         .split(|character: char| !character.is_ascii_digit())
         .map(|digits| digits.parse().ok());
@@ -275,9 +295,9 @@ fn kernel() -> Option<(u32, u32)> {
 }
 
 /// The offsets that a clock takes.
-fn offsets(clock: Clock) -> Option<std::ops::RangeInclusive<i64>> {
+fn offsets(proc: &Proc, clock: Clock) -> Option<std::ops::RangeInclusive<i64>> {
     // Of the namespace that we are in; the new one is for our children.
-    let current = Offsets::parse(&sys::read_file("/proc/self/timens_offsets".as_ref()).ok()?);
+    let current = Offsets::parse(&proc.read("self/timens_offsets", Limit::FILE).ok()?);
     let offset = current.map_or(0, |offsets| match clock {
         Clock::Monotonic => offsets.monotonic,
         Clock::Boottime => offsets.boottime,

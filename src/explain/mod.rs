@@ -13,16 +13,21 @@ mod rules;
 
 use crate::failure::{Cause, Failure, Stage};
 use crate::plan::Report;
-use crate::sys;
+use crate::sys::{self, Proc};
 use facts::Facts;
 pub(crate) use forecast::foresee;
 use rules::Case;
 
 /// Finds out why, if anybody wants to know, and keeps it in the failure. Does nothing a second time.
-pub(crate) fn inquire(failure: &mut Failure, report: &Report) {
-    if failure.causes.is_none() && (is_aloud(report) || report.status_fd.is_some()) {
-        failure.causes = Some(causes(failure, &gather::gather(failure)).into());
+pub(crate) fn inquire(failure: &mut Failure, report: &Report, proc: &Proc) {
+    if failure.causes.is_none() && is_wanted(report) {
+        failure.causes = Some(causes(failure, &gather::gather(failure, proc)).into());
     }
+}
+
+/// Whether anybody wants to know why something failed.
+pub(crate) fn is_wanted(report: &Report) -> bool {
+    report.status_fd.is_some() || is_aloud(report)
 }
 
 /// Whether causes are said on standard error: with `--explain`, on a terminal or as `NSKIT_EXPLAIN` says.

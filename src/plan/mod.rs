@@ -36,6 +36,22 @@ pub(crate) struct Plan {
     pub(crate) report: Report,
 }
 
+impl Plan {
+    /// Whether it may enter another mount namespace or root directory, after which paths lead to somebody else's files.
+    pub(crate) fn leaves_our_files(&self) -> bool {
+        self.steps.iter().any(|step| match step {
+            Step::Root(_) | Step::PivotRoot(_) | Step::OpenedRoot => true,
+            Step::Enter(enter) => enter.wanted.iter().any(|wanted| match wanted.which {
+                Which::These(kinds) => kinds.has(Kind::Mnt),
+                Which::AllBut(kinds) => !kinds.has(Kind::Mnt),
+                // Only the kernel knows which it is.
+                Which::Natural => true,
+            }),
+            _ => false,
+        })
+    }
+}
+
 /// How to report what happens, besides the exit status.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Report {

@@ -1,7 +1,6 @@
 //! What is taken along into other namespaces: directories, environment, credentials, cgroups, all opened or
 //! read before anything changes.
 
-use std::cell::OnceCell;
 use std::ffi::{CString, OsStr, OsString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -10,13 +9,10 @@ use super::target::Target;
 use crate::failure::{Failure, Result, Stage, line};
 use crate::plan::idmap::IdMap;
 use crate::plan::mountinfo::Mount;
+use crate::plan::number::decimal;
 use crate::plan::procfs::{Cgroup, Status};
 use crate::plan::{Environment, Ids, Label, Source};
-use crate::sys::{self, For, OwnArgs};
-
-/// What an ID without a number is shown as, unless /proc/sys/kernel/overflowuid says otherwise
-/// (user_namespaces(7)).
-const OVERFLOW_ID: u32 = 65534;
+use crate::sys::{self, For, Limit, OwnArgs};
 
 /// What was opened and read, until it is used.
 #[derive(Debug, Default)]
@@ -25,6 +21,8 @@ pub(crate) struct Context {
     directory: Option<OwnedFd>,
     environment: Vec<CString>,
     followed: Option<Followed>,
+    /// Its users and groups, once they are known.
+    credentials: Option<Credentials>,
     cgroups: Vec<(OsString, OwnedFd)>,
     labels: Vec<(Label, Vec<u8>)>,
 }
@@ -75,7 +73,7 @@ impl Context {
             Source::Directory(Some(path)) => self.directory = Some(open_directory(path)?),
             Source::OwnDirectory => self.directory = Some(open_directory(".".as_ref())?),
             Source::Environment => {
-                let text = target()?.read_file("environ")?;
+                let text = target()?.read_file("environ", Limit::ENVIRONMENT)?;
                 if !text.is_empty() {
                     // Each string ends with a NUL; the last may lack it when the process wrote over its own.
                     let text = text.strip_suffix(b"\0").unwrap_or(&text);
@@ -165,22 +163,21 @@ impl Context {
         }
     }
 
-    /// The target's credentials, in the numbers of the user namespace that we are in now: `entered` if that is
-    /// another one than before.
-    pub(crate) fn credentials(&self, entered: bool) -> Result<&Credentials> {
-        match &self.followed {
-            Some(followed) => match followed.found.get() {
-                Some(found) => Ok(found),
-                None => {
-                    let found = followed.credentials(entered)?;
-                    Ok(followed.found.get_or_init(|| found))
-                }
-            },
-            None => {
-                let text = "follow: the target's credentials were not read";
-                Err(Failure::plain(Stage::Reference, text))
-            }
+    /// Reads the credentials to follow, if there are any, in the numbers of the user namespace that we are in now:
+    /// `entered` if that is another one than before. Nothing of the target's in /proc is open afterwards.
+    pub(crate) fn read_credentials(&mut self, entered: bool) -> Result<()> {
+        if let Some(followed) = self.followed.take() {
+            self.credentials = Some(followed.credentials(entered)?);
         }
+        Ok(())
+    }
+
+    /// The target's credentials, which were read.
+    pub(crate) fn credentials(&self) -> Result<&Credentials> {
+        self.credentials.as_ref().ok_or_else(|| {
+            let text = "follow: the target's credentials were not read";
+            Failure::plain(Stage::Reference, text)
+        })
     }
 
     /// The program's environment.
@@ -217,8 +214,8 @@ struct Followed {
     /// What its own user namespace makes of those.
     uids: IdMap,
     gids: IdMap,
-    /// Its IDs where they are needed.
-    found: OnceCell<Credentials>,
+    /// What a user and a group without a number are shown as.
+    overflow: [u32; 2],
 }
 
 impl Followed {
@@ -230,16 +227,19 @@ impl Followed {
                 format!("cannot understand /proc/{pid}/{file}"),
             )
         };
-        let mut map =
-            |ids: Ids| IdMap::parse(&target.read_file(ids.file())?).ok_or_else(|| bad(ids.file()));
+        let mut map = |ids: Ids| {
+            let text = target.read_file(ids.file(), Limit::FILE)?;
+            IdMap::parse(&text).ok_or_else(|| bad(ids.file()))
+        };
         let (uids, gids) = (map(Ids::Uid)?, map(Ids::Gid)?);
         Ok(Followed {
             pid,
-            status: Status::parse(&target.read_file("status")?).ok_or_else(|| bad("status"))?,
+            status: Status::parse(&target.read_file("status", Limit::FILE)?)
+                .ok_or_else(|| bad("status"))?,
             uids,
             gids,
             directory: target.directory_copy()?,
-            found: OnceCell::new(),
+            overflow: ["uid", "gid"].map(overflow),
         })
     }
 
@@ -250,7 +250,7 @@ impl Followed {
         let before = &self.status;
         let now = if entered {
             let path = format!("/proc/{pid}/status");
-            let text = sys::read_file_at(self.directory.as_fd(), "status".as_ref())
+            let text = sys::read_file_at(self.directory.as_fd(), "status".as_ref(), Limit::FILE)
                 .map_err(|error| Failure::open(&path, error))?;
             &Status::parse(&text).ok_or_else(|| {
                 Failure::plain(Stage::Reference, format!("cannot understand {path}"))
@@ -258,23 +258,35 @@ impl Followed {
         } else {
             before
         };
-        let known = |map: &IdMap, before: u32, now: u32| {
-            let exists = !entered || now != OVERFLOW_ID || map.inside_of(before) == Some(now);
+        let [no_user, no_group] = self.overflow;
+        let known = |map: &IdMap, overflow: u32, before: u32, now: u32| {
+            let exists = !entered || now != overflow || map.inside_of(before) == Some(now);
             exists.then_some(now)
         };
+        let user = |before, now| known(&self.uids, no_user, before, now);
+        let group = |before, now| known(&self.gids, no_group, before, now);
         Ok(Credentials {
             pid,
-            uid: known(&self.uids, before.effective_uid(), now.effective_uid()),
-            gid: known(&self.gids, before.effective_gid(), now.effective_gid()),
+            uid: user(before.effective_uid(), now.effective_uid()),
+            gid: group(before.effective_gid(), now.effective_gid()),
             // The kernel keeps them in an order that does not depend on the reader.
             groups: before
                 .groups
                 .iter()
                 .zip(&now.groups)
-                .filter_map(|(before, now)| known(&self.gids, *before, *now))
+                .filter_map(|(before, now)| group(*before, *now))
                 .collect(),
         })
     }
+}
+
+/// What a user or group without a number is shown as (proc_sys_kernel(5), `overflowuid`, `overflowgid`).
+fn overflow(of: &str) -> u32 {
+    let path = format!("/proc/sys/kernel/overflow{of}");
+    let text = sys::read_file(path.as_ref(), Limit::FILE).ok();
+    text.and_then(|text| u32::try_from(decimal(text.trim_ascii())?).ok())
+        // The kernel's own, where the file is covered.
+        .unwrap_or(65534)
 }
 
 /// Opens cgroup.procs of the target's cgroups, of version 2 and of all hierarchies of version 1, except those that
@@ -288,11 +300,12 @@ fn open_cgroups(target: &mut Target) -> Result<Vec<(OsString, OwnedFd)>> {
             Failure::plain(Stage::Cgroup, text)
         })
     };
-    let read =
-        |path: &str| sys::read_file(path.as_ref()).map_err(|error| Failure::open(path, error));
-    let cgroups = parse(&pid.to_string(), &target.read_file("cgroup")?)?;
-    let ours = parse("self", &read("/proc/self/cgroup")?)?;
-    let mounts = read("/proc/self/mountinfo")?;
+    let read = |path: &str, limit| {
+        sys::read_file(path.as_ref(), limit).map_err(|error| Failure::open(path, error))
+    };
+    let cgroups = parse(&pid.to_string(), &target.read_file("cgroup", Limit::FILE)?)?;
+    let ours = parse("self", &read("/proc/self/cgroup", Limit::FILE)?)?;
+    let mounts = read("/proc/self/mountinfo", Limit::MOUNTS)?;
     let mounts: Vec<Mount> = Mount::parse_all(&mounts).collect();
     cgroups
         .iter()
@@ -301,7 +314,8 @@ fn open_cgroups(target: &mut Target) -> Result<Vec<(OsString, OwnedFd)>> {
         .collect()
 }
 
-/// Opens cgroup.procs of a cgroup where it can be reached.
+/// Opens cgroup.procs of a cgroup where it can be reached; where it cannot, the error is that of the mount that
+/// hides the others.
 fn open_cgroup(mounts: &[Mount], cgroup: &Cgroup, pid: i32) -> Result<(OsString, OwnedFd)> {
     let mut why = None;
     for directory in cgroup.directories(mounts) {
@@ -311,7 +325,7 @@ fn open_cgroup(mounts: &[Mount], cgroup: &Cgroup, pid: i32) -> Result<(OsString,
             Ok(file) => return Ok((path, file)),
             Err(error) => {
                 let text = line(["cannot open ".as_ref(), &path]);
-                why = Some(Failure::new(Stage::Cgroup, text, error));
+                why.get_or_insert(Failure::new(Stage::Cgroup, text, error));
             }
         }
     }
@@ -355,7 +369,7 @@ fn read_label(target: &mut Target, label: Label) -> Result<Vec<u8>> {
     }
     let mut last = None;
     for file in files {
-        match target.read_file(file) {
+        match target.read_file(file, Limit::FILE) {
             Ok(text) => {
                 let mut text = text.trim_ascii_end().to_vec();
                 text.retain(|&byte| byte != 0);

@@ -29,7 +29,7 @@ pub(crate) fn set_groups(
         GroupList::DroppedIfUserEntered if !in_new_user => return Ok(()),
         GroupList::Dropped | GroupList::DroppedIfUserEntered => &[],
         GroupList::These(groups) => groups.as_slice(),
-        GroupList::Follow => &context.credentials(in_new_user)?.groups,
+        GroupList::Follow => &context.credentials()?.groups,
     };
     sys::set_groups(groups).map_err(|error| Failure::new(Stage::Groups, "setgroups failed", error))
 }
@@ -38,7 +38,7 @@ pub(crate) fn set_groups(
 pub(crate) fn set_gid(gid: NewId, context: &Context, in_new_user: bool) -> Result<()> {
     let gid = match gid {
         NewId::These(gid) => gid,
-        NewId::Follow => context.credentials(in_new_user)?.gid()?,
+        NewId::Follow => context.credentials()?.gid()?,
         NewId::RootIfUserEntered if in_new_user => 0,
         NewId::RootIfUserEntered => return Ok(()),
     };
@@ -49,7 +49,7 @@ pub(crate) fn set_gid(gid: NewId, context: &Context, in_new_user: bool) -> Resul
 pub(crate) fn set_uid(uid: NewId, context: &Context, in_new_user: bool) -> Result<()> {
     let uid = match uid {
         NewId::These(uid) => uid,
-        NewId::Follow => context.credentials(in_new_user)?.uid()?,
+        NewId::Follow => context.credentials()?.uid()?,
         NewId::RootIfUserEntered if in_new_user => 0,
         NewId::RootIfUserEntered => return Ok(()),
     };

@@ -10,7 +10,7 @@ use crate::plan::clock::{Offsets, offset_range};
 use crate::plan::number::{LAST_ID, Quoted};
 use crate::plan::subid::SubIds;
 use crate::plan::{Clock, Host, IdMap, Ids, Kind, Kinds};
-use crate::sys::{self, ArgList, Change, Environment, OwnArgs};
+use crate::sys::{self, ArgList, Change, Environment, Limit, OwnArgs};
 
 /// This machine.
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +62,7 @@ impl Host for Machine {
             Ids::Uid => "/etc/subuid",
             Ids::Gid => "/etc/subgid",
         };
-        if let Ok(text) = sys::read_file(file.as_ref())
+        if let Ok(text) = sys::read_file(file.as_ref(), Limit::FILE)
             && let Some(found) = SubIds::find(&text, &bytes, uid)
         {
             return Ok(found);
@@ -87,7 +87,7 @@ impl Host for Machine {
 
     fn own_map(&self, ids: Ids) -> Result<IdMap, String> {
         let path = format!("/proc/self/{}", ids.file());
-        let text = sys::read_file(path.as_ref())
+        let text = sys::read_file(path.as_ref(), Limit::FILE)
             .map_err(|error| format!("cannot read {path}: {error}"))?;
         IdMap::parse(&text).ok_or_else(|| format!("cannot understand {path}"))
     }
@@ -117,7 +117,7 @@ impl Host for Machine {
 
     fn offset_range(&self, clock: Clock) -> RangeInclusive<i64> {
         // Offsets count from the clocks of the initial namespace, ours may be shifted already.
-        let offsets = sys::read_file("/proc/self/timens_offsets".as_ref())
+        let offsets = sys::read_file("/proc/self/timens_offsets".as_ref(), Limit::FILE)
             .ok()
             .and_then(|text| Offsets::parse(&text));
         let offset = offsets.map_or(0, |offsets| match clock {
@@ -132,11 +132,17 @@ impl Host for Machine {
     }
 }
 
-/// The shell of a user, if it has one.
-pub(crate) fn shell_of(uid: u32) -> Option<OsString> {
-    let number = OsString::from(uid.to_string());
-    let user = database("passwd", &number, |text| User::by_uid(text, uid).next())?;
-    Some(user.shell).filter(|shell| !shell.is_empty())
+/// The shell of a user, if it has one. `elsewhere`: the root directory or mount namespace is not the caller's, so that
+/// getent(1) is a program of somebody else, and only the file is read.
+pub(crate) fn shell_of(uid: u32, elsewhere: bool) -> Option<OsString> {
+    let find = |text: &[u8]| User::by_uid(text, uid).next();
+    let user = if elsewhere {
+        find(&file("passwd"))
+    } else {
+        database("passwd", OsStr::new(&uid.to_string()), find)
+    };
+    user.map(|user| user.shell)
+        .filter(|shell| !shell.is_empty())
 }
 
 /// The names of a user: what the environment says, where that is true, comes first.
@@ -149,11 +155,15 @@ fn names_of(uid: u32) -> Vec<OsString> {
     names.unwrap_or_default()
 }
 
+/// The text of /etc/`name`; none where it cannot be read.
+fn file(name: &str) -> Vec<u8> {
+    sys::read_file(format!("/etc/{name}").as_ref(), Limit::FILE).unwrap_or_default()
+}
+
 /// Looks an entry up in /etc/`name`, then by getent(1): other sources (LDAP and the like) are modules of the C
 /// library that must not be loaded into a static binary.
 fn database<T>(name: &str, key: &OsStr, find: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
-    let text = sys::read_file(format!("/etc/{name}").as_ref()).unwrap_or_default();
-    find(&text).or_else(|| {
+    find(&file(name)).or_else(|| {
         output_of(&["getent".as_ref(), name.as_ref(), key]).and_then(|text| find(&text))
     })
 }
@@ -184,7 +194,9 @@ fn output_of(words: &[&OsStr]) -> Option<Vec<u8>> {
     })
     .ok()?;
     drop(write);
-    let text = sys::read_all(read.as_fd());
+    let text = sys::read_all(read.as_fd(), Limit::FILE);
+    // Who says too much must not wait for a reader.
+    drop(read);
     match sys::wait(child) {
         Ok(Change::Exited(0)) => text.ok(),
         _ => None,

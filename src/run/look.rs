@@ -9,7 +9,7 @@ use super::resolve::{Named, open_reference};
 use super::target::Target;
 use crate::failure::{Failure, Result, Stage};
 use crate::plan::{Host, Kind, Kinds, Reference, Wanted, Which};
-use crate::show::{self, Asked, Form, Known, Side, Verdict};
+use crate::show::{self, Asked, Form, Known, Shown, Side, Verdict};
 use crate::sys;
 
 /// Whether the namespaces are the same, and the table that says so.
@@ -27,11 +27,11 @@ pub(crate) fn same(wanted: &[Wanted]) -> Result<(Verdict, String)> {
     Ok((verdict.unwrap_or(Verdict::Unknown), table))
 }
 
-/// The text that shows the namespaces.
+/// Shows the namespaces.
 ///
 /// # Errors
 /// A reference that cannot be opened, or /proc cannot be read.
-pub(crate) fn show(wanted: &[Wanted], form: Form) -> Result<String> {
+pub(crate) fn show(wanted: &[Wanted], form: Form) -> Result<Shown> {
     let mut asked = Vec::with_capacity(wanted.len());
     for wanted in wanted {
         if wanted.reference == Reference::All {
@@ -123,21 +123,20 @@ fn every(kinds: Kinds) -> Result<BTreeMap<Kind, Known>> {
 /// The namespaces of a process. One that may not be looked at is unknown; a kind that the kernel lacks is none.
 fn known(mut target: Target, kinds: Kinds) -> Result<BTreeMap<Kind, Known>> {
     let existing = Machine.kinds();
-    let pid = target.pid();
     let mut known = BTreeMap::new();
     for kind in kinds.iter().filter(|&kind| existing.has(kind)) {
-        let file = format!("ns/{kind}");
-        let directory = target
-            .directory()
-            .map_err(|error| Failure::open(format!("/proc/{pid}"), error))?;
-        let found = match sys::stat_at(directory, file.as_ref()) {
-            Ok(stat) => Known {
-                these: BTreeSet::from([(stat.st_dev, stat.st_ino)]),
+        let found = match target.namespace_identity(kind) {
+            Ok(identity) => Known {
+                these: BTreeSet::from([identity]),
                 unknown: None,
             },
-            Err(error) => Known {
-                these: BTreeSet::new(),
-                unknown: Some(format!("cannot open /proc/{pid}/{file}: {error}")),
+            // That it cannot be looked at is known only of a process that was found.
+            Err(failure) => match failure.error {
+                Some(error) if target.is_found() => Known {
+                    these: BTreeSet::new(),
+                    unknown: Some(format!("{}: {error}", failure.line.display())),
+                },
+                _ => return Err(failure),
             },
         };
         known.insert(kind, found);

@@ -337,7 +337,7 @@ impl Run<'_> {
             &mut tell,
         )?;
         self.entered = self.entered.and(entered);
-        Ok(())
+        self.context.read_credentials(self.entered.has(Kind::User))
     }
 
     /// The program has been started, as a child of ours with this PID.

@@ -13,7 +13,7 @@ use super::wire::{Answer, Failed, MESSAGE, Order, Outcome};
 use crate::failure::Inquiry;
 use crate::plan::mountinfo::{self, Mount};
 use crate::plan::{IdMap, Ids, Kind, Outside, Via};
-use crate::sys::{self, ArgList, Change, Environment, For, OwnArgs, SignalSet};
+use crate::sys::{self, ArgList, Change, Environment, For, Limit, OwnArgs, SignalSet};
 
 /// How often something is tried once more after an error, where it is too late for us to fail.
 const TRIES: u32 = 3;
@@ -202,7 +202,7 @@ impl Binds {
         let namespace = sys::read_link_at(directory, source.as_ref())?;
         let file = sys::open(file, For::Path)?;
         let info = format!("fdinfo/{}", file.as_raw_fd());
-        let info = sys::read_file_at(own.as_fd(), info.as_ref())?;
+        let info = sys::read_file_at(own.as_fd(), info.as_ref(), Limit::FILE)?;
         let mount = mountinfo::mount_of_file(&info);
         let mount = mount.ok_or(sys::Error::from_raw(libc::ENOSYS))?;
         let descriptors = "/proc/self/fd";
@@ -233,7 +233,7 @@ impl Bind {
         sys::change_directory_fd(own)?;
         let file = format!("fd/{}", self.file.as_raw_fd());
         let point = sys::read_link(file.as_ref())?;
-        let text = sys::read_file("mountinfo".as_ref())?;
+        let text = sys::read_file("mountinfo".as_ref(), Limit::MOUNTS)?;
         let mounts: Vec<Mount> = Mount::parse_all(&text).collect();
         let top = Mount::over(&mounts, self.mount, Path::new(&point));
         if top.and_then(Mount::namespace) == Some(&self.namespace) {
@@ -298,7 +298,7 @@ fn write_maps(maps: &[(Ids, IdMap, Via)], caller: &Caller) -> std::result::Resul
 
 /// Whether a map has been written: another newuidmap(1) in `PATH` may have done something else.
 fn has_map(ids: Ids, caller: &Caller) -> sys::Result<bool> {
-    let text = sys::read_file_at(caller.directory()?, ids.file().as_ref())?;
+    let text = sys::read_file_at(caller.directory()?, ids.file().as_ref(), Limit::FILE)?;
     Ok(!text.is_empty())
 }
 

@@ -68,7 +68,7 @@ impl Run<'_> {
             file: name.to_owned(),
             path,
             is_shell,
-            elsewhere: self.rerooted || self.entered.has(Kind::Mnt),
+            elsewhere: self.is_elsewhere(),
             own_environment: self.environment.is_none(),
         }));
         let status = if error.raw() == libc::ENOENT {
@@ -83,6 +83,11 @@ impl Run<'_> {
         }
     }
 
+    /// Whether files are others than the caller's.
+    fn is_elsewhere(&self) -> bool {
+        self.rerooted || self.entered.has(Kind::Mnt)
+    }
+
     /// The user's shell: `$SHELL` of the program's environment, else the one in the passwd entry.
     fn shell(&self) -> Result<CString> {
         let variable = match &self.environment {
@@ -91,7 +96,7 @@ impl Run<'_> {
         };
         let shell = variable
             .filter(|shell| !shell.is_empty())
-            .or_else(|| host::shell_of(sys::real_uid()))
+            .or_else(|| host::shell_of(sys::real_uid(), self.is_elsewhere()))
             .unwrap_or_else(|| OsString::from("/bin/sh"));
         CString::new(shell.into_vec())
             .map_err(|_| Failure::plain(Stage::Execute(Box::default()), "SHELL: not a path"))

@@ -10,7 +10,7 @@ use crate::failure::{Failure, Result, Stage, line};
 use crate::plan::number::decimal;
 use crate::plan::{Enter, Kind, Kinds, Reference, Wanted, Which};
 use crate::show::{self, Found};
-use crate::sys::{self, For};
+use crate::sys::{self, For, Limit, Number, Proc};
 
 /// Opens all that is to be entered.
 pub(crate) fn open(enter: &Enter, mut target: Option<Target>) -> Result<Vec<Opened>> {
@@ -23,6 +23,11 @@ pub(crate) fn open(enter: &Enter, mut target: Option<Target>) -> Result<Vec<Open
     }
     if !enter.in_order {
         no_contradiction(&mut opened)?;
+        // Once a mount namespace is entered /proc is somebody else's, where it might be asked in between.
+        opened.sort_by_key(|one| match one {
+            Opened::Process { kinds, .. } => kinds.has(Kind::Mnt),
+            Opened::File(file) => file.kind == Kind::Mnt,
+        });
     }
     Ok(opened)
 }
@@ -179,13 +184,30 @@ fn open_named(reference: &Reference, pid: i32, kind: Option<Kind>) -> Result<Tar
     })
 }
 
+/// Why a file that somebody named cannot be read: it cannot be opened, is none that is read, or has too much in it.
+fn unreadable(path: &OsStr, error: sys::Error) -> Failure {
+    match error.raw() {
+        libc::EOPNOTSUPP | libc::ENXIO | libc::EISDIR => {
+            let what = sys::what_is(path).unwrap_or("no regular file");
+            let text = line([
+                "cannot read ".as_ref(),
+                path,
+                format!(": it is {what}").as_ref(),
+            ]);
+            Failure::plain(Stage::Open(path.to_owned()), text)
+        }
+        libc::EFBIG => Failure::read(path, error),
+        _ => Failure::open(path, error),
+    }
+}
+
 /// The number on the first line of a PID file.
 fn pid_in_file(path: &OsStr) -> Result<i32> {
-    let failed = |error| Failure::open(path, error);
-    let file = sys::open(path, For::Reading).map_err(failed)?;
+    let file = sys::open_regular(path).map_err(|error| unreadable(path, error))?;
     // No more than a first line can be, whatever file this is.
     let mut room = [0; 256];
-    let length = sys::read_some(file.as_fd(), &mut room).map_err(failed)?;
+    let length =
+        sys::read_some(file.as_fd(), &mut room).map_err(|error| Failure::read(path, error))?;
     room[..length]
         .split(|&byte| byte == b'\n')
         .next()
@@ -257,19 +279,25 @@ fn open_descriptor(number: i32) -> Result<Named> {
     if sys::type_of(own.as_fd()).is_ok() {
         return Ok(Named::Namespace(own));
     }
-    // fdinfo of a pidfd has a line `Pid:` (pidfd_open(2)).
-    let info = sys::read_file(format!("/proc/self/fdinfo/{number}").as_ref()).unwrap_or_default();
-    let pid = info
-        .split(|&byte| byte == b'\n')
-        .find_map(|line| line.strip_prefix(b"Pid:"))
-        .and_then(|text| i32::try_from(decimal(text.trim_ascii())?).ok());
-    match pid {
-        Some(pid) if pid > 0 => Ok(Named::Process(Target::from_pidfd(own, pid))),
-        Some(_) => Err(failed(sys::Error::from_raw(libc::ESRCH))),
-        None => {
+    let proc = Proc::default();
+    match proc.number_of(own.as_fd()) {
+        Ok(Some(Number::Is(pid))) => {
+            // Our own number for it is not known where /proc has others.
+            let pid = if proc.counts_as_we_do() { pid } else { 0 };
+            Ok(Named::Process(Target::from_pidfd(own, pid)))
+        }
+        Ok(Some(Number::None)) => {
+            let text = format!(
+                "fd:{number}: its process cannot be found in /proc, which is that of another PID namespace"
+            );
+            Err(Failure::plain(Stage::Reference, text))
+        }
+        Ok(Some(Number::Ended)) => Err(failed(sys::Error::from_raw(libc::ESRCH))),
+        Ok(None) => {
             let text = format!("fd:{number}: is neither a namespace nor a pidfd");
             Err(Failure::plain(Stage::Reference, text))
         }
+        Err(error) => Err(Failure::open("/proc/self/fdinfo", error)),
     }
 }
 
@@ -342,7 +370,7 @@ fn lowest_of_cgroup(path: &OsStr) -> Result<i32> {
         directory.push(OsStr::from_bytes(bytes.strip_prefix(b"/").unwrap_or(bytes)));
     }
     let file = procs(&directory);
-    let text = sys::read_file(&file).map_err(|error| Failure::open(&file, error))?;
+    let text = sys::read_file(&file, Limit::PIDS).map_err(|error| unreadable(&file, error))?;
     text.split(|&byte| byte == b'\n')
         .filter_map(|number| i32::try_from(decimal(number)?).ok())
         // 0 is a process that our PID namespace has no number for.

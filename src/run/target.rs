@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use crate::failure::{Failure, Result, Stage};
 use crate::plan::Kind;
 use crate::plan::procfs::Status;
-use crate::sys::{self, For};
+use crate::sys::{self, For, Limit, Number, Proc};
 
 /// A process whose contexts are taken.
 #[derive(Debug)]
@@ -13,7 +13,10 @@ pub(crate) struct Target {
     pid: i32,
     /// None on kernels before Linux 5.3, which have no pidfds.
     pidfd: Option<OwnedFd>,
-    /// /proc/PID, opened when something in it is first wanted.
+    /// What /proc calls it, which is another number where /proc is of another PID namespace; known when the directory
+    /// is open.
+    number: i32,
+    /// Its directory in /proc, opened when something in it is first wanted.
     directory: Option<OwnedFd>,
     /// Whether its user namespace is ours, once that has been looked at.
     pub(super) shares_user: Option<bool>,
@@ -51,22 +54,34 @@ impl Target {
             }
         };
         if let Some(expected) = inode {
-            let found = match &pidfd {
-                Some(pidfd) => sys::stat_fd(pidfd.as_fd()).map(|stat| stat.st_ino),
-                None => Err(sys::Error::from_raw(libc::ENOSYS)),
+            let found = pidfd
+                .as_ref()
+                .map_or(Ok(None), |pidfd| own_inode(pidfd.as_fd()));
+            let error = match found {
+                Ok(Some(found)) if found == expected => None,
+                Ok(Some(_)) => Some(sys::Error::from_raw(libc::ESRCH)),
+                Ok(None) => Some(sys::Error::from_raw(libc::EOPNOTSUPP)),
+                Err(error) => Some(error),
             };
-            if found != Ok(expected) {
+            if let Some(error) = error {
                 let text = format!("failed to obtain a valid file descriptor for PID {pid}");
-                let error = found.err().unwrap_or(sys::Error::from_raw(libc::ESRCH));
                 return Err(Failure::new(Stage::Target(pid), text, error));
             }
         }
         Ok(Target {
-            pid,
             pidfd,
+            ..Target::numbered(pid)
+        })
+    }
+
+    fn numbered(pid: i32) -> Target {
+        Target {
+            pid,
+            pidfd: None,
+            number: pid,
             directory: None,
             shares_user: None,
-        })
+        }
     }
 
     /// This process. Its directory is that of /proc/self: where /proc is of another PID namespace, our number
@@ -88,10 +103,8 @@ impl Target {
     /// When the descriptor is none.
     pub(crate) fn from_pidfd(pidfd: OwnedFd, pid: i32) -> Target {
         Target {
-            pid,
             pidfd: Some(pidfd),
-            directory: None,
-            shares_user: None,
+            ..Target::numbered(pid)
         }
     }
 
@@ -105,49 +118,97 @@ impl Target {
         self.pidfd.as_ref().map(AsFd::as_fd)
     }
 
-    /// Its directory in /proc.
-    pub(crate) fn directory(&mut self) -> sys::Result<BorrowedFd<'_>> {
+    /// Its directory in /proc, to look for `name` in it.
+    fn directory(&mut self, name: &str) -> Result<BorrowedFd<'_>> {
         let directory = match self.directory.take() {
             Some(directory) => directory,
-            None => sys::open(format!("/proc/{}", self.pid).as_ref(), For::Directory)?,
+            None => {
+                self.number = self.number(name)?;
+                sys::open(format!("/proc/{}", self.number).as_ref(), For::Directory)
+                    .map_err(|error| Failure::open(self.path(name), error))?
+            }
         };
         let directory: &OwnedFd = self.directory.insert(directory);
         Ok(directory.as_fd())
     }
 
-    /// The same for somebody else, who may look into it after the namespaces have changed.
+    /// What /proc calls it.
+    fn number(&self, name: &str) -> Result<i32> {
+        let proc = Proc::default();
+        let pid = self.pid;
+        let failed = |error| Failure::open(self.path(name), error);
+        let number = match &self.pidfd {
+            Some(pidfd) => proc.number_of(pidfd.as_fd()).map_err(failed)?,
+            None => None,
+        };
+        match number {
+            Some(Number::Is(number)) => Ok(number),
+            Some(Number::Ended) => Err(self.ended()),
+            None if self.pidfd.is_none() && proc.counts_as_we_do() => Ok(pid),
+            None if proc.stat("self").is_err() => Err(failed(sys::Error::from_raw(libc::ENOENT))),
+            Some(Number::None) | None => {
+                let text = format!(
+                    "process {pid} cannot be found in /proc, which is that of another PID namespace"
+                );
+                Err(Failure::plain(Stage::Target(pid), text))
+            }
+        }
+    }
+
+    /// Whether its directory in /proc was found.
+    pub(crate) fn is_found(&self) -> bool {
+        self.directory.is_some()
+    }
+
+    /// Where /proc has a file of it.
+    fn path(&self, name: &str) -> String {
+        format!("/proc/{}/{name}", self.number)
+    }
+
+    /// Its directory for somebody else, who may look into it after the namespaces have changed.
     pub(crate) fn directory_copy(&mut self) -> Result<OwnedFd> {
-        self.directory()
-            .and_then(|directory| sys::open_at(directory, ".".as_ref(), For::Directory))
-            .map_err(|error| Failure::open(format!("/proc/{}", self.pid), error))
+        self.open_file(".", For::Directory)
     }
 
-    /// Opens a file below /proc/PID.
+    /// Opens a file in its directory in /proc.
     pub(crate) fn open_file(&mut self, name: &str, purpose: For) -> Result<OwnedFd> {
-        self.directory()
-            .and_then(|directory| sys::open_at(directory, name.as_ref(), purpose))
-            .map_err(|error| Failure::open(format!("/proc/{}/{name}", self.pid), error))
+        let opened = sys::open_at(self.directory(name)?, name.as_ref(), purpose);
+        opened.map_err(|error| Failure::open(self.path(name), error))
     }
 
-    /// Reads a file below /proc/PID.
-    pub(crate) fn read_file(&mut self, name: &str) -> Result<Vec<u8>> {
+    /// Reads a file in its directory in /proc.
+    pub(crate) fn read_file(&mut self, name: &str, limit: Limit) -> Result<Vec<u8>> {
         let file = self.open_file(name, For::Reading)?;
-        sys::read_all(file.as_fd())
-            .map_err(|error| Failure::open(format!("/proc/{}/{name}", self.pid), error))
+        sys::read_all(file.as_fd(), limit).map_err(|error| Failure::read(self.path(name), error))
     }
 
     /// Opens its namespace of this kind.
     pub(crate) fn open_namespace(&mut self, kind: Kind) -> Result<OwnedFd> {
+        if let Some(namespace) = self.namespace(kind) {
+            return Ok(namespace);
+        }
         self.open_file(&format!("ns/{kind}"), For::Reading)
+    }
+
+    /// Its namespace of this kind, without /proc; none where the kernel gives none in this way, or refuses.
+    fn namespace(&self, kind: Kind) -> Option<OwnedFd> {
+        // With its directory open already that is as sure, and costs less.
+        let pidfd = self.pidfd.as_ref().filter(|_| self.directory.is_none())?;
+        sys::namespace_of(pidfd.as_fd(), kind.flag()).ok()
     }
 
     /// Which namespace of this kind it is in: device and inode.
     pub(crate) fn namespace_identity(&mut self, kind: Kind) -> Result<(u64, u64)> {
+        if let Some(stat) = self
+            .namespace(kind)
+            .and_then(|namespace| sys::stat_fd(namespace.as_fd()).ok())
+        {
+            return Ok((stat.st_dev, stat.st_ino));
+        }
         let name = format!("ns/{kind}");
-        self.directory()
-            .and_then(|directory| sys::stat_at(directory, name.as_ref()))
-            .map(|stat| (stat.st_dev, stat.st_ino))
-            .map_err(|error| Failure::open(format!("/proc/{}/{name}", self.pid), error))
+        let stat = sys::stat_at(self.directory(&name)?, name.as_ref());
+        stat.map(|stat| (stat.st_dev, stat.st_ino))
+            .map_err(|error| Failure::open(self.path(&name), error))
     }
 
     /// Makes sure that the process has not ended: so what was opened in /proc/PID before was its own, not that
@@ -156,17 +217,28 @@ impl Target {
         let ended = match (&self.pidfd, &self.directory) {
             (Some(pidfd), _) => sys::has_ended(pidfd.as_fd()).unwrap_or(true),
             // The directory stays that of the process it was opened for.
-            (None, Some(directory)) => sys::read_file_at(directory.as_fd(), "status".as_ref())
-                .ok()
-                .and_then(|text| Status::parse(&text))
-                .is_none_or(|status| matches!(status.state, b'Z' | b'X')),
+            (None, Some(directory)) => {
+                sys::read_file_at(directory.as_fd(), "status".as_ref(), Limit::FILE)
+                    .ok()
+                    .and_then(|text| Status::parse(&text))
+                    .is_none_or(|status| matches!(status.state, b'Z' | b'X'))
+            }
             (None, None) => false,
         };
-        if ended {
-            let text = format!("process {} ended while it was looked at", self.pid);
-            let error = sys::Error::from_raw(libc::ESRCH);
-            return Err(Failure::new(Stage::Target(self.pid), text, error));
-        }
-        Ok(())
+        if ended { Err(self.ended()) } else { Ok(()) }
     }
+
+    fn ended(&self) -> Failure {
+        let text = format!("process {} ended while it was looked at", self.pid);
+        let error = sys::Error::from_raw(libc::ESRCH);
+        Failure::new(Stage::Target(self.pid), text, error)
+    }
+}
+
+/// The inode of a pidfd that no other process's pidfd has; none before Linux 6.9, where all pidfds share one.
+fn own_inode(pidfd: BorrowedFd<'_>) -> sys::Result<Option<u64>> {
+    if !sys::is_on_pidfs(pidfd)? {
+        return Ok(None);
+    }
+    Ok(Some(sys::stat_fd(pidfd)?.st_ino))
 }

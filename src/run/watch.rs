@@ -274,7 +274,7 @@ impl Watcher<'_> {
 /// Whether the process is PID 1 of a PID namespace, and neither handles, ignores nor blocks the signal: then the
 /// kernel drops it (pid_namespaces(7)).
 fn is_deaf_init(pid: i32, signal: i32) -> bool {
-    let status = sys::read_file(format!("/proc/{pid}/status").as_ref()).ok();
+    let status = sys::read_file(format!("/proc/{pid}/status").as_ref(), sys::Limit::FILE).ok();
     status
         .and_then(|text| procfs::Status::parse(&text))
         .is_some_and(|status| {

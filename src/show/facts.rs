@@ -60,7 +60,7 @@ impl Scan {
 
     /// What the kernel's answer about another namespace means.
     fn relation(&mut self, (kind, inode): Name, answer: sys::Result<OwnedFd>) -> Relation {
-        match answer {
+        match self.seen.noted(answer) {
             Ok(fd) => match self.add(fd.as_fd()) {
                 Some((_, inode)) => Relation::Is(inode),
                 None => Relation::Hidden,

@@ -6,7 +6,7 @@ use super::facts::id;
 use super::scan::{Scan, identify};
 use super::seen::Name;
 use crate::plan::Kind;
-use crate::sys;
+use crate::sys::{self, Number};
 
 /// What came of a search.
 #[derive(Debug)]
@@ -80,12 +80,18 @@ impl Scan {
         self.sockets
             .chunk_by(|one, next| one.pid == next.pid)
             .find_map(|sockets| {
-                let pidfd = sys::pidfd_open(sockets.first()?.pid).ok()?;
+                let pid = sockets.first()?.pid;
+                let pidfd = self.seen.noted(sys::pidfd_open(pid)).ok()?;
+                // The number is that of /proc, which may be of another PID namespace than ours.
+                let number = sys::Proc::default().number_of(pidfd.as_fd());
+                (self.seen.noted(number) == Ok(Some(Number::Is(pid)))).then_some(())?;
                 sockets.iter().find_map(|socket| {
-                    let copy = sys::pidfd_getfd(pidfd.as_fd(), socket.number).ok()?;
+                    let copy = sys::pidfd_getfd(pidfd.as_fd(), socket.number);
+                    let copy = self.seen.noted(copy).ok()?;
                     // The number may have been given to something else since.
                     sys::is_socket(copy.as_fd()).then_some(())?;
-                    sys::network_of_socket(copy.as_fd()).ok().filter(&is_it)
+                    let network = sys::network_of_socket(copy.as_fd());
+                    self.seen.noted(network).ok().filter(&is_it)
                 })
             })
     }

@@ -13,7 +13,7 @@ pub(super) fn table(seen: &Seen, chosen: &[&Namespace], limits: &[Limit]) -> Str
     object(&[
         member("namespaces", namespaces),
         member("limits", limits_of(limits)),
-        member("unreadable_processes", seen.unreadable),
+        member("unreadable_processes", seen.refused),
         member("hidden_processes", seen.hidden),
     ]) + "\n"
 }
@@ -31,7 +31,7 @@ pub(super) fn tree(
         member("owner_unknown", nodes(&trees.ownerless)),
         member("pid_namespaces", nodes(&trees.pids)),
         member("limits", limits_of(limits)),
-        member("unreadable_processes", seen.unreadable),
+        member("unreadable_processes", seen.refused),
         member("hidden_processes", seen.hidden),
     ]) + "\n"
 }
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn namespaces_are_objects() {
         let mut seen = sample();
-        seen.unreadable = 3;
+        seen.refused = 3;
         let chosen = chosen(&seen, &[Choice::Kinds(Kinds::NONE.with(Kind::Net))]);
         let text = table(&seen, &chosen, &LIMITS);
         assert_eq!(text.lines().count(), 1);

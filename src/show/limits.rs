@@ -19,7 +19,7 @@ pub(crate) struct Limit {
 pub(super) fn limits(in_use: impl Fn(Kind) -> usize) -> Vec<Limit> {
     let most = |kind: Kind| {
         let path = format!("/proc/sys/user/max_{kind}_namespaces");
-        let text = sys::read_file(path.as_ref()).ok()?;
+        let text = sys::read_file(path.as_ref(), sys::Limit::FILE).ok()?;
         u64::try_from(decimal(text.trim_ascii())?).ok()
     };
     Kind::ALL

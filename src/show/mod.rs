@@ -23,6 +23,7 @@ use tree::Lines;
 
 pub(crate) use find::{Found, find_by_id, find_by_inode};
 pub(crate) use same::{Known, Side, Verdict, compare, table as same_table};
+pub(crate) use seen::NOT_ALL;
 
 /// What is to be shown.
 #[derive(Debug)]
@@ -42,11 +43,20 @@ pub(crate) struct Form {
     pub(crate) json: bool,
 }
 
-/// The text that shows the namespaces asked for.
+/// What there is to show.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    /// The text that shows the namespaces asked for.
+    pub(crate) text: String,
+    /// What we ran out of, so that there may be more.
+    pub(crate) lack: Option<sys::Error>,
+}
+
+/// Shows the namespaces asked for.
 ///
 /// # Errors
 /// When /proc cannot be read.
-pub(crate) fn show(asked: &[Asked], form: Form) -> sys::Result<String> {
+pub(crate) fn show(asked: &[Asked], form: Form) -> sys::Result<Shown> {
     let mut scan = Scan::new()?;
     scan.ask_all();
     let mut choices = Vec::with_capacity(asked.len());
@@ -79,7 +89,8 @@ pub(crate) fn show(asked: &[Asked], form: Form) -> sys::Result<String> {
             }
         }
     };
-    Ok(text)
+    let lack = scan.seen.lack.get();
+    Ok(Shown { text, lack })
 }
 
 /// All namespaces that can be seen, of each kind that the kernel has, for comparison.

@@ -12,7 +12,7 @@ use crate::plan::mountinfo::Mount;
 use crate::plan::number::decimal;
 use crate::plan::reference::link;
 use crate::plan::{Kind, Kinds};
-use crate::sys::{self, For};
+use crate::sys::{self, For, Limit};
 
 /// The links in /proc/PID/ns: of the namespaces that the process is in, then of those for its children.
 const LINKS: [(&CStr, bool); 10] = [
@@ -90,7 +90,7 @@ impl Scan {
         let mut room = [0; ROOM];
         for pid in pids {
             let readable = self.look_at(pid, &mut room) && self.descriptors(pid, own, &mut room);
-            self.seen.unreadable += usize::from(!readable);
+            self.seen.refused += usize::from(!readable);
         }
         Ok(())
     }
@@ -98,7 +98,7 @@ impl Scan {
     /// Whether we may look at the namespaces of the process.
     fn look_at(&mut self, pid: i32, room: &mut [u8]) -> bool {
         let path = OsString::from(format!("{pid}/ns"));
-        let Ok(directory) = sys::open_at(self.proc.as_fd(), &path, For::Path) else {
+        let Ok(directory) = self.open_at(&path, For::Path) else {
             return true;
         };
         // Its namespace of each kind, by Kind's own number; 0 is none.
@@ -130,7 +130,7 @@ impl Scan {
         if stat.is_ok_and(|stat| stat.st_nlink <= 3) {
             return;
         }
-        let Ok(tasks) = sys::open_at(self.proc.as_fd(), &tasks, For::Directory) else {
+        let Ok(tasks) = self.open_at(&tasks, For::Directory) else {
             return;
         };
         let mut tids = Vec::new();
@@ -139,7 +139,8 @@ impl Scan {
         });
         for tid in tids.into_iter().filter(|&tid| tid != pid) {
             let path = OsString::from(format!("{tid}/ns"));
-            let Ok(directory) = sys::open_at(tasks.as_fd(), &path, For::Path) else {
+            let directory = sys::open_at(tasks.as_fd(), &path, For::Path);
+            let Ok(directory) = self.seen.noted(directory) else {
                 continue;
             };
             for (file, for_children) in LINKS {
@@ -159,7 +160,7 @@ impl Scan {
     /// Looks at what the process has open; whether we may.
     fn descriptors(&mut self, pid: i32, own: i32, room: &mut [u8]) -> bool {
         let path = OsString::from(format!("{pid}/fd"));
-        let directory = match sys::open_at(self.proc.as_fd(), &path, For::Directory) {
+        let directory = match self.open_at(&path, For::Directory) {
             Ok(directory) => directory,
             Err(error) => return !is_refusal(error),
         };
@@ -196,7 +197,8 @@ impl Scan {
     fn of_former_mount(&self, pid: i32, file: &CStr) -> Option<Name> {
         let file = file.to_str().ok()?;
         let info = format!("{pid}/fdinfo/{file}");
-        let info = sys::read_file_at(self.proc.as_fd(), info.as_ref()).ok()?;
+        let info = sys::read_file_at(self.proc.as_fd(), info.as_ref(), Limit::FILE);
+        let info = self.seen.noted(info).ok()?;
         let mut lines = info.split(|&byte| byte == b'\n');
         // proc_pid_fdinfo(5); Linux 5.14 or later. A directory is not opened: its file system may not answer.
         let inode = lines.find_map(|line| decimal(line.strip_prefix(b"ino:\t")?))?;
@@ -204,7 +206,7 @@ impl Scan {
             return None;
         }
         let path = OsString::from(format!("{pid}/fd/{file}"));
-        let fd = sys::open_at(self.proc.as_fd(), &path, For::Path).ok()?;
+        let fd = self.open_at(&path, For::Path).ok()?;
         identify(self.reopen(fd)?.as_fd())
     }
 
@@ -233,9 +235,10 @@ impl Scan {
             for process in who {
                 let path = OsString::from(format!("{process}/mountinfo"));
                 // One that has ended has none any more; the next one may.
-                let read = sys::open_at(self.proc.as_fd(), &path, For::Reading)
-                    .and_then(|file| sys::read_all_into(file.as_fd(), &mut text));
-                if read.is_ok() && !text.is_empty() {
+                let read = self
+                    .open_at(&path, For::Reading)
+                    .and_then(|file| sys::read_all_into(file.as_fd(), &mut text, Limit::MOUNTS));
+                if self.seen.noted(read).is_ok() && !text.is_empty() {
                     if ours {
                         self.seen.hidden = hides_processes(&text);
                     }
@@ -291,7 +294,12 @@ impl Scan {
     }
 
     fn open_below(&self, path: &OsStr, purpose: For) -> Option<OwnedFd> {
-        sys::open_at(self.proc.as_fd(), path, purpose).ok()
+        self.open_at(path, purpose).ok()
+    }
+
+    fn open_at(&self, path: &OsStr, purpose: For) -> sys::Result<OwnedFd> {
+        self.seen
+            .noted(sys::open_at(self.proc.as_fd(), path, purpose))
     }
 
     /// Opens what is at a mount point, for naming only.
@@ -308,9 +316,10 @@ impl Scan {
                 Err(error) if matches!(error.raw(), libc::ENOSYS | libc::EINVAL) => {
                     let path = mounted.path.as_bytes();
                     let below = OsStr::from_bytes(path.strip_prefix(b"/").unwrap_or(path));
-                    return sys::open_at(root.as_fd(), below, For::Path).ok();
+                    let opened = sys::open_at(root.as_fd(), below, For::Path);
+                    return self.seen.noted(opened).ok();
                 }
-                opened => return opened.ok(),
+                opened => return self.seen.noted(opened).ok(),
             }
         }
         None
@@ -321,7 +330,7 @@ impl Scan {
     fn reopen(&self, named: OwnedFd) -> Option<OwnedFd> {
         let stat = sys::stat_cached(named.as_fd()).ok()?;
         (stat.st_dev == self.device).then_some(())?;
-        sys::reopen(named.as_fd()).ok()
+        self.seen.noted(sys::reopen(named.as_fd())).ok()
     }
 
     /// Opens a namespace that only those below it keep alive, through one of them.
@@ -340,7 +349,8 @@ impl Scan {
             } else {
                 sys::owner_of(fd.as_fd())
             };
-            above
+            self.seen
+                .noted(above)
                 .ok()
                 .filter(|above| identify(above.as_fd()) == Some(name))
         })
@@ -349,7 +359,7 @@ impl Scan {
     /// The name of the program that a process runs, as the kernel keeps it (proc_pid_comm(5)).
     pub(super) fn command(&self, pid: i32) -> Option<String> {
         let path = OsString::from(format!("{pid}/comm"));
-        let file = sys::open_at(self.proc.as_fd(), &path, For::Reading).ok()?;
+        let file = self.open_below(&path, For::Reading)?;
         // 15 bytes of a process, 63 of a kernel thread.
         let mut room = [0; 80];
         let length = sys::read_some(file.as_fd(), &mut room).ok()?;

@@ -1,9 +1,14 @@
 //! What was seen: namespaces, what keeps each alive, and how they belong together. Pure data.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::ffi::OsString;
 
 use crate::plan::{Kind, Kinds};
+use crate::sys;
+
+/// What is said where something ran out.
+pub(crate) const NOT_ALL: &str = "not everything could be looked at";
 
 /// The lowest inode of a namespace that was made later: those of the initial ones are fixed, and lie below
 /// (`PROC_DYNAMIC_FIRST` of the kernel's `proc_ns.h`).
@@ -119,16 +124,38 @@ pub(crate) struct Seen {
     namespaces: Vec<Namespace>,
     places: HashMap<Name, usize>,
     /// How many processes could not be looked at, wholly or in part, for lack of privilege.
-    pub(crate) unreadable: usize,
+    pub(crate) refused: usize,
     /// Whether /proc does not list the processes of others to us (proc(5), `hidepid`).
     pub(crate) hidden: bool,
+    /// What we ran out of while we looked, first: descriptors, memory, room for what a file has in it.
+    pub(crate) lack: Cell<Option<sys::Error>>,
 }
 
 impl Seen {
+    /// Hands the result on. That something ran out of which looking takes is kept: then there may be more than was
+    /// seen.
+    pub(crate) fn noted<T>(&self, result: sys::Result<T>) -> sys::Result<T> {
+        if let Err(error) = &result
+            && matches!(
+                error.raw(),
+                libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::EFBIG
+            )
+        {
+            self.lack.set(self.lack.get().or(Some(*error)));
+        }
+        result
+    }
+
     /// Why there may be more than was seen; none when there is no reason.
     pub(crate) fn missing(&self) -> Option<String> {
+        let lack = self.lack.get().map(|error| format!("{NOT_ALL}: {error}"));
+        lack.or_else(|| self.unreadable())
+    }
+
+    /// As [`Seen::missing`], for lack of privilege.
+    pub(crate) fn unreadable(&self) -> Option<String> {
         let hidden = "processes of other users are hidden (hidepid, proc(5))";
-        match (self.unreadable, self.hidden) {
+        match (self.refused, self.hidden) {
             (0, false) => None,
             (_, true) => Some(hidden.to_owned()),
             (1, false) => Some("1 process could not be looked at".to_owned()),
@@ -322,12 +349,20 @@ pub(crate) mod tests {
     fn what_is_missing_has_a_reason() {
         let mut seen = Seen::default();
         assert_eq!(seen.missing(), None);
-        seen.unreadable = 1;
+        seen.refused = 1;
         assert!(seen.missing().unwrap().starts_with("1 process could"));
-        seen.unreadable = 2;
+        seen.refused = 2;
         assert!(seen.missing().unwrap().starts_with("2 processes could"));
         seen.hidden = true;
         assert!(seen.missing().unwrap().contains("hidepid"));
+        for number in [libc::ENOENT, libc::EACCES, libc::ESRCH] {
+            let _ = seen.noted::<()>(Err(sys::Error::from_raw(number)));
+        }
+        assert!(seen.lack.get().is_none());
+        let _ = seen.noted::<()>(Err(sys::Error::from_raw(libc::EMFILE)));
+        let _ = seen.noted::<()>(Err(sys::Error::from_raw(libc::EFBIG)));
+        assert!(seen.missing().unwrap().ends_with(": Too many open files"));
+        assert!(seen.unreadable().unwrap().contains("hidepid"));
     }
 
     #[test]

@@ -117,7 +117,7 @@ pub(super) fn limits(limits: &[Limit], chosen: &[&Namespace]) -> String {
 
 /// What to say where not everything could be looked at.
 pub(super) fn missing(seen: &Seen) -> String {
-    seen.missing()
+    seen.unreadable()
         .map_or(String::new(), |why| format!("\n{why}: there may be more\n"))
 }
 

@@ -99,25 +99,50 @@ pub(crate) fn create_at(dir: BorrowedFd<'_>, path: &OsStr, mode: u32) -> Result<
     )?)
 }
 
+/// How many bytes are read of something at most: who fills it may not mean well, and it may have no end. More is an
+/// error, `EFBIG`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Limit(usize);
+
+impl Limit {
+    /// Of a file of /proc or /sys, of /etc/passwd and the like, and of what a program says.
+    pub(crate) const FILE: Limit = Limit(1 << 20);
+    /// Of an environment: what execve(2) takes of arguments and environment together, however large the stack.
+    pub(crate) const ENVIRONMENT: Limit = Limit(6 << 20);
+    /// Of mountinfo: a mount namespace has 100,000 mounts at most (proc_sys_fs(5), `mount-max`), of some hundred
+    /// bytes each.
+    pub(crate) const MOUNTS: Limit = Limit(64 << 20);
+    /// Of cgroup.procs: there are at most 2^22 PIDs, of eight bytes each.
+    pub(crate) const PIDS: Limit = Limit(32 << 20);
+}
+
 /// All that is left to read (read(2)), interrupted reads made again.
-pub(crate) fn read_all(fd: BorrowedFd<'_>) -> Result<Vec<u8>> {
+///
+/// # Errors
+/// `EFBIG` when that is more than the limit.
+pub(crate) fn read_all(fd: BorrowedFd<'_>, limit: Limit) -> Result<Vec<u8>> {
     let mut text = Vec::new();
-    read_all_into(fd, &mut text)?;
+    read_all_into(fd, &mut text, limit)?;
     Ok(text)
 }
 
 /// As [`read_all`], in the place of what `text` holds, whose memory is used again.
-pub(crate) fn read_all_into(fd: BorrowedFd<'_>, text: &mut Vec<u8>) -> Result<()> {
+pub(crate) fn read_all_into(fd: BorrowedFd<'_>, text: &mut Vec<u8>, limit: Limit) -> Result<()> {
+    // One byte more than the limit tells that there is more.
+    let most = limit.0 + 1;
     // Most files under /proc fit; one that does not doubles the room.
-    text.resize(text.capacity().max(4096), 0);
+    text.resize(text.capacity().clamp(4096, most), 0);
     let mut length = 0;
     loop {
         match nix::unistd::read(fd, &mut text[length..]) {
             Ok(0) => break,
             Ok(more) => {
                 length += more;
+                if length == most {
+                    return Err(Error::from_raw(libc::EFBIG));
+                }
                 if length == text.len() {
-                    text.resize(length * 2, 0);
+                    text.resize((length * 2).min(most), 0);
                 }
             }
             Err(nix::errno::Errno::EINTR) => {}
@@ -128,14 +153,50 @@ pub(crate) fn read_all_into(fd: BorrowedFd<'_>, text: &mut Vec<u8>) -> Result<()
     Ok(())
 }
 
-/// The whole of a file.
-pub(crate) fn read_file(path: &OsStr) -> Result<Vec<u8>> {
-    read_all(open(path, For::Reading)?.as_fd())
+/// Opens a regular file for reading, as files of /proc are too (open(2)).
+///
+/// # Errors
+/// `EISDIR` for a directory, `EOPNOTSUPP` for a FIFO or a device, `ENXIO` for a socket: nothing is read of these, which
+/// may have no end, or make us wait.
+pub(crate) fn open_regular(path: &OsStr) -> Result<OwnedFd> {
+    open_regular_at(nix::fcntl::AT_FDCWD, path)
 }
 
-/// The whole of a file below `dir`.
-pub(crate) fn read_file_at(dir: BorrowedFd<'_>, path: &OsStr) -> Result<Vec<u8>> {
-    read_all(open_at(dir, path, For::Reading)?.as_fd())
+/// As [`open_regular`], below `dir`.
+pub(crate) fn open_regular_at(dir: BorrowedFd<'_>, path: &OsStr) -> Result<OwnedFd> {
+    let file = open_at(dir, path, For::Reading)?;
+    match stat_fd(file.as_fd())?.st_mode & libc::S_IFMT {
+        libc::S_IFREG => Ok(file),
+        libc::S_IFDIR => Err(Error::from_raw(libc::EISDIR)),
+        _ => Err(Error::from_raw(libc::EOPNOTSUPP)),
+    }
+}
+
+/// What a path refers to that is no regular file, in words.
+pub(crate) fn what_is(path: &OsStr) -> Option<&'static str> {
+    match stat(path).ok()?.st_mode & libc::S_IFMT {
+        libc::S_IFDIR => Some("a directory"),
+        libc::S_IFIFO => Some("a FIFO"),
+        libc::S_IFCHR | libc::S_IFBLK => Some("a device"),
+        libc::S_IFSOCK => Some("a socket"),
+        _ => None,
+    }
+}
+
+/// The whole of a regular file.
+///
+/// # Errors
+/// As [`open_regular`] and [`read_all`].
+pub(crate) fn read_file(path: &OsStr, limit: Limit) -> Result<Vec<u8>> {
+    read_all(open_regular(path)?.as_fd(), limit)
+}
+
+/// The whole of a regular file below `dir`.
+///
+/// # Errors
+/// As [`open_regular`] and [`read_all`].
+pub(crate) fn read_file_at(dir: BorrowedFd<'_>, path: &OsStr, limit: Limit) -> Result<Vec<u8>> {
+    read_all(open_regular_at(dir, path)?.as_fd(), limit)
 }
 
 /// Up to `buffer.len()` bytes (read(2)); 0 at the end.
@@ -339,15 +400,15 @@ pub(crate) fn lstat(path: &OsStr) -> Result<FileStat> {
     Ok(nix::sys::stat::lstat(path)?)
 }
 
-/// What the path below `dir` refers to (fstatat(2)).
-pub(crate) fn stat_at(dir: BorrowedFd<'_>, path: &OsStr) -> Result<FileStat> {
-    Ok(nix::sys::stat::fstatat(dir, path, AtFlags::empty())?)
-}
-
-/// What the path below `dir` itself is, not what it points to (fstatat(2)).
+/// What the path below `dir` itself is, not what it points to (fstatat(2), `AT_SYMLINK_NOFOLLOW`).
 pub(crate) fn lstat_at(dir: BorrowedFd<'_>, path: &OsStr) -> Result<FileStat> {
     let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
     Ok(nix::sys::stat::fstatat(dir, path, flags)?)
+}
+
+/// What the path below `dir` refers to (fstatat(2)).
+pub(crate) fn stat_at(dir: BorrowedFd<'_>, path: &OsStr) -> Result<FileStat> {
+    Ok(nix::sys::stat::fstatat(dir, path, AtFlags::empty())?)
 }
 
 /// The magic number of the file system that the descriptor lies on (fstatfs(2)).
@@ -355,6 +416,14 @@ pub(crate) fn filesystem_magic(fd: BorrowedFd<'_>) -> Result<u64> {
     let magic = nix::sys::statfs::fstatfs(fd)?.filesystem_type().0;
     // A signed word in the GNU C library, an unsigned one in musl.
     Ok(u64::from_ne_bytes(magic.to_ne_bytes()))
+}
+
+/// Whether a pidfd has an inode of its own: it lies on pidfs, which came with Linux 6.9. Before, all of them are one
+/// anonymous inode.
+pub(crate) fn is_on_pidfs(pidfd: BorrowedFd<'_>) -> Result<bool> {
+    /// `PID_FS_MAGIC` of `linux/magic.h`.
+    const PIDFS: u64 = 0x5049_4446;
+    Ok(filesystem_magic(pidfd)? == PIDFS)
 }
 
 /// The text of a symbolic link (readlink(2)).

@@ -35,6 +35,7 @@ mod ns;
 mod probe;
 mod process;
 mod processor;
+mod procfs;
 mod signal;
 mod trial;
 #[cfg(panic = "abort")]
@@ -55,6 +56,7 @@ pub(crate) use ns::*;
 pub(crate) use probe::*;
 pub(crate) use process::*;
 pub(crate) use processor::*;
+pub(crate) use procfs::*;
 pub(crate) use signal::*;
 pub(crate) use trial::*;
 

@@ -71,6 +71,30 @@ pub(crate) fn has_ended(pidfd: BorrowedFd<'_>) -> Result<bool> {
     super::is_ready(pidfd, super::Ready::Read)
 }
 
+/// The namespace of the process behind a pidfd that has this `CLONE_NEW*` flag, close-on-exec (Linux 6.11 or later,
+/// `PIDFD_GET_*_NAMESPACE` of `linux/pidfd.h`).
+///
+/// # Errors
+/// `ENOTTY` or `EINVAL` where the kernel does not know this, `EACCES` when we may not look into the process, `ESRCH`
+/// when it has ended.
+pub(crate) fn namespace_of(pidfd: BorrowedFd<'_>, flag: i32) -> Result<OwnedFd> {
+    use nix::request_code_none;
+    let request = match flag {
+        libc::CLONE_NEWCGROUP => request_code_none!(0xff, 1),
+        libc::CLONE_NEWIPC => request_code_none!(0xff, 2),
+        libc::CLONE_NEWNS => request_code_none!(0xff, 3),
+        libc::CLONE_NEWNET => request_code_none!(0xff, 4),
+        libc::CLONE_NEWPID => request_code_none!(0xff, 5),
+        libc::CLONE_NEWTIME => request_code_none!(0xff, 7),
+        libc::CLONE_NEWUSER => request_code_none!(0xff, 9),
+        libc::CLONE_NEWUTS => request_code_none!(0xff, 10),
+        _ => return Err(Error::from_raw(libc::EINVAL)),
+    };
+    // SAFETY: no memory is involved; the argument is to be 0.
+    let fd = check(unsafe { libc::ioctl(pidfd.as_raw_fd(), request, 0_usize) }.into())?;
+    owned(fd)
+}
+
 /// Questions about a namespace, by ioctl on its descriptor (ioctl_nsfs(2)).
 ///
 /// The numbers are `_IO(0xb7, n)` and `_IOR(0xb7, n, type)` of `linux/nsfs.h`; the ones that Linux 6.19

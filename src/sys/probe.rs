@@ -75,13 +75,23 @@ pub(crate) struct Forbidden {
 
 /// What the mount forbids that the path lies on.
 pub(crate) fn forbidden_on(path: &OsStr) -> Result<Forbidden> {
-    use nix::sys::statvfs::{FsFlags, statvfs};
-    let flags = statvfs(path)?.flags();
-    Ok(Forbidden {
-        execution: flags.contains(FsFlags::ST_NOEXEC),
-        set_id: flags.contains(FsFlags::ST_NOSUID),
-        writing: flags.contains(FsFlags::ST_RDONLY),
-    })
+    Ok(Forbidden::by(nix::sys::statvfs::statvfs(path)?.flags()))
+}
+
+/// What the mount forbids that the descriptor lies on (fstatvfs(3)).
+pub(crate) fn forbidden_on_fd(fd: BorrowedFd<'_>) -> Result<Forbidden> {
+    Ok(Forbidden::by(nix::sys::statvfs::fstatvfs(fd)?.flags()))
+}
+
+impl Forbidden {
+    fn by(flags: nix::sys::statvfs::FsFlags) -> Forbidden {
+        use nix::sys::statvfs::FsFlags;
+        Forbidden {
+            execution: flags.contains(FsFlags::ST_NOEXEC),
+            set_id: flags.contains(FsFlags::ST_NOSUID),
+            writing: flags.contains(FsFlags::ST_RDONLY),
+        }
+    }
 }
 
 /// Opens `path` for naming as a process would find it whose root directory is `root` (openat2(2),

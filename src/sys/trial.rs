@@ -17,7 +17,7 @@ fn tried(attempt: impl FnOnce() -> u8) -> Result<u8> {
         Forked::Parent(child) => child,
     };
     drop(write);
-    let answer = super::read_all(read.as_fd());
+    let answer = super::read_all(read.as_fd(), super::Limit::FILE);
     let _ = super::wait(child);
     answer?
         .first()

@@ -18,6 +18,7 @@ mod exit;
 mod explain;
 mod faults;
 mod helper;
+mod hostile;
 mod inherit;
 mod invocations;
 mod killable;

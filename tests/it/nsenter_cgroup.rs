@@ -149,6 +149,32 @@ fn version_2_with_odd_names() {
     }
 }
 
+/// Of several mounts the last covers those before, and its error is the one that is told.
+#[test]
+fn the_error_of_the_mount_on_top() {
+    needs!(root(), version_2(), ours(NOT_HERE));
+    let mounts = Mounts::new();
+    let group = Group::new(&mounts.hierarchy(), "");
+    let target = Holder::unshare("-u");
+    group.takes(&target);
+    let (hidden, above) = (mounts.place.at("cgroup2"), mounts.place.subdir("above"));
+    mounts.does(&format!(
+        "{}; mount -t cgroup2 none {above}; mount -o remount,bind,ro {above}; mount -t tmpfs none {hidden}",
+        unmount("cgroup2", &hidden)
+    ));
+    mounts
+        .nsenter(&target)
+        .line("-u -c echo it ran")
+        .run()
+        .exits(1)
+        .out("")
+        .err(&format!(
+            "nsenter: cannot open {above}{}/cgroup.procs: Read-only file system\n",
+            group.path()
+        ));
+    drop(target);
+}
+
 #[test]
 fn one_below_another() {
     needs!(root(), version_2(), ours(NOT_HERE));

@@ -235,6 +235,36 @@ fn nobody_is_followed_only_where_it_is_somebody() {
         .err_has("is not mapped in the user namespace that was entered");
 }
 
+/// The overflow IDs are the machine's to choose. To change them here would change them for everybody, so files that say
+/// others lie over them: then the kernel's own are somebody.
+#[test]
+fn who_is_nobody_the_machine_says() {
+    needs!(root(), ours("becomes the overflow user"));
+    let holder = mapped();
+    let tool = Tool::nsenter()
+        .args(["-t", &holder.pid().to_string()])
+        .line("-U --preserve-credentials");
+    let stranger = Holder::of(tool, "");
+    let place = Place::new();
+    let file = place.file("overflow", "7\n");
+    let follow = |covered: &str, words: &str| {
+        let script =
+            format!("mount --bind {file} /proc/sys/kernel/overflow{covered} && exec \"$@\"");
+        Tool::fixture()
+            .line("-m --propagation private")
+            .args(["sh", "-c", &script, "sh"])
+            .arg(Tool::path_of("nsenter"))
+            .args(["-U", "-t", &stranger.pid().to_string()])
+            .line(words)
+            .run()
+    };
+    let nobody = "is not mapped in the user namespace that was entered";
+    follow("uid", "-S follow id -u").ok().out("65534\n");
+    follow("uid", "-G follow id -g").exits(1).err_has(nobody);
+    follow("gid", "-G follow id -g").ok().out("65534\n");
+    follow("gid", "-S follow id -u").exits(1).err_has(nobody);
+}
+
 #[test]
 fn the_targets_groups() {
     needs!(root(), command("setpriv"), ours("has no --groups"));

@@ -146,6 +146,30 @@ fn owners_that_the_kernel_does_not_tell() {
 }
 
 #[test]
+fn namespaces_that_a_pidfd_does_not_give() {
+    needs!(
+        root(),
+        user_namespaces(),
+        command("strace"),
+        ours("asks no pidfd")
+    );
+    // Before Linux 6.11 there is no PIDFD_GET_USER_NAMESPACE.
+    let holder = Holder::ordinary("-UrCimnpTuf");
+    let shared = Holder::unshare("-nu");
+    for (holder, ordinary) in [(&holder, false), (&holder, true), (&shared, false)] {
+        let tool = Tool::program("strace")
+            .args(["-f", "-qq", "-o", "/dev/null", "-e", "signal=none"])
+            .args(["-e", "trace=ioctl", "-e", "inject=ioctl:error=ENOTTY"])
+            .arg(Tool::path_of("nsenter"))
+            .args(["-t", &holder.pid().to_string()])
+            .line("-a --preserve-credentials")
+            .line(INSIDE);
+        let links = Links::said(&by(tool, ordinary).run().ok().text());
+        assert_eq!(links, Links::of(holder.pid()));
+    }
+}
+
+#[test]
 fn what_is_taken_along() {
     needs!(root(), command("strace"), ours("needs pidfds"));
     let tool = Tool::fixture()

@@ -87,6 +87,47 @@ fn the_inode_of_a_pidfd_goes_with_all_that_is_taken() {
     }
 }
 
+/// Before Linux 6.9 all pidfds lie on one anonymous inode, which strace(1) answers in the kernel's place.
+#[test]
+fn an_inode_where_all_pidfds_share_one() {
+    needs!(root(), ours("takes any process"), command("strace"));
+    let holder = Holder::unshare("-u");
+    let pid = holder.pid();
+    let refused = "failed to obtain a valid file descriptor for PID";
+    let hint = "leave the inode out, and make sure otherwise that it is the process meant";
+    for (inject, cause) in [
+        (
+            // ANON_INODE_FS_MAGIC.
+            "inject=fstatfs:poke_exit=@arg2=3419040900000000",
+            "all pidfds share one inode before Linux 6.9, so it tells no process from another",
+        ),
+        (
+            "inject=pidfd_open:error=ENOSYS",
+            "there are no pidfds: the kernel is older than Linux 5.3, or a filter refuses pidfd_open(2)",
+        ),
+    ] {
+        for (applet, status, target) in [
+            ("nsenter", 1, format!("-t{pid}:1")),
+            ("setns", 125, format!("uts=pid:{pid}:1")),
+        ] {
+            let told = format!(
+                "{applet}: {refused} {pid}: Operation not supported\n  cause: {cause}\n  hint: {hint}\n"
+            );
+            Tool::program("strace")
+                .args(["-f", "-qq", "-o", "/dev/null", "-e", "signal=none"])
+                .args(["-e", "trace=fstatfs,pidfd_open", "-e", inject])
+                .arg(Tool::path_of(applet))
+                .args(["--explain", &target])
+                .args((applet == "nsenter").then_some("-u"))
+                .args(["echo", "it ran"])
+                .run()
+                .exits(status)
+                .out("")
+                .err(&told);
+        }
+    }
+}
+
 #[test]
 fn the_inode_of_a_process_that_is_gone() {
     needs!(root(), since(2, 43, "lacks PID:INODE"));

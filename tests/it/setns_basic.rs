@@ -29,6 +29,75 @@ fn refused(tool: Tool) -> String {
 }
 
 #[test]
+fn relatives_of_relatives() {
+    needs!(ours(NOT_THEIRS), root(), user_namespaces());
+    let refused = |reference: String| refused(Tool::setns().arg(reference));
+    // Deeper than the kernel nests namespaces, and with room on any stack.
+    for depth in [65, 1000, 10_000] {
+        for relative in ["parent:", "owner:"] {
+            assert_eq!(
+                refused(format!("user={}self", relative.repeat(depth))),
+                "setns: parent: and owner: nest 64 deep at most\n"
+            );
+        }
+    }
+    let many = "parent:".repeat(64);
+    assert!(refused(format!("user={many}self")).starts_with("setns: cannot open the parent of "));
+    let unshare = Tool::path_of("unshare");
+    let nested = Tool::fixture().arg("-pf").arg(unshare).line("-pf");
+    let holder = Holder::of(nested, "");
+    let reference = format!("pid=parent:parent:{}", holder.pid());
+    Tool::setns()
+        .args(["--same", "--quiet", &reference, "pid=self"])
+        .run()
+        .ok();
+}
+
+#[test]
+fn a_kind_behind_its_relative() {
+    needs!(ours(NOT_THEIRS));
+    for (reference, told) in [
+        ("parent:pid=1", "the kind comes first: pid=parent:1"),
+        (
+            "parent:parent:user=self",
+            "the kind comes first: user=parent:parent:self",
+        ),
+        (
+            "owner:net=1",
+            "no kind can stand here; of one namespace of a process it is owner:/proc/PID/ns/net",
+        ),
+    ] {
+        assert_eq!(
+            refused(Tool::setns().arg(reference)),
+            format!("setns: '{reference}': {told}\n")
+        );
+    }
+}
+
+/// After a mount namespace nothing can be looked up in a /proc that is ours, so it is entered last.
+#[test]
+fn the_mount_namespace_is_entered_last() {
+    needs!(ours(NOT_THEIRS), root());
+    let holder = Holder::unshare("-mu");
+    let pid = holder.pid();
+    let ran = Tool::setns()
+        .arg("--dry-run")
+        .arg(format!("mnt={},uts={pid}", holder.file("mnt")))
+        .arg("true")
+        .run()
+        .ok();
+    let lines = ran.lines();
+    assert_eq!(
+        lines[..2],
+        [
+            format!("setns uts of process {pid}"),
+            "setns mnt".to_owned()
+        ],
+        "{ran}"
+    );
+}
+
+#[test]
 fn a_process() {
     needs!(ours(NOT_THEIRS), root());
     let holder = Holder::unshare("-nui");

@@ -6,24 +6,24 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use super::files::mounts;
-use super::{number, text};
+use super::{number, number_in, text, text_of};
 use crate::explain::facts::Processes;
 use crate::plan::procfs::{Cgroup, Status};
 use crate::plan::{Kind, Kinds};
-use crate::sys::{self, For};
+use crate::sys::{self, For, Limit, Proc};
 
 /// `user.max_KIND_namespaces`.
-pub(super) fn limits(kinds: Kinds) -> Vec<(Kind, u64)> {
+pub(super) fn limits(proc: &Proc, kinds: Kinds) -> Vec<(Kind, u64)> {
     let limit = |kind: Kind| {
-        let limit = number(&format!("/proc/sys/user/max_{kind}_namespaces"))?;
+        let limit = number(proc, &format!("sys/user/max_{kind}_namespaces"))?;
         Some((kind, limit))
     };
     kinds.iter().filter_map(limit).collect()
 }
 
 /// Memory that can be had, in kB (proc_meminfo(5)).
-pub(super) fn memory() -> Option<u64> {
-    let text = text("/proc/meminfo")?;
+pub(super) fn memory(proc: &Proc) -> Option<u64> {
+    let text = text(proc, "meminfo")?;
     let line = text
         .lines()
         .find_map(|line| line.strip_prefix("MemAvailable:"))?;
@@ -31,15 +31,15 @@ pub(super) fn memory() -> Option<u64> {
 }
 
 /// The bounds on the number of processes.
-pub(super) fn processes() -> Processes {
+pub(super) fn processes(proc: &Proc) -> Processes {
     Processes {
         limit: sys::thread_limit().ok().flatten(),
-        ours: threads_of(sys::real_uid()),
-        cgroups: pids_cgroups().unwrap_or_default(),
-        threads_max: number("/proc/sys/kernel/threads-max"),
-        pid_max: number("/proc/sys/kernel/pid_max"),
+        ours: threads_of(proc, sys::real_uid()),
+        cgroups: pids_cgroups(proc).unwrap_or_default(),
+        threads_max: number(proc, "sys/kernel/threads-max"),
+        pid_max: number(proc, "sys/kernel/pid_max"),
         // The fourth field of loadavg: running/all (proc_loadavg(5)).
-        all: text("/proc/loadavg").and_then(|text| {
+        all: text(proc, "loadavg").and_then(|text| {
             let field = text.split(' ').nth(3)?;
             field.split_once('/')?.1.parse().ok()
         }),
@@ -47,8 +47,8 @@ pub(super) fn processes() -> Processes {
 }
 
 /// How many threads a user has, as far as /proc shows processes.
-fn threads_of(uid: u32) -> Option<u64> {
-    let proc = sys::open("/proc".as_ref(), For::Directory).ok()?;
+fn threads_of(proc: &Proc, uid: u32) -> Option<u64> {
+    let proc = proc.open(".", For::Directory).ok()?;
     let mut threads = 0;
     let mut room = [0; 4096];
     let each = |pid: &CStr| {
@@ -59,7 +59,7 @@ fn threads_of(uid: u32) -> Option<u64> {
         let mut path = pid.to_owned();
         path.push("/status");
         // Processes end while they are counted.
-        let status = sys::read_file_at(proc.as_fd(), &path).ok();
+        let status = sys::read_file_at(proc.as_fd(), &path, Limit::FILE).ok();
         if let Some(status) = status.and_then(|text| Status::parse(&text))
             && status.uids[0] == uid
         {
@@ -71,9 +71,9 @@ fn threads_of(uid: u32) -> Option<u64> {
 }
 
 /// The cgroups that we are in, upwards, which bound the number of processes.
-fn pids_cgroups() -> Option<Vec<(PathBuf, u64, u64)>> {
-    let mounts = mounts()?;
-    let cgroups = Cgroup::parse(&sys::read_file("/proc/self/cgroup".as_ref()).ok()?)?;
+fn pids_cgroups(proc: &Proc) -> Option<Vec<(PathBuf, u64, u64)>> {
+    let mounts = mounts(proc)?;
+    let cgroups = Cgroup::parse(&proc.read("self/cgroup", Limit::FILE).ok()?)?;
     let mut bounds = Vec::new();
     for cgroup in cgroups {
         let counts = cgroup.is_unified() || cgroup.each_controller().any(|name| name == "pids");
@@ -81,7 +81,7 @@ fn pids_cgroups() -> Option<Vec<(PathBuf, u64, u64)>> {
             continue;
         };
         for directory in directory.ancestors() {
-            let read = |name: &str| number(directory.join(name).to_str()?);
+            let read = |name: &str| of_cgroup(directory.join(name).as_os_str());
             // `max` is no number: no bound.
             if let (Some(current), Some(max)) = (read("pids.current"), read("pids.max")) {
                 bounds.push((directory.to_owned(), current, max));
@@ -92,4 +92,14 @@ fn pids_cgroups() -> Option<Vec<(PathBuf, u64, u64)>> {
         }
     }
     Some(bounds)
+}
+
+/// A number in a file of a cgroup; in that of nothing else, whatever lies at its place.
+fn of_cgroup(path: &OsStr) -> Option<u64> {
+    /// `CGROUP_SUPER_MAGIC` and `CGROUP2_SUPER_MAGIC` of `linux/magic.h`.
+    const CGROUPS: [u64; 2] = [0x0027_e0eb, 0x6367_7270];
+    let file = sys::open_regular(path).ok()?;
+    let magic = sys::filesystem_magic(file.as_fd()).ok()?;
+    CGROUPS.contains(&magic).then_some(())?;
+    number_in(&text_of(sys::read_all(file.as_fd(), Limit::FILE).ok()?)?)
 }

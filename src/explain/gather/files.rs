@@ -5,21 +5,25 @@ use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::explain::facts::{Obstacle, Place, Proc};
+use crate::explain::facts::{Obstacle, Place, ProcMount};
 use crate::plan::mountinfo::Mount;
-use crate::sys::{self, For};
+use crate::sys::{self, For, Limit, Proc};
 
-pub(super) fn mounts() -> Option<Vec<Mount>> {
-    let text = sys::read_file("/proc/self/mountinfo".as_ref()).ok()?;
+pub(super) fn mounts(proc: &Proc) -> Option<Vec<Mount>> {
+    let text = proc.read("self/mountinfo", Limit::MOUNTS).ok()?;
     Some(Mount::parse_all(&text).collect())
 }
 
-pub(super) fn root_is_mount() -> Option<bool> {
-    Some(mounts()?.iter().any(|mount| mount.point == Path::new("/")))
+pub(super) fn root_is_mount(proc: &Proc) -> Option<bool> {
+    Some(
+        mounts(proc)?
+            .iter()
+            .any(|mount| mount.point == Path::new("/")),
+    )
 }
 
 /// The proc file systems, and what covers parts of them.
-pub(super) fn procs(mounts: &[Mount]) -> Vec<Proc> {
+pub(super) fn procs(mounts: &[Mount]) -> Vec<ProcMount> {
     let is_read_only = |options: &OsStr| {
         options
             .as_bytes()
@@ -35,7 +39,7 @@ pub(super) fn procs(mounts: &[Mount]) -> Vec<Proc> {
     mounts
         .iter()
         .filter(|mount| mount.fs_type == "proc" && mount.root == "/")
-        .map(|mount| Proc {
+        .map(|mount| ProcMount {
             point: mount.point.clone(),
             read_only: is_read_only(&mount.options) || is_read_only(&mount.super_options),
             covered: mounts
@@ -49,22 +53,22 @@ pub(super) fn procs(mounts: &[Mount]) -> Vec<Proc> {
 }
 
 /// A file or directory.
-pub(super) fn place(path: &OsStr) -> Place {
+pub(super) fn place(proc: &Proc, path: &OsStr) -> Place {
     let stat = sys::stat(path).ok();
     Place {
         path: path.to_owned(),
         obstacle: obstacle(path, &|path| sys::stat(path).map(|stat| stat.st_mode)),
         is_directory: stat.map(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFDIR),
-        mount: mount_of(path),
+        mount: mount_of(proc, path),
     }
 }
 
 /// The mount that a path lies on, and whether it is shared.
-fn mount_of(path: &OsStr) -> Option<(PathBuf, bool)> {
+fn mount_of(proc: &Proc, path: &OsStr) -> Option<(PathBuf, bool)> {
     let file = sys::open(path, For::Path).ok()?;
-    let link = format!("/proc/self/fd/{}", file.as_raw_fd());
-    let real = PathBuf::from(sys::read_link(link.as_ref()).ok()?);
-    let mounts = mounts()?;
+    let link = format!("self/fd/{}", file.as_raw_fd());
+    let real = PathBuf::from(proc.read_link(&link).ok()?);
+    let mounts = mounts(proc)?;
     let mount = Mount::holding(&mounts, &real)?;
     Some((mount.point.clone(), mount.shared.is_some()))
 }

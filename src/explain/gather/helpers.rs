@@ -8,7 +8,7 @@ use crate::explain::facts::{Helper, SubRanges};
 use crate::plan::Ids;
 use crate::plan::accounts::User;
 use crate::plan::subid::SubIds;
-use crate::sys;
+use crate::sys::{self, Limit};
 
 /// The program that writes maps of these IDs, as `PATH` finds it.
 pub(super) fn helper(ids: Ids) -> Helper {
@@ -34,15 +34,16 @@ pub(super) fn helper(ids: Ids) -> Helper {
 
 /// The ranges of a user in /etc/subuid or /etc/subgid.
 pub(super) fn sub_ranges(ids: Ids, uid: u32) -> Option<SubRanges> {
-    let accounts = sys::read_file("/etc/passwd".as_ref()).unwrap_or_default();
+    let accounts = sys::read_file("/etc/passwd".as_ref(), Limit::FILE).unwrap_or_default();
     let names: Vec<OsString> = User::by_uid(&accounts, uid).map(|user| user.name).collect();
     let bytes: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
-    let text = match sys::read_file(sub_file(ids).as_ref()) {
+    let text = match sys::read_file(sub_file(ids).as_ref(), Limit::FILE) {
         Ok(text) => text,
         Err(error) if error.raw() == libc::ENOENT => Vec::new(),
         Err(_) => return None,
     };
-    let switch = super::text("/etc/nsswitch.conf").unwrap_or_default();
+    let switch = sys::read_file("/etc/nsswitch.conf".as_ref(), Limit::FILE);
+    let switch = switch.ok().and_then(super::text_of).unwrap_or_default();
     let only_files = |database: &str| {
         let mut lines = switch.lines();
         let sources = lines.find_map(|line| line.strip_prefix(database)?.strip_prefix(':'));

@@ -7,13 +7,13 @@ use std::path::Path;
 
 use super::files::mounts;
 use super::status;
-use crate::explain::facts::{Namespace, Relation, Target};
+use crate::explain::facts::{Namespace, Pidfds, Relation, Target};
 use crate::plan::mountinfo::Mount;
 use crate::plan::number::decimal;
 use crate::plan::{Kind, Kinds};
-use crate::sys::{self, For};
+use crate::sys::{self, For, Number, Proc};
 
-/// The process and the kind of namespace in the path of a file in /proc.
+/// The process, as /proc calls it, and the kind of namespace in the path of a file in /proc.
 pub(super) fn in_proc(path: &OsStr) -> Option<(i32, Option<Kind>)> {
     let path = path.as_bytes().strip_prefix(b"/proc/")?;
     let mut parts = path.splitn(2, |&byte| byte == b'/');
@@ -24,16 +24,72 @@ pub(super) fn in_proc(path: &OsStr) -> Option<(i32, Option<Kind>)> {
     Some((pid, kind))
 }
 
-pub(super) fn target(pid: i32, kind: Option<Kind>) -> Target {
-    let directory = format!("/proc/{pid}");
-    let status = status(&format!("{directory}/status"));
+/// A process, and what /proc calls it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Process {
+    /// What we call it.
+    pid: i32,
+    /// Its number in /proc, if it can be told.
+    number: Option<i32>,
+    /// Whether it is there, if that is known without /proc.
+    exists: Option<bool>,
+}
+
+impl Process {
+    /// The one that /proc calls so.
+    pub(super) fn called(number: i32) -> Process {
+        Process {
+            pid: number,
+            number: Some(number),
+            exists: None,
+        }
+    }
+}
+
+/// The process of this number in our PID namespace, which need not be that of /proc.
+pub(super) fn process(proc: &Proc, pid: i32) -> Process {
+    let (number, exists) = match sys::pidfd_open(pid) {
+        Ok(pidfd) => match proc.number_of(pidfd.as_fd()) {
+            Ok(Some(Number::Is(number))) => (Some(number), Some(true)),
+            Ok(Some(Number::Ended)) => (None, Some(false)),
+            _ => (None, Some(true)),
+        },
+        Err(error) if error.raw() == libc::ESRCH => (None, Some(false)),
+        // A thread, or a kernel without pidfds.
+        Err(_) => (proc.counts_as_we_do().then_some(pid), None),
+    };
+    Process {
+        pid,
+        number,
+        exists,
+    }
+}
+
+/// What /proc calls the process of this number in our PID namespace.
+pub(in crate::explain) fn number_in_proc(pid: i32) -> Option<i32> {
+    process(&Proc::default(), pid).number
+}
+
+/// What the inode of a pidfd tells here, by one of our own.
+pub(super) fn pidfds() -> Pidfds {
+    let own = sys::pidfd_open(sys::pid());
+    match own.and_then(|pidfd| sys::is_on_pidfs(pidfd.as_fd())) {
+        Ok(true) => Pidfds::Distinct,
+        Ok(false) => Pidfds::Alike,
+        Err(_) => Pidfds::Missing,
+    }
+}
+
+pub(super) fn target(proc: &Proc, process: Process, kind: Option<Kind>) -> Target {
+    let file = |name: &str| Some(format!("{}{name}", process.number?));
+    let status = file("/status").and_then(|path| status(proc, &path));
     let three = |ids: [u32; 4]| [ids[0], ids[1], ids[2]];
-    let exists = match sys::stat(directory.as_ref()) {
+    let seen = file("").and_then(|path| match proc.stat(&path) {
         Ok(_) => Some(true),
         Err(error) if error.raw() == libc::ENOENT => Some(false),
         Err(_) => None,
-    };
-    let proc = mounts().and_then(|mounts| {
+    });
+    let mount = mounts(proc).and_then(|mounts| {
         let proc = Mount::holding(&mounts, Path::new("/proc/self"))?;
         Some(proc.super_options.clone())
     });
@@ -45,35 +101,36 @@ pub(super) fn target(pid: i32, kind: Option<Kind>) -> Target {
         })
     };
     Target {
-        pid,
+        pid: process.pid,
         kind,
-        proc_is_there: Some(sys::stat("/proc/self".as_ref()).is_ok()),
-        hidden: proc.as_ref().map(hides),
-        exists,
+        proc_is_there: Some(proc.stat("self").is_ok()),
+        hidden: mount.as_ref().map(hides),
+        exists: process.exists.or(seen),
         state: status.as_ref().map(|status| status.state),
         uids: status.as_ref().map(|status| three(status.uids)),
         gids: status.as_ref().map(|status| three(status.gids)),
-        files_of: sys::stat(format!("{directory}/status").as_ref())
-            .ok()
+        files_of: file("/status")
+            .and_then(|path| proc.stat(&path).ok())
             .map(|stat| stat.st_uid),
     }
 }
 
 /// The namespaces that could not be entered.
 pub(super) fn namespaces(
+    proc: &Proc,
     kinds: Kinds,
-    pid: Option<i32>,
+    process: Option<Process>,
     subject: Option<&OwnedFd>,
 ) -> Vec<Namespace> {
     kinds
         .iter()
         .map(|kind| {
             let opened;
-            let fd = match (subject, pid) {
+            let number = process.and_then(|process| process.number);
+            let fd = match (subject, number) {
                 (Some(fd), _) => fd,
-                (None, Some(pid)) => {
-                    let path = format!("/proc/{pid}/ns/{kind}");
-                    match sys::open(path.as_ref(), For::Reading) {
+                (None, Some(number)) => {
+                    match proc.open(&format!("{number}/ns/{kind}"), For::Reading) {
                         Ok(fd) => {
                             opened = fd;
                             &opened
@@ -88,26 +145,28 @@ pub(super) fn namespaces(
                 }
                 (None, None) => return Namespace::asked(kind),
             };
-            examine(kind, fd.as_fd())
+            examine(proc, kind, fd.as_fd())
         })
         .collect()
 }
 
 /// What can be seen of a namespace.
-pub(super) fn examine(asked: Kind, fd: BorrowedFd<'_>) -> Namespace {
+fn examine(proc: &Proc, asked: Kind, fd: BorrowedFd<'_>) -> Namespace {
     /// `NSFS_MAGIC` of `linux/magic.h`.
     const NSFS: u64 = 0x6e73_6673;
     let found = sys::type_of(fd).ok().and_then(Kind::from_flag);
     let owner = match found {
-        Some(Kind::User) => relation(fd),
-        Some(_) => owner(fd),
+        Some(Kind::User) => relation(proc, fd),
+        Some(_) => owner(proc, fd),
         None => None,
     };
     Namespace {
         is_namespace: sys::filesystem_magic(fd).ok().map(|magic| magic == NSFS),
         found,
-        is_ours: is_own(fd, asked),
-        descends: (found == Some(Kind::Pid)).then(|| descends(fd)).flatten(),
+        is_ours: is_own(proc, fd, asked),
+        descends: (found == Some(Kind::Pid))
+            .then(|| descends(proc, fd))
+            .flatten(),
         owner: owner.map(|(relation, _)| relation),
         owner_uid: owner.and_then(|(_, uid)| uid),
         ..Namespace::asked(asked)
@@ -115,31 +174,31 @@ pub(super) fn examine(asked: Kind, fd: BorrowedFd<'_>) -> Namespace {
 }
 
 /// Whether we are in this namespace.
-fn is_own(fd: BorrowedFd<'_>, kind: Kind) -> Option<bool> {
-    let ours = sys::stat(format!("/proc/self/ns/{kind}").as_ref()).ok()?;
+fn is_own(proc: &Proc, fd: BorrowedFd<'_>, kind: Kind) -> Option<bool> {
+    let ours = proc.stat(&format!("self/ns/{kind}")).ok()?;
     let this = sys::stat_fd(fd).ok()?;
     Some((ours.st_dev, ours.st_ino) == (this.st_dev, this.st_ino))
 }
 
 /// Where the owner of a namespace stands, and its [`Namespace::owner_uid`].
-pub(super) fn owner(fd: BorrowedFd<'_>) -> Option<(Relation, Option<u32>)> {
+pub(super) fn owner(proc: &Proc, fd: BorrowedFd<'_>) -> Option<(Relation, Option<u32>)> {
     match sys::owner_of(fd) {
-        Ok(user) => relation(user.as_fd()),
+        Ok(user) => relation(proc, user.as_fd()),
         Err(error) if error.raw() == libc::EPERM => Some((Relation::Outside, None)),
         Err(_) => None,
     }
 }
 
 /// Where a user namespace stands, and its [`Namespace::owner_uid`].
-fn relation(user: BorrowedFd<'_>) -> Option<(Relation, Option<u32>)> {
-    if is_own(user, Kind::User)? {
+fn relation(proc: &Proc, user: BorrowedFd<'_>) -> Option<(Relation, Option<u32>)> {
+    if is_own(proc, user, Kind::User)? {
         return Some((Relation::Ours, None));
     }
     let mut next = user.try_clone_to_owned().ok()?;
     loop {
         let uid = sys::owner_uid(next.as_fd()).ok();
         match sys::parent_of(next.as_fd()) {
-            Ok(parent) if is_own(parent.as_fd(), Kind::User)? => {
+            Ok(parent) if is_own(proc, parent.as_fd(), Kind::User)? => {
                 return Some((Relation::Below, uid));
             }
             Ok(parent) => next = parent,
@@ -150,10 +209,10 @@ fn relation(user: BorrowedFd<'_>) -> Option<(Relation, Option<u32>)> {
 }
 
 /// Whether a PID namespace is ours or below ours.
-fn descends(pid: BorrowedFd<'_>) -> Option<bool> {
+fn descends(proc: &Proc, pid: BorrowedFd<'_>) -> Option<bool> {
     let mut next = pid.try_clone_to_owned().ok()?;
     loop {
-        if is_own(next.as_fd(), Kind::Pid)? {
+        if is_own(proc, next.as_fd(), Kind::Pid)? {
             return Some(true);
         }
         match sys::parent_of(next.as_fd()) {

@@ -1,11 +1,11 @@
 //! Why a target could not be opened, or its namespaces not be entered.
 
-use libc::{EACCES, EINVAL, ENOENT, ENOSYS, EPERM, ESRCH};
+use libc::{EACCES, EINVAL, ENOENT, ENOSYS, EOPNOTSUPP, EPERM, ESRCH};
 
 use super::mounts::blocked;
 use super::unshare::config_option;
 use super::{Case, Finding, because, filtered, lacks, perhaps};
-use crate::explain::facts::{Capability, Namespace, Relation, Target};
+use crate::explain::facts::{Capability, Namespace, Pidfds, Relation, Target};
 use crate::failure::Stage;
 use crate::plan::Kind;
 
@@ -25,6 +25,15 @@ rules![
         about: "The process has ended and waits for its parent (a zombie).",
         advice: "It has no namespaces any more; take another process.",
         find: zombie,
+    },
+    Rule {
+        id: "target-inode",
+        step: "target",
+        errors: [EOPNOTSUPP],
+        about: "All pidfds share one inode (before Linux 6.9), or there are none (before Linux 5.3): an inode tells no \
+                process from another.",
+        advice: "Leave the inode out, and make sure otherwise that it is the process meant.",
+        find: without_inode,
     },
     Rule {
         id: "open-gone",
@@ -254,7 +263,9 @@ fn entered<'a>(case: &'a Case<'_>) -> Option<&'a [Namespace]> {
 fn gone(case: &Case<'_>) -> Option<Finding> {
     let target = target(case)?;
     let pid = target.pid;
-    if target.proc_is_there == Some(false) {
+    // A path is looked up in /proc; a process is asked for by its number in our PID namespace.
+    let is_path = matches!(case.stage, Stage::Open(_));
+    if is_path && target.proc_is_there == Some(false) {
         return because(
             "no proc is mounted on /proc, or it is that of another PID namespace",
             "mount it: mount -t proc proc /proc",
@@ -269,9 +280,30 @@ fn gone(case: &Case<'_>) -> Option<Finding> {
             "run as root, or look the PID up with ps -e",
         );
     }
+    let whose = if is_path {
+        "the PID namespace of /proc"
+    } else {
+        "our PID namespace"
+    };
     because(
-        format!("there is no process {pid} in the PID namespace of /proc"),
+        format!("there is no process {pid} in {whose}"),
         "look the PID up with ps -e; a container's own PIDs are others than those seen from here",
+    )
+}
+
+fn without_inode(case: &Case<'_>) -> Option<Finding> {
+    let why = match case.facts.pidfds? {
+        Pidfds::Alike => {
+            "all pidfds share one inode before Linux 6.9, so it tells no process from another"
+        }
+        Pidfds::Missing => {
+            "there are no pidfds: the kernel is older than Linux 5.3, or a filter refuses pidfd_open(2)"
+        }
+        Pidfds::Distinct => return None,
+    };
+    because(
+        why,
+        "leave the inode out, and make sure otherwise that it is the process meant",
     )
 }
 

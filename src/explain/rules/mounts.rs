@@ -3,7 +3,7 @@
 use libc::{EACCES, EBUSY, EINVAL, ENODEV, ENOENT, ENOSYS, ENOTDIR, EPERM};
 
 use super::{Case, Finding, apparmor, because, filtered, lacks};
-use crate::explain::facts::{Capability, Obstacle, Place, Proc, Relation};
+use crate::explain::facts::{Capability, Obstacle, Place, ProcMount, Relation};
 use crate::failure::Stage;
 use crate::plan::{Kind, Word};
 
@@ -225,7 +225,7 @@ rules![
 ];
 
 /// The visible proc file systems, where it is a user namespace's proc that was refused.
-fn unprivileged_procs<'a>(case: &'a Case<'_>) -> Option<&'a [Proc]> {
+fn unprivileged_procs<'a>(case: &'a Case<'_>) -> Option<&'a [ProcMount]> {
     let Stage::Mount { kind: "proc", .. } = case.stage else {
         return None;
     };
@@ -264,7 +264,7 @@ fn proc_owner(case: &Case<'_>) -> Option<Finding> {
 fn proc_masked(case: &Case<'_>) -> Option<Finding> {
     let procs = unprivileged_procs(case)?;
     // Of several, one that is not hidden under another.
-    let is_on_top = |proc: &&Proc| !proc.covered.contains(&proc.point);
+    let is_on_top = |proc: &&ProcMount| !proc.covered.contains(&proc.point);
     let first = procs.iter().find(is_on_top).or(procs.first())?;
     // One that can be seen whole is enough for the kernel.
     if procs.iter().any(|proc| proc.covered.is_empty()) {

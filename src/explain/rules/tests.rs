@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::*;
-use crate::explain::facts::Processes;
+use crate::explain::facts::{Pidfds, Processes};
 use crate::plan::{Ids, Kind};
 use crate::sys::Error;
 use recorded::{error, inside, map, ordinary, own_map, recorded, root, unshare};
@@ -192,6 +192,45 @@ fn a_filter_that_lets_the_call_pass_is_not_blamed() {
     let found = causes(&case);
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].cause.contains("chroot"));
+}
+
+/// With CAP_SYS_PTRACE the kernel does not ask who a process belongs to, so that is no reason then.
+#[test]
+fn who_may_trace_is_not_told_of_other_users() {
+    for one in recorded() {
+        let traced = |facts: &Facts| {
+            let case = Case {
+                facts,
+                ..one.case()
+            };
+            (rule(one.id).find)(&case).is_some_and(|finding| finding.is_proved)
+        };
+        if !matches!(one.id, "open-traced" | "setns-traced") {
+            continue;
+        }
+        assert!(traced(&one.facts), "{}", one.id);
+        let with = |bit: u64| Facts {
+            capabilities: one.facts.capabilities.map(|set| set | bit),
+            ..one.facts.clone()
+        };
+        assert!(!traced(&with(1 << 19)), "CAP_SYS_PTRACE: {}", one.id);
+        assert!(traced(&with(1 << 18 | 1 << 20)), "others: {}", one.id);
+    }
+}
+
+/// Only pidfds that are known to be alike, or missing, prove that an inode tells nothing.
+#[test]
+fn pidfds_with_inodes_of_their_own_are_not_blamed() {
+    let facts = Facts {
+        pidfds: Some(Pidfds::Distinct),
+        ..root()
+    };
+    let case = Case {
+        stage: &Stage::Target(77),
+        errno: libc::EOPNOTSUPP,
+        facts: &facts,
+    };
+    assert_eq!(causes(&case), []);
 }
 
 #[test]

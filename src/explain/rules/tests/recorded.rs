@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use super::super::Case;
 use crate::explain::facts::{
-    Capability, Facts, Helper, Namespace, Need, Obstacle, Place, Proc, Processes, Program,
-    Relation, Role, SubRanges, Target,
+    Capability, Facts, Helper, Namespace, Need, Obstacle, Pidfds, Place, ProcMount, Processes,
+    Program, Relation, Role, SubRanges, Target,
 };
 use crate::explain::program::Format;
 use crate::failure::{Executed, Stage};
@@ -259,8 +259,8 @@ fn subids(ranges: &[(u32, u32)]) -> Option<SubRanges> {
     })
 }
 
-fn proc(covered: &[&str], read_only: bool) -> Proc {
-    Proc {
+fn proc(covered: &[&str], read_only: bool) -> ProcMount {
+    ProcMount {
         point: "/proc".into(),
         read_only,
         covered: covered.iter().map(PathBuf::from).collect(),
@@ -369,9 +369,11 @@ pub(super) fn recorded() -> Vec<Recorded> {
 
         case("target-gone", Stage::Target(77), ENOENT, with_target(root(), gone())),
         case("target-gone", Stage::Target(77), ENOENT, with_target(ordinary(), Target { hidden: Some(true), ..gone() })),
-        case("target-gone", Stage::Target(77), ENOENT, with_target(root(), Target { proc_is_there: Some(false), ..gone() })),
         case("target-zombie", Stage::Target(77), ESRCH, with_target(root(), zombie())),
+        case("target-inode", Stage::Target(77), libc::EOPNOTSUPP, Facts { pidfds: Some(Pidfds::Alike), ..with_target(root(), other_process()) }),
+        case("target-inode", Stage::Target(77), libc::EOPNOTSUPP, Facts { pidfds: Some(Pidfds::Missing), ..with_target(root(), other_process()) }),
         case("open-gone", Stage::Open("/proc/77/root".into()), ENOENT, with_target(root(), gone())),
+        case("open-gone", Stage::Open("/proc/77/root".into()), ENOENT, with_target(root(), Target { proc_is_there: Some(false), ..gone() })),
         case("open-zombie", Stage::Open("/proc/77/root".into()), ENOENT, with_target(root(), zombie())),
         case("open-kind", Stage::Open("/proc/77/ns/time".into()), ENOENT, Facts { kinds: Some(Kinds::ALL.without(Kind::Time)), target: Some(Target { kind: Some(Kind::Time), ..other_process() }), ..root() }),
         case("open-path", Stage::Open("/run/netns/x".into()), ENOENT, Facts { place: place("/run/netns/x", Some(Obstacle::Missing("/run/netns".into()))), ..root() }),
