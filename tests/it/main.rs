@@ -54,3 +54,4 @@ mod unshare_subordinate;
 mod unshare_terminal;
 mod values;
 mod waiting;
+mod waiting_signals;

@@ -105,6 +105,30 @@ fn init_leaves_the_terminal_to_the_program() {
     }
 }
 
+#[test]
+fn what_comes_after_us_in_a_job_has_the_terminal_again() {
+    needs!(root(), command("bash"), init());
+    // A shell that reads commands takes the terminal back itself. One that runs a script does not: who does not give it
+    // back leaves the script in the background, where it cannot read.
+    let place = Place::new();
+    for (program, status) in [
+        ("true", 0),
+        ("sh -c 'exit 3'", 3),
+        ("sh -c 'kill -9 $$'", 137),
+        ("nosuchprogram", 127),
+    ] {
+        let job = format!(
+            "#!/bin/sh\nunshare --init=group {program}\necho ended $?\nread line\necho \"<$line>\"\n"
+        );
+        let mut terminal = Terminal::shell();
+        terminal.types(&place.script("job", &job));
+        terminal.expect(&format!("ended {status}"));
+        terminal.types("one");
+        terminal.expect("<one>");
+        terminal.expect("[0]ready> ");
+    }
+}
+
 /// Runs a cat in the background, which stops, and has it read in the foreground.
 #[track_caller]
 fn read_after_the_background(terminal: &mut Terminal, line: &str) {
