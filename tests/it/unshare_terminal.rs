@@ -85,10 +85,11 @@ fn init_leaves_the_terminal_to_the_program() {
     // Also to a process group of its own; and the shell has it back when that has ended, or did not start.
     for option in ["--init", "--init=group"] {
         let mut terminal = Terminal::shell();
-        let program = "read a; echo \"<$a>\"; kill -STOP $$; read b; echo \"<$b>\"; exit 6";
+        let program = "read a; echo \"<$a>\"; read b; echo \"<$b>\"; exit 6";
         terminal.types(&format!("unshare {option} sh -c '{program}'"));
         terminal.types("one");
         terminal.expect("<one>");
+        terminal.control('z');
         terminal.expect("Stopped");
         terminal.expect("ready> ");
         terminal.types("fg");
