@@ -2,21 +2,25 @@
 //! without loss, and a PID 1 of ours in front of the program.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
 use crate::harness::*;
 
-/// Kills the tool when its child has reached a system call that strace(1) holds up; the child ends too,
-/// and the program never runs.
+/// Kills the tool when its child is in a system call in which strace(1) holds it; the child ends too, and the program
+/// never runs.
+///
+/// However slow all is: the call is held far longer than anything takes here, until strace is killed, which lets go of
+/// what it traces.
 #[track_caller]
-fn killed_on_the_way(options: &str, held_up: &str) {
+fn killed_on_the_way(options: &str, call: &str, number: i64, where_to_hold: &str) {
+    let what = format!("{options}: {call}:{where_to_hold}");
     let place = Place::new();
     let ran = place.at("ran");
     let started = Tool::program("strace")
         .args(["-f", "-o", &place.at("trace")])
-        .arg(format!("--inject={held_up}=700000:when=1"))
+        .arg(format!("--inject={call}:{where_to_hold}=60000000:when=1"))
         .arg("unshare")
         .line(options)
         .args(["touch", &ran])
@@ -25,15 +29,23 @@ fn killed_on_the_way(options: &str, held_up: &str) {
         let below = children(started.pid());
         below.into_iter().find(|pid| name_of(*pid) == "unshare")
     });
-    let child = eventually("it has a child", || children(parent).first().copied());
-    let what = format!("{options}: {held_up}");
-    assert_eq!(name_of(child), "unshare", "{what}: too late");
+    let child = eventually(&format!("{what}: a child that is held"), || {
+        let child = children(parent).first().copied()?;
+        // A tracee's stop, and the number of the call that it is in (proc_pid_syscall(5)).
+        let at = std::fs::read_to_string(format!("/proc/{child}/syscall")).ok()?;
+        let is_in_it = at.split(' ').next() == Some(&number.to_string());
+        (is_in_it && state(child) == Some('t')).then_some(child)
+    });
+    assert_eq!(name_of(child), "unshare", "{what}");
     kill(parent, Signal::SIGKILL);
-    let begun = Instant::now();
-    // strace ends when all that it traces have.
-    started.wait();
-    assert!(!alive(child), "{what}");
-    assert!(begun.elapsed() < Duration::from_secs(10), "{what}");
+    eventually(&format!("{what}: the end of the parent"), || {
+        (!alive(parent)).then_some(())
+    });
+    kill(started.pid(), Signal::SIGKILL);
+    eventually(&format!("{what}: the end of the child"), || {
+        (!alive(child)).then_some(())
+    });
+    started.wait().dies_of(Signal::SIGKILL);
     assert!(!Path::new(&ran).exists(), "{what}: the program ran");
 }
 
@@ -44,47 +56,32 @@ fn the_child_ends_when_its_parent_is_killed_before_the_program_starts() {
         command("strace"),
         ours("looks before it asks, or not at all, and forgets the request when IDs change")
     );
-    // Most of the time they wait, so they do it together.
-    std::thread::scope(|scope| {
-        for (options, calls) in [
-            (
-                "--kill-child",
-                &[
-                    "prctl:delay_enter",
-                    "prctl:delay_exit",
-                    "execve:delay_enter",
-                ][..],
-            ),
-            (
-                "--kill-child=TERM",
-                &["prctl:delay_enter", "prctl:delay_exit"],
-            ),
-            (
-                "--kill-child -pm --mount-proc",
-                &["prctl:delay_enter", "mount:delay_enter"],
-            ),
-            (
-                "--kill-child -S 7",
-                &[
-                    "prctl:delay_enter",
-                    "setresuid:delay_enter",
-                    "setresuid:delay_exit",
-                ],
-            ),
-            (
-                "--kill-child=HUP -G 7 -S 7",
-                &["setresgid:delay_exit", "setresuid:delay_exit"],
-            ),
-            (
-                "--kill-child --init",
-                &["prctl:delay_enter", "prctl:delay_exit"],
-            ),
-        ] {
-            for call in calls {
-                scope.spawn(move || killed_on_the_way(options, call));
-            }
-        }
-    });
+    use nix::libc::{SYS_execve, SYS_mount, SYS_prctl, SYS_setresgid, SYS_setresuid};
+    let (prctl, execve, mount) = (
+        ("prctl", SYS_prctl),
+        ("execve", SYS_execve),
+        ("mount", SYS_mount),
+    );
+    let (setresuid, setresgid) = (("setresuid", SYS_setresuid), ("setresgid", SYS_setresgid));
+    let (before, after) = ("delay_enter", "delay_exit");
+    for (options, (call, number), where_to_hold) in [
+        ("--kill-child", prctl, before),
+        ("--kill-child", prctl, after),
+        ("--kill-child", execve, before),
+        ("--kill-child=TERM", prctl, before),
+        ("--kill-child=TERM", prctl, after),
+        ("--kill-child -pm --mount-proc", prctl, before),
+        ("--kill-child -pm --mount-proc", mount, before),
+        ("--kill-child -S 7", prctl, before),
+        ("--kill-child -S 7", setresuid, before),
+        ("--kill-child -S 7", setresuid, after),
+        ("--kill-child=HUP -G 7 -S 7", setresgid, after),
+        ("--kill-child=HUP -G 7 -S 7", setresuid, after),
+        ("--kill-child --init", prctl, before),
+        ("--kill-child --init", prctl, after),
+    ] {
+        killed_on_the_way(options, call, number, where_to_hold);
+    }
 }
 
 #[test]
