@@ -172,10 +172,10 @@ fn python(script: &str) -> Started {
     // `timeout` ends it, should the test not.
     Tool::program("timeout")
         .args([
-            "60",
+            "300",
             "python3",
             "-c",
-            &format!("{frame}\n{script}\ntime.sleep(60)"),
+            &format!("{frame}\n{script}\ntime.sleep(300)"),
         ])
         .start()
 }
@@ -187,7 +187,7 @@ fn kept_by_a_thread() {
 def thread():
     unshare(0x04000000)
     print(os.readlink('/proc/thread-self/ns/uts'), flush=True)
-    time.sleep(60)
+    time.sleep(300)
 threading.Thread(target=thread, daemon=True).start()";
     let process = python(script);
     let link = process.until_says("]\n");

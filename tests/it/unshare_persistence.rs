@@ -333,10 +333,10 @@ fn who_is_killed_half_way_leaves_no_bind() {
         for signal in [Signal::SIGKILL, Signal::SIGINT] {
             let files = Files::new();
             let (trace, ran) = (files.at("trace"), files.at("ran"));
-            // The last of the binds is made, and held up.
+            // The last of the binds is made, and held until strace is killed.
             let started = Tool::program("strace")
                 .args(["-f", "-o", &trace])
-                .arg("--inject=mount:delay_exit=400000:when=2")
+                .arg("--inject=mount:delay_exit=300000000:when=2")
                 .arg("unshare")
                 .line(fork)
                 .args(["uts", "net"].map(|word| format!("--{word}={}", files.at(word))))
@@ -348,7 +348,14 @@ fn who_is_killed_half_way_leaves_no_bind() {
             let parent = children(started.pid())[0];
             kill(parent, signal);
             let child_lives = fork == "--fork" || fork == "--init" || signal == Signal::SIGINT;
-            started.wait();
+            if signal == Signal::SIGKILL || fork.is_empty() {
+                eventually("the parent ends", || (!alive(parent)).then_some(()));
+            }
+            kill(started.pid(), Signal::SIGKILL);
+            eventually(&format!("{fork} {signal}: all is decided"), || {
+                (files.bound().is_empty() || Path::new(&ran).exists()).then_some(())
+            });
+            started.wait().dies_of(Signal::SIGKILL);
             // Whose parent is killed goes on, unless it was to be killed too.
             if !Path::new(&ran).exists() {
                 assert_eq!(files.bound(), [""; 0], "{fork} {signal}");

@@ -169,7 +169,8 @@ fn what_the_terminal_sends_comes_once() {
         ours("passes on what the program has had already")
     );
     // It goes to the whole foreground group: to us, and to the program.
-    let count = r#"$| = 1; $SIG{INT} = sub { print "<int>" }; print "<ready>"; sleep 1 for 1 .. 2; print "<over>\n""#;
+    let count = r#"$| = 1; $SIG{INT} = sub { $n++; print "<int>" }; print "<ready>";
+        select undef, undef, undef, 0.05 until $n; sleep 1; print "<over>\n""#;
     for options in [
         "--forward-signals",
         "--forward-signals -U",

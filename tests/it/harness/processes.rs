@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
-/// How long to wait for something that must come.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long to wait for something that must come. Only a failing test waits so long.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits until `look` sees something.
 ///

@@ -6,8 +6,8 @@ use rexpect::session::{PtySession, spawn_command};
 use super::processes;
 use super::tool::Tool;
 
-/// How long to wait for what must appear on the terminal.
-const PATIENCE_MS: u64 = 20_000;
+/// How long to wait for what must appear on the terminal. Only a failing test waits so long.
+const PATIENCE_MS: u64 = 60_000;
 
 /// An interactive `bash` on a terminal of its own that does not echo, with the tools under test in its `PATH`.
 pub(crate) struct Terminal {
