@@ -14,6 +14,7 @@ mod harness;
 mod alone;
 mod argv;
 mod count;
+mod descriptors;
 mod exit;
 mod explain;
 mod faults;

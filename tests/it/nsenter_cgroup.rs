@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::harness::*;
 
 /// A cgroup, as a directory that this process can reach.
-struct Group(PathBuf);
+pub(crate) struct Group(PathBuf);
 
 impl Group {
     /// Makes one in this hierarchy; `odd` are the last bytes of its name.
     #[track_caller]
-    fn new(hierarchy: &Path, odd: &str) -> Self {
+    pub(crate) fn new(hierarchy: &Path, odd: &str) -> Self {
         static GROUPS: AtomicU32 = AtomicU32::new(0);
         let number = GROUPS.fetch_add(1, Ordering::Relaxed);
         let name = format!("nskit-test-{}-{number}{odd}", std::process::id());
@@ -24,13 +24,13 @@ impl Group {
     }
 
     #[track_caller]
-    fn takes(&self, holder: &Holder) {
+    pub(crate) fn takes(&self, holder: &Holder) {
         std::fs::write(self.0.join("cgroup.procs"), holder.pid().to_string())
             .unwrap_or_else(|error| panic!("{}: {error}", self.0.display()));
     }
 
     /// Its path from the root of the hierarchy, when it is directly in it.
-    fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         format!("/{}", self.0.file_name().expect("a name").to_string_lossy())
     }
 }
@@ -50,14 +50,14 @@ impl Drop for Group {
 }
 
 /// A mount namespace in which version 2 is mounted on a directory of ours.
-struct Mounts {
+pub(crate) struct Mounts {
     holder: Holder,
     place: Place,
 }
 
 impl Mounts {
     #[track_caller]
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let place = Place::new();
         let dir = place.subdir("cgroup2");
         let script = format!("mount -t cgroup2 none {dir}");
@@ -66,7 +66,7 @@ impl Mounts {
     }
 
     /// The root of the hierarchy, as this process reaches it.
-    fn hierarchy(&self) -> PathBuf {
+    pub(crate) fn hierarchy(&self) -> PathBuf {
         PathBuf::from(format!(
             "/proc/{}/root{}",
             self.holder.pid(),
@@ -102,7 +102,7 @@ fn unmount(kind: &str, except: &str) -> String {
 }
 
 /// cgroup v2 can be mounted.
-fn version_2() -> Need {
+pub(crate) fn version_2() -> Need {
     let text = std::fs::read_to_string("/proc/filesystems").expect("/proc");
     unless(text.contains("\tcgroup2\n"), "cgroup2 in the kernel")
 }

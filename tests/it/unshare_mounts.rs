@@ -489,7 +489,7 @@ fn a_root_that_cannot_be() {
 }
 
 /// User namespaces have their own binfmt_misc since Linux 6.7.
-fn binfmt() -> Need {
+pub(crate) fn binfmt() -> Need {
     let dir = Place::new();
     let tool = Tool::fixture().line("-rm mount -t binfmt_misc none");
     unless(
