@@ -5,6 +5,7 @@
 //! takes them by waiting for them, beside the line to the child that comes to its end when the program is executed.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
 
 use super::Run;
 use super::front::Front;
@@ -130,10 +131,10 @@ impl Run<'_> {
         let result = Ending::new(fork, mask)
             .map_err(fork_failed)
             .and_then(|ending| match fork.init {
-                Some(init) => self.fork_init(fork, init, rest, &ending),
+                Some(init) => self.fork_init(fork, init, rest, ending),
                 // Whoever holds a child in a place of somebody else's must not hold us, nor find our memory in it.
-                None if self.sealed.is_some() => self.fork_copy(fork, rest, &ending),
-                None => self.fork_sharing(fork, rest, &ending),
+                None if self.sealed.is_some() => self.fork_copy(fork, rest, ending),
+                None => self.fork_sharing(fork, rest, ending),
             });
         self.mask = None;
         let _ = sys::set_blocked(mask);
@@ -144,7 +145,7 @@ impl Run<'_> {
     }
 
     /// The child shares our memory until it executes the program, which spares a copy of the page tables.
-    fn fork_sharing(&mut self, fork: &Fork, rest: &[Step], ending: &Ending) -> Result<Ended> {
+    fn fork_sharing(&mut self, fork: &Fork, rest: &[Step], ending: Ending) -> Result<Ended> {
         let mut failure = None;
         let child = sys::share(
             |pid| match self.in_child(pid, rest) {
@@ -175,27 +176,30 @@ impl Run<'_> {
                     let _ = sys::wait(child);
                     Err(failure)
                 }
-                None => self.watch_program(child, None, fork, None),
+                None => {
+                    drop(ending);
+                    self.watch_program(child, None, fork, None)
+                }
             },
         }
     }
 
     /// The child is a copy of us. It tells of a failure itself; a socket carries its PID in, and out whether it starts
     /// the program and what is to be told of it on the status descriptor, which it does not keep.
-    fn fork_copy(&mut self, fork: &Fork, rest: &[Step], ending: &Ending) -> Result<Ended> {
+    fn fork_copy(&mut self, fork: &Fork, rest: &[Step], ending: Ending) -> Result<Ended> {
         let (ours, theirs) = sys::socket_pair().map_err(fork_failed)?;
         let child = match sys::fork().map_err(fork_failed)? {
             Forked::Parent(child) => child,
             Forked::Child => {
-                drop(ours);
-                let line: &OwnedFd = self.line.insert(theirs);
+                drop((ours, ending));
+                let line: &OwnedFd = self.line.insert(Rc::new(theirs));
                 let mut pid = [0; size_of::<i32>()];
                 match sys::read_some(line.as_fd(), &mut pid) {
                     Ok(4) => {}
                     // The parent is gone.
                     _ => sys::exit_now(1),
                 }
-                self.be_copy()?;
+                self.be_copy();
                 let Err(why) = self.in_child(i32::from_ne_bytes(pid), rest);
                 if let Some(line) = &self.line {
                     // The parent may be gone; then nobody waits for this.
@@ -224,6 +228,7 @@ impl Run<'_> {
                 Ok(_) => pass_status_on(ours.as_fd(), &message, self.status.as_ref()),
             }
         }
+        drop((ours, ending));
         if starts {
             return self.watch_program(child, None, fork, None);
         }
@@ -234,12 +239,11 @@ impl Run<'_> {
 
     /// In a child that is a copy of its parent: nothing of the parent's stays that it does not need, and a failure is
     /// told from here.
-    pub(super) fn be_copy(&mut self) -> Result<()> {
+    pub(super) fn be_copy(&mut self) {
         self.helper = self.helper.take().map(Helper::shared);
         if let (Some(_), Some(line)) = (&self.status, &self.line) {
-            self.status = Some(Status::over(line.as_fd()).map_err(fork_failed)?);
+            self.status = Some(Status::over(line));
         }
-        Ok(())
     }
 
     /// A signal that ends us came before the program ran: the child has been killed, and we follow.
@@ -253,7 +257,7 @@ impl Run<'_> {
         if let Some(death) = &self.parent_death {
             death.kills()?;
         }
-        let line = self.line.as_ref().map(AsFd::as_fd);
+        let line = self.line.as_deref().map(AsFd::as_fd);
         if line.is_some_and(|line| sys::has_ended(line).unwrap_or(true)) {
             // It has ended before that.
             sys::exit_now(1);

@@ -6,9 +6,11 @@
 //! which PID 1 cannot die of itself.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
 
 use super::Run;
 use super::child::{Ending, MESSAGE, Next, fork_failed, kill, pass_status_on};
+use super::context::Context;
 use super::front::{Front, KILLED, STOPPED};
 use super::watch::Ended;
 use crate::failure::{Failure, Result, Stage};
@@ -26,7 +28,7 @@ const RUNS: u8 = b'r';
 #[derive(Debug)]
 struct Inside {
     init: Init,
-    socket: OwnedFd,
+    socket: Rc<OwnedFd>,
 }
 
 impl Run<'_> {
@@ -36,17 +38,17 @@ impl Run<'_> {
         fork: &Fork,
         init: Init,
         rest: &[Step],
-        ending: &Ending,
+        ending: Ending,
     ) -> Result<Ended> {
         let (outside, inside) = sys::socket_pair().map_err(fork_failed)?;
         sys::receive_credentials(outside.as_fd()).map_err(fork_failed)?;
         let pid = match sys::fork().map_err(fork_failed)? {
             Forked::Parent(pid) => pid,
             Forked::Child => {
-                drop(outside);
-                self.line = Some(inside);
+                drop((outside, ending));
+                self.line = Some(Rc::new(inside));
                 self.inside = Some(init);
-                self.be_copy()?;
+                self.be_copy();
                 self.die_with_parent()?;
                 return match self.steps(rest)? {
                     Some(ended) => Ok(ended),
@@ -56,7 +58,9 @@ impl Run<'_> {
         };
         drop(inside);
         let mut front = Front::new(outside);
-        match self.meet(pid, &mut front, init, ending) {
+        let met = self.meet(pid, &mut front, init, &ending);
+        drop(ending);
+        match met {
             Ok(Met::Runs(program)) => self.watch_program(pid, Some(program), fork, Some(front)),
             Ok(Met::Signal(signal)) => Ok(self.ended_before(signal)),
             // PID 1 has said why.
@@ -146,6 +150,8 @@ impl Run<'_> {
         if let Some(death) = death {
             death.signals_program()?;
         }
+        // The program may be root here, and take what we hold.
+        self.context = Context::default();
         if self.environment.is_some() {
             // The program can read ours, and is not to find there what was taken away.
             sys::wipe_environment();

@@ -26,6 +26,7 @@ mod watch;
 mod wire;
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
 
 pub(crate) use host::Machine;
 pub(crate) use install::install;
@@ -71,7 +72,7 @@ pub(crate) struct Run<'a> {
     /// What our parent's death does to us.
     parent_death: Option<child::ParentDeath>,
     /// The line to the parent that we are a copy of.
-    line: Option<OwnedFd>,
+    line: Option<Rc<OwnedFd>>,
     /// The number of the child that becomes the program, as the one who forked sees it.
     number: Option<i32>,
     /// What is to be blocked again when the program is executed, while everything is blocked.
@@ -345,8 +346,10 @@ impl Run<'_> {
         if let Some(helper) = self.helper.take() {
             helper.end();
         }
+        // The child has its own.
         self.context = Context::default();
         self.binding_from = None;
+        self.parent_death = None;
         if self.environment.is_some() {
             // The program may be able to read ours, and is not to find there what was taken away.
             sys::wipe_environment();

@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::rc::Rc;
 
 use super::child::STATUS;
 use super::watch::Ended;
@@ -16,7 +17,7 @@ use crate::sys::{self, Disposition, For, Ready};
 /// The caller's descriptor for reports: a line of JSON for each event.
 #[derive(Debug)]
 pub(crate) struct Status {
-    fd: OwnedFd,
+    fd: Rc<OwnedFd>,
     /// It is not the caller's, but the line to our parent, which passes on what we tell.
     is_line: bool,
     /// /proc/self/ns, opened before the root directory may change.
@@ -40,7 +41,7 @@ impl Status {
         })?;
         let namespaces = sys::open("/proc/self/ns".as_ref(), For::Directory).ok();
         Ok(Status {
-            fd,
+            fd: Rc::new(fd),
             is_line: false,
             namespaces,
             behind: RefCell::default(),
@@ -48,13 +49,13 @@ impl Status {
     }
 
     /// In a child that is a copy of its parent: tells the parent.
-    pub(super) fn over(line: BorrowedFd<'_>) -> sys::Result<Status> {
-        Ok(Status {
-            fd: sys::duplicate(line)?,
+    pub(super) fn over(line: &Rc<OwnedFd>) -> Status {
+        Status {
+            fd: Rc::clone(line),
             is_line: true,
             namespaces: None,
             behind: RefCell::default(),
-        })
+        }
     }
 
     /// The program's process exists, and everything is set up.

@@ -323,13 +323,6 @@ pub(crate) fn adopt(number: RawFd) -> Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
-/// Another descriptor for the same, close-on-exec (fcntl(2), `F_DUPFD_CLOEXEC`).
-pub(crate) fn duplicate(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
-    // SAFETY: makes a new descriptor of one that is open; no memory is involved.
-    let new = check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 0) }.into())?;
-    super::owned(new)
-}
-
 /// Standard output and standard error, if the caller left them open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stream {

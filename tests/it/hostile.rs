@@ -50,7 +50,7 @@ fn no_files(name: &str) -> impl Iterator<Item = String> {
 fn the_targets_getent_is_not_run() {
     needs!(
         root(),
-        ours("has the C library ask the target's name services"),
+        ours("asks nobody, and takes /bin/sh"),
         command("getent"),
         command("prlimit")
     );
@@ -103,7 +103,7 @@ fn the_targets_getent_is_not_run() {
 
 #[test]
 fn the_shell_is_the_one_of_the_targets_passwd() {
-    needs!(root());
+    needs!(root(), ours("asks nobody, and takes /bin/sh"));
     let place = Place::new();
     let shell = place.script("shell", "#!/bin/sh\necho the shell of the target\n");
     let holder = with_passwd(

@@ -15,6 +15,7 @@ mod alone;
 mod argv;
 mod count;
 mod descriptors;
+mod descriptors_held;
 mod exit;
 mod explain;
 mod faults;
