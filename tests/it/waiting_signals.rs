@@ -1,6 +1,8 @@
 //! SIGINT and SIGQUIT while a forked program runs: the terminal sends them to the program too, whose affair they are;
 //! somebody who sends them to the waiting parent alone means that one.
 
+use nix::sys::signal::Signal;
+
 use crate::harness::*;
 
 /// A program that ends with this status when the signal has come, having said that it waits for it.
@@ -37,4 +39,121 @@ fn what_the_terminal_sends_is_the_programs_affair() {
             assert_eq!(terminal.expect("status 0").trim(), "", "{way} {signal}");
         }
     }
+}
+
+/// A tool that waits for a program, which is there by now; and the program's PID. No core is dumped.
+#[track_caller]
+fn waiting(way: &str, program: &str) -> (Started, i32) {
+    let program = format!("read -r pid rest </proc/self/stat; echo $pid ready; {program}");
+    let started = Tool::shell(&format!("ulimit -c 0; exec {way} sh -c '{program}'")).start();
+    let said = started.until_says("ready");
+    let pid = said.split(' ').next().and_then(|pid| pid.parse().ok());
+    (started, pid.expect("a PID"))
+}
+
+/// The tool dies of the signal, sent to it alone; the program only with it if that was asked for.
+#[track_caller]
+fn dies_alone(way: &str, signal: Signal) {
+    let (started, program) = waiting(way, "exec sleep 60");
+    let what = format!("{way} {signal}");
+    kill(started.pid(), signal);
+    eventually(&format!("{what}: the end of who waits"), || {
+        (!alive(started.pid())).then_some(())
+    });
+    if !way.contains("--kill-child") {
+        assert!(alive(program), "{what}");
+        kill(program, Signal::SIGKILL);
+    }
+    eventually(&format!("{what}: the end of the program"), || {
+        (!alive(program)).then_some(())
+    });
+    started.wait().dies_of(signal);
+}
+
+#[test]
+fn unshare_dies_of_a_sigquit_of_its_own() {
+    for way in [
+        "unshare --fork",
+        "unshare --fork --kill-child",
+        "unshare --fork --kill-child=TERM",
+    ] {
+        dies_alone(way, Signal::SIGQUIT);
+    }
+    needs!(root());
+    dies_alone("unshare -pf --kill-child", Signal::SIGQUIT);
+    needs!(ours("has no --init"));
+    dies_alone("unshare --init --kill-child", Signal::SIGQUIT);
+    dies_alone("unshare --init=group --kill-child", Signal::SIGQUIT);
+}
+
+#[test]
+fn nsenter_dies_of_a_signal_of_its_own() {
+    needs!(root());
+    let holder = Holder::unshare("-npf");
+    for signal in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM] {
+        dies_alone(&format!("nsenter -t {} -p", holder.pid()), signal);
+        if !theirs() {
+            for option in ["-p", "-n"] {
+                let way = format!("nsenter -t {} {option} --kill-child", holder.pid());
+                dies_alone(&way, signal);
+            }
+        }
+    }
+}
+
+/// The program is stopped and continued by somebody else, as cpulimit(1) and debuggers do it, who will not wake a
+/// parent that has stopped too.
+#[track_caller]
+fn goes_on_waiting(way: &str) {
+    let place = Place::new();
+    let go = place.at("go");
+    let (started, program) = waiting(
+        way,
+        &format!("while ! test -e {go}; do sleep 0.01; done; exit 5"),
+    );
+    let goes_on = || {
+        assert_ne!(state(started.pid()), Some('T'), "{way}: stopped too");
+        assert!(alive(started.pid()), "{way}: has ended");
+    };
+    for _ in 0..30 {
+        kill(program, Signal::SIGSTOP);
+        eventually(&format!("{way}: the program is stopped"), || {
+            goes_on();
+            (state(program) == Some('T')).then_some(())
+        });
+        // The parent has heard of it when it sleeps again, if it wants to hear of it.
+        eventually(&format!("{way}: the parent waits"), || {
+            goes_on();
+            (state(started.pid()) == Some('S')).then_some(())
+        });
+        kill(program, Signal::SIGCONT);
+        eventually(&format!("{way}: the program runs"), || {
+            goes_on();
+            (state(program) != Some('T')).then_some(())
+        });
+    }
+    place.file("go", "");
+    eventually(&format!("{way}: the end"), || {
+        assert_ne!(state(started.pid()), Some('T'), "{way}: stopped too");
+        (!alive(started.pid())).then_some(())
+    });
+    started.wait().exits(5);
+}
+
+#[test]
+fn unshare_goes_on_waiting_for_a_child_that_somebody_stops() {
+    for way in [
+        "unshare --fork",
+        "unshare --fork --kill-child",
+        "setsid unshare --fork",
+    ] {
+        goes_on_waiting(way);
+    }
+    needs!(root());
+    goes_on_waiting("unshare -pf");
+    needs!(ours("has no --init"));
+    goes_on_waiting("unshare --fork --forward-signals");
+    goes_on_waiting("unshare --init");
+    goes_on_waiting("unshare --init=group");
+    goes_on_waiting("setsid unshare --init --forward-signals");
 }
