@@ -381,6 +381,63 @@ fn init_passes_signals_on_to_a_group() {
     }
 }
 
+/// Looks for a text, given backwards so that the search does not find itself, in the environment and the memory of
+/// every process that it sees, other than its own, and may look into.
+const SEARCH: &str = r#"
+import os, sys
+wanted = sys.argv[1][::-1].encode()
+seen = []
+for pid in filter(str.isdigit, os.listdir('/proc')):
+    if int(pid) == os.getpid():
+        continue
+    seen.append(pid)
+    try:
+        if wanted in open(f'/proc/{pid}/environ', 'rb').read():
+            print(f'in /proc/{pid}/environ')
+        memory = open(f'/proc/{pid}/mem', 'rb', 0)
+        for line in open(f'/proc/{pid}/maps'):
+            first, last = (int(end, 16) for end in line.split()[0].split('-'))
+            try:
+                memory.seek(first)
+                if wanted in memory.read(last - first):
+                    print(f'in the memory of {pid}: {line.strip()}')
+            except (OSError, ValueError, OverflowError):
+                pass
+    except PermissionError:
+        pass
+print('looked at', *sorted(seen))
+"#;
+
+#[test]
+fn what_was_taken_from_the_environment_is_in_no_process_inside() {
+    needs!(init(), root(), command("python3"), user_namespaces());
+    let secret = "nobody-is-to-know-this";
+    let backwards: String = secret.chars().rev().collect();
+    for options in [
+        "--init --clear-env",
+        "--init --whitelist-env=PATH",
+        "--init=group --whitelist-env=PATH,HOME --kill-child --forward-signals",
+    ] {
+        for by_ordinary in [false, true] {
+            let tool = Tool::unshare()
+                .line(options)
+                .line(if by_ordinary {
+                    "-r --mount-proc"
+                } else {
+                    "--mount-proc"
+                })
+                .args(["/usr/bin/env", "python3", "-c", SEARCH, &backwards])
+                .env("SECRET", secret);
+            let tool = if by_ordinary {
+                tool.by_ordinary()
+            } else {
+                tool
+            };
+            tool.run().ok().out("looked at 1\n");
+        }
+    }
+}
+
 #[test]
 fn init_is_of_one_kind() {
     needs!(init());
