@@ -21,6 +21,7 @@ mod explain;
 mod faults;
 mod helper;
 mod hostile;
+mod hostile_ptrace;
 mod inherit;
 mod invocations;
 mod killable;
