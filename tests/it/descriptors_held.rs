@@ -275,3 +275,70 @@ fn of_who_becomes_the_program() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+#[test]
+fn of_the_child_that_becomes_the_program() {
+    needs!(ours(NOT_THEIRS), root(), command("strace"));
+    let mut wrong = Vec::new();
+    let holder = Holder::unshare("-muinpCf");
+    let pid = holder.pid();
+    let all = "--status-fd=9 --pidfile={pidfile} --kill-child --forward-signals";
+    for (tool, words) in [
+        ("unshare", "--fork".to_owned()),
+        ("unshare", format!("-pmf --mount-proc {all}")),
+        ("unshare", format!("--uts={{file}} --net={{other}} {all}")),
+        (
+            "unshare",
+            format!("--init --map-users=all --map-groups=all {all}"),
+        ),
+        ("nsenter", format!("-t {pid} -p")),
+        (
+            "nsenter",
+            format!("-t {pid} -a -r -w -e -S follow -G follow {all}"),
+        ),
+        (
+            "nsenter",
+            format!("-t {pid} -n -r -w --groups follow {all}"),
+        ),
+        (
+            "setns",
+            format!("-r -w -S follow --status-fd=9 --pidfile={{pidfile}} {pid}"),
+        ),
+    ] {
+        let execve = ("execve", nix::libc::SYS_execve);
+        // The last of them is the program's process.
+        let extra = extra_in(tool, &words, execve, |tool, traced| {
+            traced.into_iter().filter(|pid| *pid != tool).max()
+        });
+        if !extra.is_empty() {
+            wrong.push(format!("{tool} {words}: {extra:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn of_the_helper() {
+    needs!(ours(NOT_THEIRS), root(), command("strace"));
+    let mut wrong = Vec::new();
+    for (words, expected) in [
+        ("--uts={file} --net={other}", &["/proc/PID", SOCKET][..]),
+        (
+            "--uts={file} --pidfile={pidfile} --status-fd=9",
+            &["", "/proc/PID", SOCKET],
+        ),
+        (
+            "--uts={file} -f --kill-child --status-fd=9",
+            &["/proc/PID", SOCKET],
+        ),
+    ] {
+        let mount = ("mount", nix::libc::SYS_mount);
+        let extra = extra_in("unshare", words, mount, |tool, traced| {
+            traced.into_iter().find(|pid| *pid != tool)
+        });
+        if extra != expected {
+            wrong.push(format!("{words}: {extra:?}, not {expected:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
