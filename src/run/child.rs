@@ -148,13 +148,14 @@ impl Run<'_> {
     fn fork_sharing(&mut self, fork: &Fork, rest: &[Step], ending: Ending) -> Result<Ended> {
         let mut failure = None;
         let child = sys::share(
-            |pid| match self.in_child(pid, rest) {
-                Ok(never) => match never {},
-                Err(mut why) => {
-                    (self.inquiry)(&mut why);
-                    failure = Some(why);
-                    1
+            |pid| {
+                if let Some(status) = &self.status {
+                    status.close_copies();
                 }
+                let Err(mut why) = self.in_child(pid, rest);
+                (self.inquiry)(&mut why);
+                failure = Some(why);
+                1
             },
             |child, line| ending.or_line(child, line),
         );

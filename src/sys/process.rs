@@ -77,6 +77,13 @@ pub(crate) fn share<T>(
     done
 }
 
+/// In a child that shares our memory: closes its copy of a descriptor, which stays open in us, whose it is.
+pub(crate) fn close_copy(fd: BorrowedFd<'_>) {
+    // SAFETY: only the child's own descriptor table changes; who owns the descriptor is the parent, and the child, which
+    // uses it no more, ends or executes a program before anything is dropped there.
+    unsafe { libc::close(fd.as_raw_fd()) };
+}
+
 /// What a child that shares our memory is started with. The kernel writes the PID before the child runs.
 struct Start<F> {
     body: F,

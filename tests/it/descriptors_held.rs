@@ -161,8 +161,9 @@ fn of_who_waits_and_of_pid_1() {
                 None,
             ),
             needs(
+                // In another root directory our own proc tells why something failed.
                 &format!("-t {pid} -a -r -w --groups follow {everything}"),
-                &[PIDFD],
+                &["/proc", PIDFD],
                 None,
             ),
         ],
@@ -171,7 +172,7 @@ fn of_who_waits_and_of_pid_1() {
     hold_no_more(
         "setns",
         &[
-            needs(&all, &[], None),
+            needs(&all, &["/proc"], None),
             needs(&format!("-f net={pid}"), &[], None),
         ],
     );
@@ -283,26 +284,43 @@ fn of_the_child_that_becomes_the_program() {
     let holder = Holder::unshare("-muinpCf");
     let pid = holder.pid();
     let all = "--status-fd=9 --pidfile={pidfile} --kill-child --forward-signals";
-    for (tool, words) in [
-        ("unshare", "--fork".to_owned()),
-        ("unshare", format!("-pmf --mount-proc {all}")),
-        ("unshare", format!("--uts={{file}} --net={{other}} {all}")),
+    // Two ends of a pipe, and the signals that the parent waits for, are in the table that a child is born with; where
+    // somebody else could look, there are none. A socket leads to the parent that it is a copy of, another to the helper,
+    // which undoes what it did should the program not be executed; the pidfd is the parent's, whose death is the program's.
+    let shared = [SIGNALS, "pipe", "pipe"];
+    let also = |more: &[&'static str]| [&shared[..], more].concat();
+    for (tool, words, mut expected) in [
+        ("unshare", "--fork".to_owned(), also(&[])),
+        (
+            "unshare",
+            format!("-pmf --mount-proc {all}"),
+            also(&[PIDFD, SOCKET]),
+        ),
+        (
+            "unshare",
+            format!("--uts={{file}} --net={{other}} {all}"),
+            also(&[PIDFD, SOCKET]),
+        ),
         (
             "unshare",
             format!("--init --map-users=all --map-groups=all {all}"),
+            vec![PIDFD, SOCKET],
         ),
-        ("nsenter", format!("-t {pid} -p")),
+        ("nsenter", format!("-t {pid} -p"), vec![SOCKET]),
         (
             "nsenter",
             format!("-t {pid} -a -r -w -e -S follow -G follow {all}"),
+            vec!["/proc", PIDFD, SOCKET, SOCKET],
         ),
         (
             "nsenter",
             format!("-t {pid} -n -r -w --groups follow {all}"),
+            vec!["/proc", PIDFD, SOCKET, SOCKET],
         ),
         (
             "setns",
             format!("-r -w -S follow --status-fd=9 --pidfile={{pidfile}} {pid}"),
+            vec!["/proc", SOCKET, SOCKET],
         ),
     ] {
         let execve = ("execve", nix::libc::SYS_execve);
@@ -310,8 +328,9 @@ fn of_the_child_that_becomes_the_program() {
         let extra = extra_in(tool, &words, execve, |tool, traced| {
             traced.into_iter().filter(|pid| *pid != tool).max()
         });
-        if !extra.is_empty() {
-            wrong.push(format!("{tool} {words}: {extra:?}"));
+        expected.sort();
+        if extra != expected {
+            wrong.push(format!("{tool} {words}: {extra:?}, not {expected:?}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -322,14 +341,18 @@ fn of_the_helper() {
     needs!(ours(NOT_THEIRS), root(), command("strace"));
     let mut wrong = Vec::new();
     for (words, expected) in [
-        ("--uts={file} --net={other}", &["/proc/PID", SOCKET][..]),
+        // Its own directory in /proc, and that of its caller; the file that it binds on, and the place of the PID file.
+        (
+            "--uts={file} --net={other}",
+            &["/file", "/proc/PID", "/proc/PID", SOCKET][..],
+        ),
         (
             "--uts={file} --pidfile={pidfile} --status-fd=9",
-            &["", "/proc/PID", SOCKET],
+            &["", "/file", "/proc/PID", "/proc/PID", SOCKET],
         ),
         (
             "--uts={file} -f --kill-child --status-fd=9",
-            &["/proc/PID", SOCKET],
+            &["/file", "/proc/PID", "/proc/PID", SOCKET],
         ),
     ] {
         let mount = ("mount", nix::libc::SYS_mount);
