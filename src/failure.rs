@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
 
-use crate::plan::{Clock, Ids, Kind, Kinds};
+use crate::model::{Clock, Ids, Kind, Kinds};
 use crate::sys;
 
 /// What failed, in the words that scripts compare, and at which stage.

@@ -8,15 +8,19 @@ use std::path::Path;
 const MAY_USE: &[(&str, &[&str])] = &[
     (
         "main",
-        &["applets", "explain", "failure", "plan", "run", "sys"],
+        &[
+            "applets", "explain", "failure", "host", "model", "plan", "run", "sys",
+        ],
     ),
-    ("applets", &["cli", "plan"]),
-    ("run", &["failure", "plan", "show", "sys"]),
-    ("explain", &["failure", "plan", "sys"]),
-    ("show", &["failure", "plan", "sys"]),
-    ("failure", &["plan", "sys"]),
+    ("applets", &["cli", "host", "model", "plan"]),
+    ("run", &["failure", "host", "model", "plan", "show", "sys"]),
+    ("explain", &["failure", "host", "model", "plan", "sys"]),
+    ("show", &["failure", "host", "model", "sys"]),
+    ("failure", &["model", "sys"]),
     ("cli", &[]),
-    ("plan", &[]),
+    ("plan", &["model"]),
+    ("host", &["model", "sys"]),
+    ("model", &[]),
     ("sys", &[]),
 ];
 

@@ -12,8 +12,10 @@ mod applets;
 mod cli;
 mod explain;
 mod failure;
+mod host;
 #[cfg(test)]
 mod layers;
+mod model;
 mod plan;
 mod run;
 mod show;
@@ -26,8 +28,10 @@ use applets::common::Request;
 use applets::nskit::{Command, Install};
 use applets::{APPLETS, Answer, Applet, Refusal};
 use failure::{Failure, Stage};
-use plan::{Plan, Report, Wanted};
-use run::{Machine, Outcome};
+use host::Machine;
+use model::Wanted;
+use plan::{Plan, Report};
+use run::Outcome;
 use show::{Form, Shown, Verdict};
 use sys::{Args, Proc, Stream};
 

@@ -5,10 +5,12 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 
 use crate::cli::{Attached, Text};
-use crate::plan::number::Quoted;
-use crate::plan::signal::Signal;
-use crate::plan::value::{self, Id, OrFollow};
-use crate::plan::{Host, Ids, NewId, Plan, Program, Wanted};
+use crate::host::Host;
+use crate::model::number::Quoted;
+use crate::model::signal::Signal;
+use crate::model::value::{self, Id, OrFollow};
+use crate::model::{Ids, Wanted};
+use crate::plan::{NewId, Plan, Program};
 
 /// What a command line asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]

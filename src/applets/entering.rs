@@ -2,8 +2,10 @@
 
 use super::common::{Trouble, lookup_or_follow, of_option};
 use crate::cli::{Attached, Text};
-use crate::plan::value::{self, OrFollow};
-use crate::plan::{GroupList, Host, Ids, Kind, Kinds, NewId, Source, Step, When};
+use crate::host::Host;
+use crate::model::value::{self, OrFollow};
+use crate::model::{Ids, Kind, Kinds};
+use crate::plan::{GroupList, NewId, Source, Step, When};
 
 /// Users and groups of the program, as the options name them.
 pub(super) struct Credentials {

@@ -7,9 +7,10 @@ use std::ops::RangeInclusive;
 
 use super::common::Request;
 use super::{APPLETS, Answer, Refusal};
-use crate::plan::number::Quoted;
-use crate::plan::subid::SubIds;
-use crate::plan::{Clock, Host, IdMap, Ids, Kind, Kinds};
+use crate::host::Host;
+use crate::model::number::Quoted;
+use crate::model::subid::SubIds;
+use crate::model::{Clock, IdMap, Ids, Kind, Kinds};
 
 /// A machine of the test's own.
 struct Fixed {

@@ -14,7 +14,7 @@ use std::ffi::CStr;
 use common::{Request, Trouble};
 
 use crate::cli::{self, Declared, Parsed, Reading, Text, Usage};
-use crate::plan::Host;
+use crate::host::Host;
 
 /// One of the programs that this binary is.
 pub(crate) struct Applet {

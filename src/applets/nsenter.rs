@@ -10,12 +10,11 @@ pub(crate) use options::Options;
 use super::common::{self, Request, Trouble, of_option};
 use super::entering::{Credentials, Places};
 use crate::cli::{Attached, Parsed, Text};
-use crate::plan::number::{Quoted, decimal};
-use crate::plan::value::{self, TargetPid};
-use crate::plan::{
-    Enter, Environment, Fork, Host, Kind, Kinds, Label, Plan, Reference, Report, Source, Step,
-    Wanted, Which,
-};
+use crate::host::Host;
+use crate::model::number::{Quoted, decimal};
+use crate::model::value::{self, TargetPid};
+use crate::model::{Kind, Kinds, Reference, Wanted, Which};
+use crate::plan::{Enter, Environment, Fork, Label, Plan, Report, Source, Step};
 
 /// Turns the options into what to do.
 ///

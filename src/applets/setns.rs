@@ -8,10 +8,10 @@ use argh::{ArgsInfo, FromArgs};
 use super::common::{self, Request, Trouble, word};
 use super::entering::{Credentials, Places};
 use crate::cli::{Attached, Declared, Parsed, Text};
-use crate::plan::reference::parse_wanted;
-use crate::plan::{
-    Enter, Fork, Host, Kind, Kinds, Plan, Reference, Report, Source, Step, Wanted, Which,
-};
+use crate::host::Host;
+use crate::model::reference::parse_wanted;
+use crate::model::{Kind, Kinds, Reference, Wanted, Which};
+use crate::plan::{Enter, Fork, Plan, Report, Source, Step};
 
 /// run a program in exactly the namespaces that are named
 #[derive(Debug, FromArgs, ArgsInfo)]

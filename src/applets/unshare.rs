@@ -8,12 +8,13 @@ pub(crate) use options::Options;
 
 use super::common::{self, Request, Trouble, lookup, of_option, words_of};
 use crate::cli::{Attached, Parsed};
-use crate::plan::binfmt::Registration;
-use crate::plan::idmap::{Range, RangeSpec};
-use crate::plan::value::{self, Propagation, Setgroups};
+use crate::host::Host;
+use crate::model::binfmt::Registration;
+use crate::model::idmap::{Range, RangeSpec};
+use crate::model::value::{self, Propagation, Setgroups};
+use crate::model::{Clock, IdMap, Ids, Kind, Kinds};
 use crate::plan::{
-    Clock, Environment, Fork, GroupList, Host, IdMap, Ids, Init, Kind, Kinds, NewId, Outside, Plan,
-    Report, Step, Via, When,
+    Environment, Fork, GroupList, Init, NewId, Outside, Plan, Report, Step, Via, When,
 };
 
 /// The default directories of file systems that are mounted.

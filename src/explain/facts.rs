@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use super::program::Format;
-use crate::plan::value::Setgroups;
-use crate::plan::{IdMap, Ids, Kind, Kinds};
+use crate::model::value::Setgroups;
+use crate::model::{IdMap, Ids, Kind, Kinds};
 use crate::sys;
 
 /// What was seen after a failure. `None`, or an empty list: not looked at, or it could not be read.

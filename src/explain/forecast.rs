@@ -13,11 +13,9 @@ use super::facts::{Capability, Facts, Namespace, Relation};
 use super::rules::{self, Case};
 use super::{executable, gather};
 use crate::failure::{Entering, Executed, Failure, Stage};
-use crate::plan::value::Setgroups;
-use crate::plan::{
-    Environment, GroupList, IdMap, Ids, Kind, Kinds, NewId, Outside, Plan, Program, Source, Step,
-    Via,
-};
+use crate::model::value::Setgroups;
+use crate::model::{IdMap, Ids, Kind, Kinds};
+use crate::plan::{Environment, GroupList, NewId, Outside, Plan, Program, Source, Step, Via};
 use crate::sys::{self, For, Limit, Proc};
 
 /// A line for each step that would fail, with its causes and hints. `entering`: what the plan enters.

@@ -12,11 +12,11 @@ use std::os::fd::AsFd;
 
 use super::facts::Facts;
 use crate::failure::{Failure, Stage};
-use crate::plan::clock::{Offsets, offset_range};
-use crate::plan::number::decimal;
-use crate::plan::procfs::Status;
-use crate::plan::value::Setgroups;
-use crate::plan::{Clock, IdMap, Ids, Kind, Kinds};
+use crate::host::clock::{Offsets, offset_range};
+use crate::host::procfs::Status;
+use crate::model::number::decimal;
+use crate::model::value::Setgroups;
+use crate::model::{Clock, IdMap, Ids, Kind, Kinds};
 use crate::sys::{self, For, Limit, Proc};
 use bounds::{limits, memory, processes};
 use files::{mounts, place, procs, root_is_mount};

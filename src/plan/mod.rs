@@ -2,29 +2,13 @@
 //!
 //! The order of doing is the product, so it can be read (`--dry-run`) and tested without privileges.
 
-pub(crate) mod accounts;
-pub(crate) mod binfmt;
-pub(crate) mod clock;
-pub(crate) mod host;
-pub(crate) mod idmap;
-pub(crate) mod json;
-pub(crate) mod mountinfo;
-pub(crate) mod ns;
-pub(crate) mod number;
 mod print;
-pub(crate) mod procfs;
-pub(crate) mod reference;
-pub(crate) mod signal;
 pub(crate) mod step;
-pub(crate) mod subid;
-pub(crate) mod value;
 
 use std::fmt;
 
-pub(crate) use host::Host;
-pub(crate) use idmap::IdMap;
-pub(crate) use ns::{Kind, Kinds};
-pub(crate) use reference::{Reference, Wanted, Which};
+use crate::model::{Kind, Which};
+
 pub(crate) use step::*;
 
 /// All that an applet does, and how it tells.

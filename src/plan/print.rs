@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use super::idmap::IdMap;
 use super::step::*;
+use crate::model::Word;
+use crate::model::idmap::IdMap;
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,11 +4,12 @@ use std::ffi::{CStr, OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 
-use super::idmap::IdMap;
-use super::ns::{Kind, Kinds};
-use super::reference::Wanted;
-use super::signal::Signal;
-use super::value::{Propagation, Setgroups};
+use crate::model::idmap::IdMap;
+use crate::model::kind::{Kind, Kinds};
+use crate::model::reference::Wanted;
+use crate::model::signal::Signal;
+use crate::model::value::{Propagation, Setgroups};
+use crate::model::{Clock, Ids, Word};
 
 /// One thing to do.
 ///
@@ -119,33 +120,6 @@ impl fmt::Display for When {
     }
 }
 
-/// Users or groups.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ids {
-    /// Users.
-    Uid,
-    /// Groups.
-    Gid,
-}
-
-impl Ids {
-    /// The file of the map in /proc/PID.
-    pub(crate) const fn file(self) -> &'static str {
-        match self {
-            Ids::Uid => "uid_map",
-            Ids::Gid => "gid_map",
-        }
-    }
-
-    /// The program that writes maps for people without privilege.
-    pub(crate) const fn helper(self) -> &'static str {
-        match self {
-            Ids::Uid => "newuidmap",
-            Ids::Gid => "newgidmap",
-        }
-    }
-}
-
 /// What the helper outside does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outside {
@@ -162,25 +136,6 @@ pub(crate) enum Via {
     File,
     /// By newuidmap(1) or newgidmap(1).
     Program,
-}
-
-/// A clock that a time namespace shifts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Clock {
-    /// `CLOCK_MONOTONIC`.
-    Monotonic,
-    /// `CLOCK_BOOTTIME`.
-    Boottime,
-}
-
-impl Clock {
-    /// Its name in timens_offsets (time_namespaces(7)).
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Clock::Monotonic => "monotonic",
-            Clock::Boottime => "boottime",
-        }
-    }
 }
 
 /// What is opened or read before anything changes, to be used afterwards.
@@ -309,36 +264,5 @@ impl fmt::Display for Program {
                 Ok(())
             }
         }
-    }
-}
-
-/// A word as a shell would take it.
-pub(crate) struct Word<'a>(pub(crate) &'a OsStr);
-
-impl fmt::Display for Word<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"@%+=:,./-_".contains(byte);
-        let bytes = self.0.as_bytes();
-        if !bytes.is_empty() && bytes.iter().all(plain) {
-            return write!(f, "{}", self.0.to_string_lossy());
-        }
-        if std::str::from_utf8(bytes).is_ok_and(|text| !text.chars().any(char::is_control)) {
-            return write!(f, "'{}'", self.0.to_string_lossy().replace('\'', r"'\''"));
-        }
-        // Control characters and odd bytes, as bash, zsh and ksh read them.
-        write!(f, "$'")?;
-        for chunk in bytes.utf8_chunks() {
-            for character in chunk.valid().chars() {
-                match character {
-                    '\'' | '\\' => write!(f, "\\{character}")?,
-                    _ if character.is_control() => write!(f, "{}", character.escape_default())?,
-                    _ => write!(f, "{character}")?,
-                }
-            }
-            for byte in chunk.invalid() {
-                write!(f, "\\x{byte:02x}")?;
-            }
-        }
-        write!(f, "'")
     }
 }

@@ -13,7 +13,7 @@ use super::helper::Helper;
 use super::report::Status;
 use super::watch::{Ended, forwarded, watch};
 use crate::failure::{Failure, Result, Stage};
-use crate::plan::signal::Signal;
+use crate::model::signal::Signal;
 use crate::plan::{Fork, Step};
 use crate::sys::{self, Change, Forked, SignalSet};
 

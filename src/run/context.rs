@@ -7,11 +7,12 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::target::Target;
 use crate::failure::{Failure, Result, Stage, line};
-use crate::plan::idmap::IdMap;
-use crate::plan::mountinfo::Mount;
-use crate::plan::number::decimal;
-use crate::plan::procfs::{Cgroup, Status};
-use crate::plan::{Environment, Ids, Label, Source};
+use crate::host::mountinfo::Mount;
+use crate::host::procfs::{Cgroup, Status};
+use crate::model::Ids;
+use crate::model::idmap::IdMap;
+use crate::model::number::decimal;
+use crate::plan::{Environment, Label, Source};
 use crate::sys::{self, For, Limit, OwnArgs};
 
 /// What was opened and read, until it is used.

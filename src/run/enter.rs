@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use super::order::{Call, Owner, order};
 use super::target::Target;
 use crate::failure::{Entering, Failure, Result, Stage};
-use crate::plan::{Kind, Kinds};
+use crate::model::{Kind, Kinds};
 use crate::sys::{self, Sealed};
 
 /// Which file a descriptor is: device and inode.

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::enter::identity;
-use super::host::Machine;
 use super::resolve::{Named, open_reference};
 use super::target::Target;
 use crate::failure::{Failure, Result, Stage};
-use crate::plan::{Host, Kind, Kinds, Reference, Wanted, Which};
+use crate::host::Host;
+use crate::host::Machine;
+use crate::model::{Kind, Kinds, Reference, Wanted, Which};
 use crate::show::{self, Asked, Form, Known, Shown, Side, Verdict};
 use crate::sys;
 

@@ -3,8 +3,8 @@
 use std::os::fd::AsFd;
 
 use crate::failure::{Failure, Result, Stage};
-use crate::plan::value::Setgroups;
-use crate::plan::{Clock, IdMap, Ids};
+use crate::model::value::Setgroups;
+use crate::model::{Clock, IdMap, Ids};
 use crate::sys::{self, For};
 
 /// Opens a file and writes it with one write; a second would be refused.

@@ -9,7 +9,6 @@ mod credentials;
 mod enter;
 mod front;
 mod helper;
-mod host;
 mod init;
 mod install;
 mod look;
@@ -28,7 +27,6 @@ mod wire;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
-pub(crate) use host::Machine;
 pub(crate) use install::install;
 pub(crate) use look::{same, show};
 pub(crate) use report::Status;
@@ -40,7 +38,8 @@ use helper::Helper;
 use pidfile::Pidfile;
 use target::Target;
 
-use crate::plan::{Fork, Init, Kind, Kinds, Outside, Plan, Report, Step, When};
+use crate::model::{Kind, Kinds};
+use crate::plan::{Fork, Init, Outside, Plan, Report, Step, When};
 use crate::sys::{self, Args, Disposition, OwnArgs, Sealed, SignalSet};
 
 /// A plan that is being done.

@@ -4,8 +4,8 @@ use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
 
 use crate::failure::{Failure, Result, Stage, line};
-use crate::plan::Kind;
-use crate::plan::value::Propagation;
+use crate::model::Kind;
+use crate::model::value::Propagation;
 use crate::sys::{self, For, MsFlags};
 
 /// Sets how mounts spread, for `/` and all below it (mount_namespaces(7)).

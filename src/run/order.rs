@@ -5,7 +5,7 @@
 //! and the last one owns something that is wanted, we stop over in it. Only facts come in here, and an order
 //! goes out.
 
-use crate::plan::Kind;
+use crate::model::Kind;
 
 /// Where the owner of a namespace stands in relation to the user namespace that is entered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,8 +11,9 @@ use super::helper::failure;
 use super::pidfile::Pidfile;
 use super::wire::{Answer, Failed, MESSAGE, Order, Outcome};
 use crate::failure::Inquiry;
-use crate::plan::mountinfo::{self, Mount};
-use crate::plan::{IdMap, Ids, Kind, Outside, Via};
+use crate::host::mountinfo::{self, Mount};
+use crate::model::{IdMap, Ids, Kind};
+use crate::plan::{Outside, Via};
 use crate::sys::{self, ArgList, Change, Environment, For, Limit, OwnArgs, SignalSet};
 
 /// How often something is tried once more after an error, where it is too late for us to fail.

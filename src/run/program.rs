@@ -4,10 +4,11 @@ use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use super::Run;
-use super::host;
 use super::watch::Ended;
 use crate::failure::{Executed, Failure, Result, Stage, line};
-use crate::plan::{Kind, Program};
+use crate::host;
+use crate::model::Kind;
+use crate::plan::Program;
 use crate::sys::{self, ArgList, Environment, OwnArgs};
 
 /// Not found (POSIX, "Exit Status for Commands").

@@ -10,8 +10,8 @@ use std::rc::Rc;
 use super::child::STATUS;
 use super::watch::Ended;
 use crate::failure::{Cause, Failure, Result, Stage};
-use crate::plan::Kind;
-use crate::plan::json::string;
+use crate::model::Kind;
+use crate::model::json::string;
 use crate::sys::{self, Disposition, For, Ready};
 
 /// The caller's descriptor for reports: a line of JSON for each event.

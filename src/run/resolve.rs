@@ -7,8 +7,9 @@ use std::os::unix::ffi::OsStrExt;
 use super::enter::{Leave, NsFd, Opened, different, identity};
 use super::target::Target;
 use crate::failure::{Failure, Result, Stage, line};
-use crate::plan::number::decimal;
-use crate::plan::{Enter, Kind, Kinds, Reference, Wanted, Which};
+use crate::model::number::decimal;
+use crate::model::{Kind, Kinds, Reference, Wanted, Which};
+use crate::plan::Enter;
 use crate::show::{self, Found};
 use crate::sys::{self, For, Limit, Number, Proc};
 

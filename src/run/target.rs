@@ -3,8 +3,8 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use crate::failure::{Failure, Result, Stage};
-use crate::plan::Kind;
-use crate::plan::procfs::Status;
+use crate::host::procfs::Status;
+use crate::model::Kind;
 use crate::sys::{self, For, Limit, Number, Proc};
 
 /// A process whose contexts are taken.

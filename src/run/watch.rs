@@ -8,8 +8,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use super::front::Front;
 use super::report::Status;
 use crate::failure::{Failure, Result, Stage};
+use crate::host::procfs;
 use crate::plan::Fork;
-use crate::plan::procfs;
 use crate::sys::{self, Arrived, Change, Disposition, Ready, SignalSet};
 
 /// How the program ended.

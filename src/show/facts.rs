@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::scan::{Scan, identify};
 use super::seen::{Name, Relation, is_initial};
-use crate::plan::Kind;
+use crate::model::Kind;
 use crate::sys;
 
 impl Scan {

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use super::facts::id;
 use super::scan::{Scan, identify};
 use super::seen::Name;
-use crate::plan::Kind;
+use crate::model::Kind;
 use crate::sys::{self, Number};
 
 /// What came of a search.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::limits::Limit;
 use super::seen::{Namespace, Relation, Seen};
 use super::tree::{Node, Trees};
-use crate::plan::json::string;
+use crate::model::json::string;
 
 /// The namespaces, an object each.
 pub(super) fn table(seen: &Seen, chosen: &[&Namespace], limits: &[Limit]) -> String {
@@ -125,7 +125,7 @@ mod tests {
     use super::super::seen::{Choice, chosen};
     use super::super::tree::trees;
     use super::*;
-    use crate::plan::{Kind, Kinds};
+    use crate::model::{Kind, Kinds};
     use serde_json::{Value, json};
 
     const LIMITS: [Limit; 1] = [Limit {

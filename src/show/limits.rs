@@ -1,7 +1,7 @@
 //! How many namespaces there may be: /proc/sys/user (namespaces(7)).
 
-use crate::plan::Kind;
-use crate::plan::number::decimal;
+use crate::model::Kind;
+use crate::model::number::decimal;
 use crate::sys;
 
 /// The limit in force in our user namespace for one kind; it holds for each user separately.

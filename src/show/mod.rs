@@ -15,7 +15,7 @@ mod tree;
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use crate::plan::{Kind, Kinds};
+use crate::model::{Kind, Kinds};
 use crate::sys;
 use scan::Scan;
 use seen::{Choice, chosen};

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::grid::grid;
-use crate::plan::Kind;
+use crate::model::Kind;
 
 /// Which file a namespace is: device and inode.
 pub(crate) type Identity = (u64, u64);

@@ -8,10 +8,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
 use super::seen::{Descriptor, Mounted, Name, Seen, Thread};
-use crate::plan::mountinfo::Mount;
-use crate::plan::number::decimal;
-use crate::plan::reference::link;
-use crate::plan::{Kind, Kinds};
+use crate::host::mountinfo::Mount;
+use crate::model::number::decimal;
+use crate::model::reference::link;
+use crate::model::{Kind, Kinds};
 use crate::sys::{self, For, Limit};
 
 /// The links in /proc/PID/ns: of the namespaces that the process is in, then of those for its children.

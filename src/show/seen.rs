@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::ffi::OsString;
 
-use crate::plan::{Kind, Kinds};
+use crate::model::{Kind, Kinds};
 use crate::sys;
 
 /// What is said where something ran out.

@@ -126,7 +126,7 @@ mod tests {
     use super::super::seen::tests::sample;
     use super::super::seen::{Choice, chosen};
     use super::*;
-    use crate::plan::{Kind, Kinds};
+    use crate::model::{Kind, Kinds};
 
     #[test]
     fn a_row_a_namespace() {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::grid::plain;
 use super::seen::{Name, Namespace, Relation, Seen};
 use super::table::kept_by;
-use crate::plan::Kind;
+use crate::model::Kind;
 
 /// The characters that a tree is drawn with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -243,7 +243,7 @@ mod tests {
     use super::super::seen::tests::sample;
     use super::super::seen::{Choice, chosen};
     use super::*;
-    use crate::plan::Kinds;
+    use crate::model::Kinds;
 
     fn drawn(seen: &Seen, choice: Choice, lines: Lines) -> String {
         let chosen = chosen(seen, &[choice]);

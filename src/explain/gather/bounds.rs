@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use super::files::mounts;
 use super::{number, number_in, text, text_of};
 use crate::explain::facts::Processes;
-use crate::plan::procfs::{Cgroup, Status};
-use crate::plan::{Kind, Kinds};
+use crate::host::procfs::{Cgroup, Status};
+use crate::model::{Kind, Kinds};
 use crate::sys::{self, For, Limit, Proc};
 
 /// `user.max_KIND_namespaces`.

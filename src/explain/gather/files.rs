@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::explain::facts::{Obstacle, Place, ProcMount};
-use crate::plan::mountinfo::Mount;
+use crate::host::mountinfo::Mount;
 use crate::sys::{self, For, Limit, Proc};
 
 pub(super) fn mounts(proc: &Proc) -> Option<Vec<Mount>> {

@@ -5,9 +5,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::explain::facts::{Helper, SubRanges};
-use crate::plan::Ids;
-use crate::plan::accounts::User;
-use crate::plan::subid::SubIds;
+use crate::host::accounts::User;
+use crate::model::Ids;
+use crate::model::subid::SubIds;
 use crate::sys::{self, Limit};
 
 /// The program that writes maps of these IDs, as `PATH` finds it.

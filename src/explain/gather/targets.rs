@@ -8,9 +8,9 @@ use std::path::Path;
 use super::files::mounts;
 use super::status;
 use crate::explain::facts::{Namespace, Pidfds, Relation, Target};
-use crate::plan::mountinfo::Mount;
-use crate::plan::number::decimal;
-use crate::plan::{Kind, Kinds};
+use crate::host::mountinfo::Mount;
+use crate::model::number::decimal;
+use crate::model::{Kind, Kinds};
 use crate::sys::{self, For, Number, Proc};
 
 /// The process, as /proc calls it, and the kind of namespace in the path of a file in /proc.

@@ -6,7 +6,7 @@ use super::maps::{inner, read_only};
 use super::{Case, Finding, because, lacks};
 use crate::explain::facts::{Capability, holds};
 use crate::failure::Stage;
-use crate::plan::value::Setgroups;
+use crate::model::value::Setgroups;
 
 rules![
     Rule {

@@ -7,7 +7,7 @@ use super::unshare::config_option;
 use super::{Case, Finding, because, filtered, lacks, perhaps};
 use crate::explain::facts::{Capability, Namespace, Pidfds, Relation, Target};
 use crate::failure::Stage;
-use crate::plan::Kind;
+use crate::model::Kind;
 
 rules![
     Rule {
@@ -383,7 +383,7 @@ fn privilege(case: &Case<'_>) -> Option<Finding> {
     if namespaces.iter().any(|one| one.asked == Kind::User) {
         return None;
     }
-    let kinds: crate::plan::Kinds = namespaces.iter().map(|one| one.asked).collect();
+    let kinds: crate::model::Kinds = namespaces.iter().map(|one| one.asked).collect();
     let hint = if namespaces
         .iter()
         .any(|one| one.owner == Some(Relation::Below))

@@ -9,7 +9,7 @@ use super::{Case, Finding, because};
 use crate::explain::facts::{Need, Place, Program, Role};
 use crate::explain::program::{Format, machine_name, own_machine};
 use crate::failure::{Executed, Stage};
-use crate::plan::Word;
+use crate::model::Word;
 
 rules![
     Rule {

@@ -6,7 +6,7 @@ use super::{Case, Finding, because};
 use crate::explain::facts::Capability;
 use crate::explain::gather::sub_file;
 use crate::failure::Stage;
-use crate::plan::{IdMap, Ids, Word};
+use crate::model::{IdMap, Ids, Word};
 
 rules![
     Rule {

@@ -6,8 +6,8 @@ use super::{Case, Finding, apparmor, because, lacks, perhaps};
 use crate::explain::facts::{Capability, holds};
 use crate::explain::gather::sub_file;
 use crate::failure::Stage;
-use crate::plan::value::Setgroups;
-use crate::plan::{IdMap, Ids};
+use crate::model::value::Setgroups;
+use crate::model::{IdMap, Ids};
 
 /// The most extents of a map (user_namespaces(7), since Linux 4.15), and before that.
 const EXTENTS: usize = 340;

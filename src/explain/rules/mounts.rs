@@ -5,7 +5,7 @@ use libc::{EACCES, EBUSY, EINVAL, ENODEV, ENOENT, ENOSYS, ENOTDIR, EPERM};
 use super::{Case, Finding, apparmor, because, filtered, lacks};
 use crate::explain::facts::{Capability, Obstacle, Place, ProcMount, Relation};
 use crate::failure::Stage;
-use crate::plan::{Kind, Word};
+use crate::model::{Kind, Word};
 
 rules![
     Rule {

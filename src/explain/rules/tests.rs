@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::*;
 use crate::explain::facts::{Pidfds, Processes};
-use crate::plan::{Ids, Kind};
+use crate::model::{Ids, Kind};
 use crate::sys::Error;
 use recorded::{error, inside, map, ordinary, own_map, recorded, root, unshare};
 

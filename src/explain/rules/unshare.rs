@@ -5,7 +5,7 @@ use libc::{EACCES, EAGAIN, EINVAL, ENOMEM, ENOSPC, ENOSYS, EPERM, EUSERS};
 use super::{Case, Finding, apparmor, because, filtered, lacks, perhaps};
 use crate::explain::facts::Capability;
 use crate::failure::Stage;
-use crate::plan::{Ids, Kind, Kinds};
+use crate::model::{Ids, Kind, Kinds};
 
 rules![
     Rule {

@@ -10,8 +10,8 @@ use crate::explain::facts::{
 };
 use crate::explain::program::Format;
 use crate::failure::{Executed, Stage};
-use crate::plan::value::Setgroups;
-use crate::plan::{Clock, IdMap, Ids, Kind, Kinds};
+use crate::model::value::Setgroups;
+use crate::model::{Clock, IdMap, Ids, Kind, Kinds};
 use crate::sys::Error;
 
 /// All capabilities of Linux 6.18.

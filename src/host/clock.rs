@@ -6,7 +6,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::number::decimal;
+use crate::model::number::decimal;
 
 const NANOSECONDS: i128 = 1_000_000_000;
 

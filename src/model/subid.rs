@@ -3,7 +3,7 @@
 //! The hard thing here: only a line of ours counts, by name or by number; a line that cannot be used
 //! is passed over, since one typing error of one user must not stop all others.
 
-use super::number::{LAST_ID, decimal};
+use crate::model::number::{LAST_ID, decimal};
 
 /// A range of subordinate IDs: not empty, and no ID past [`LAST_ID`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
-use super::number::Quoted;
+use crate::model::number::Quoted;
 
 /// The longest string that the kernel takes, in bytes.
 const LONGEST: usize = 1920;

@@ -5,11 +5,12 @@ use std::ops::RangeInclusive;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 
-use crate::plan::accounts::{Group, User};
-use crate::plan::clock::{Offsets, offset_range};
-use crate::plan::number::{LAST_ID, Quoted};
-use crate::plan::subid::SubIds;
-use crate::plan::{Clock, Host, IdMap, Ids, Kind, Kinds};
+use crate::host::Host;
+use crate::host::accounts::{Group, User};
+use crate::host::clock::{Offsets, offset_range};
+use crate::model::number::{LAST_ID, Quoted};
+use crate::model::subid::SubIds;
+use crate::model::{Clock, IdMap, Ids, Kind, Kinds};
 use crate::sys::{self, ArgList, Change, Environment, Limit, OwnArgs};
 
 /// This machine.

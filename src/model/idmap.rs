@@ -7,8 +7,8 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 
-use super::number::{LAST_ID, Quoted, decimal, within};
-use super::subid::SubIds;
+use crate::model::number::{LAST_ID, Quoted, decimal, within};
+use crate::model::subid::SubIds;
 
 /// The most extents that a map can have (user_namespaces(7): 340 since Linux 4.15).
 const MOST_EXTENTS: usize = 340;

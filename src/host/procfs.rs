@@ -6,8 +6,8 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
-use super::mountinfo::Mount;
-use super::number::decimal;
+use crate::host::mountinfo::Mount;
+use crate::model::number::decimal;
 
 /// What `/proc/PID/status` says of a process; IDs are as the reader's user namespace sees them.
 #[derive(Debug, Clone, PartialEq, Eq)]

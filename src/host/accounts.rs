@@ -6,7 +6,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use super::number::{LAST_ID, decimal};
+use crate::model::number::{LAST_ID, decimal};
 
 /// A user, as a passwd line describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,12 +1,20 @@
 //! What a plan must know of the machine and of this process.
 
+pub(crate) mod accounts;
+pub(crate) mod clock;
+mod machine;
+pub(crate) mod mountinfo;
+pub(crate) mod procfs;
+
 use std::ffi::OsStr;
 use std::ops::RangeInclusive;
 
-use super::idmap::IdMap;
-use super::ns::Kinds;
-use super::step::{Clock, Ids};
-use super::subid::SubIds;
+pub(crate) use machine::{Machine, shell_of};
+
+use crate::model::idmap::IdMap;
+use crate::model::kind::Kinds;
+use crate::model::subid::SubIds;
+use crate::model::{Clock, Ids};
 
 /// Read-only facts. The real ones are asked from the kernel and read from files, each when a plan first needs
 /// it; tests bring their own.

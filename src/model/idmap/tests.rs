@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::*;
+use crate::model::idmap::*;
 
 const PAGE: usize = 4096;
 

@@ -7,7 +7,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use super::number::decimal;
+use crate::model::number::decimal;
 
 /// One mount.
 #[derive(Debug, Clone, PartialEq, Eq)]

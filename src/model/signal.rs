@@ -9,7 +9,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 
-use super::number::{Quoted, decimal};
+use crate::model::number::{Quoted, decimal};
 
 /// `RTMIN` as glibc gives it.
 const RTMIN: i32 = 34;

@@ -7,7 +7,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use super::number::{LAST_ID, Quoted, decimal, id, within};
+use crate::model::number::{LAST_ID, Quoted, decimal, id, within};
 
 /// The most supplementary groups that a process can have (`NGROUPS_MAX`, getgroups(2)).
 const MOST_GROUPS: usize = 65536;

@@ -4,9 +4,9 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 
-use super::ns::{Kind, Kinds};
-use super::number::{Quoted, decimal};
-use super::step::Word;
+use crate::model::Word;
+use crate::model::kind::{Kind, Kinds};
+use crate::model::number::{Quoted, decimal};
 
 /// A name of a namespace, or of a process for all of its namespaces.
 #[derive(Debug, Clone, PartialEq, Eq)]

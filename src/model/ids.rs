@@ -1,0 +1,28 @@
+//! User IDs and group IDs, where both go the same way.
+
+/// Users or groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ids {
+    /// Users.
+    Uid,
+    /// Groups.
+    Gid,
+}
+
+impl Ids {
+    /// The file of the map in /proc/PID.
+    pub(crate) const fn file(self) -> &'static str {
+        match self {
+            Ids::Uid => "uid_map",
+            Ids::Gid => "gid_map",
+        }
+    }
+
+    /// The program that writes maps for people without privilege.
+    pub(crate) const fn helper(self) -> &'static str {
+        match self {
+            Ids::Uid => "newuidmap",
+            Ids::Gid => "newgidmap",
+        }
+    }
+}
