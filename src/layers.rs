@@ -13,7 +13,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("applets", &["cli", "host", "model", "plan"]),
-    ("run", &["failure", "host", "model", "plan", "show", "sys"]),
+    (
+        "run",
+        &["failure", "host", "model", "plan", "show", "steps", "sys"],
+    ),
+    (
+        "steps",
+        &["failure", "host", "model", "plan", "show", "sys"],
+    ),
     ("explain", &["failure", "host", "model", "plan", "sys"]),
     ("show", &["failure", "host", "model", "sys"]),
     ("failure", &["model", "sys"]),

@@ -19,6 +19,7 @@ mod model;
 mod plan;
 mod run;
 mod show;
+mod steps;
 mod sys;
 
 use std::ffi::{CStr, OsStr, OsString};

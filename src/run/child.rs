@@ -9,12 +9,12 @@ use std::rc::Rc;
 
 use super::Run;
 use super::front::Front;
-use super::helper::Helper;
 use super::report::Status;
 use super::watch::{Ended, forwarded, watch};
 use crate::failure::{Failure, Result, Stage};
 use crate::model::signal::Signal;
 use crate::plan::{Fork, Step};
+use crate::steps::outside::client::Helper;
 use crate::sys::{self, Change, Forked, SignalSet};
 
 /// The signals that end a process which is asked to end, by default (signal(7)).

@@ -10,11 +10,11 @@ use std::rc::Rc;
 
 use super::Run;
 use super::child::{Ending, MESSAGE, Next, fork_failed, kill, pass_status_on};
-use super::context::Context;
 use super::front::{Front, KILLED, STOPPED};
 use super::watch::Ended;
 use crate::failure::{Failure, Result, Stage};
 use crate::plan::{Fork, Init, Step};
+use crate::steps::context::Context;
 use crate::sys::{self, Change, Forked, SignalSet};
 
 /// From the program's process: this is my PID.

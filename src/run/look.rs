@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use super::enter::identity;
-use super::resolve::{Named, open_reference};
-use super::target::Target;
 use crate::failure::{Failure, Result, Stage};
 use crate::host::Host;
 use crate::host::Machine;
 use crate::model::{Kind, Kinds, Reference, Wanted, Which};
 use crate::show::{self, Asked, Form, Known, Shown, Side, Verdict};
+use crate::steps::enter::identity;
+use crate::steps::resolve::{Named, open_reference};
+use crate::steps::target::Target;
 use crate::sys;
 
 /// Whether the namespaces are the same, and the table that says so.

@@ -4,25 +4,13 @@
 //! failure half-way must leave nothing behind that outlives us.
 
 mod child;
-mod context;
-mod credentials;
-mod enter;
 mod front;
-mod helper;
 mod init;
 mod install;
 mod look;
-mod maps;
-mod mounts;
-mod order;
-mod outside;
-mod pidfile;
 mod program;
 mod report;
-mod resolve;
-mod target;
 mod watch;
-mod wire;
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
@@ -33,13 +21,13 @@ pub(crate) use report::Status;
 pub(crate) use watch::Ended;
 
 use crate::failure::{Entering, Failure, Inquiry, Result, Stage};
-use context::Context;
-use helper::Helper;
-use pidfile::Pidfile;
-use target::Target;
-
 use crate::model::{Kind, Kinds};
 use crate::plan::{Fork, Init, Outside, Plan, Report, Step, When};
+use crate::steps::context::Context;
+use crate::steps::outside::client::Helper;
+use crate::steps::pidfile::Pidfile;
+use crate::steps::target::Target;
+use crate::steps::{credentials, enter, maps, mounts, resolve};
 use crate::sys::{self, Args, Disposition, OwnArgs, Sealed, SignalSet};
 
 /// A plan that is being done.

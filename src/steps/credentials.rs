@@ -1,8 +1,8 @@
 //! Users, groups and capabilities of the program.
 
-use super::context::Context;
 use crate::failure::{Failure, Result, Stage};
 use crate::plan::{GroupList, NewId};
+use crate::steps::context::Context;
 use crate::sys;
 
 /// Becomes this user and group for good, without other groups: the owner of the user namespace to come.

@@ -8,11 +8,11 @@
 use std::ffi::OsString;
 use std::os::fd::{AsFd, OwnedFd};
 
-use super::outside::{Caller, serve};
-use super::pidfile::Pidfile;
-use super::wire::{Answer, Failed, MESSAGE, Order, Outcome};
 use crate::failure::{Failure, Inquiry, Result, Stage, line};
 use crate::plan::{Outside, Via};
+use crate::steps::outside::server::{Caller, serve};
+use crate::steps::outside::wire::{Answer, Failed, MESSAGE, Order, Outcome};
+use crate::steps::pidfile::Pidfile;
 use crate::sys::{self, Change, For, Forked, SignalSet};
 
 /// How often it is tried to have all undone, should an order not go out.
@@ -198,7 +198,7 @@ fn gone() -> Failure {
 }
 
 /// The helper's failure as that of the process `pid`, for which it worked.
-pub(super) fn failure(work: &Outside, failed: Failed, pid: i32) -> Failure {
+pub(crate) fn failure(work: &Outside, failed: Failed, pid: i32) -> Failure {
     let Failed {
         part,
         error: outcome,

@@ -5,10 +5,10 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use super::order::{Call, Owner, order};
-use super::target::Target;
 use crate::failure::{Entering, Failure, Result, Stage};
 use crate::model::{Kind, Kinds};
+use crate::steps::order::{Call, Owner, order};
+use crate::steps::target::Target;
 use crate::sys::{self, Sealed};
 
 /// Which file a descriptor is: device and inode.

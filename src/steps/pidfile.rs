@@ -18,7 +18,7 @@ const LINKS: usize = 40;
 
 /// A file for the program's PID: its directory, opened before the root directory may change, and its name there.
 #[derive(Debug)]
-pub(super) struct Pidfile {
+pub(crate) struct Pidfile {
     /// As it was named.
     path: OsString,
     directory: OwnedFd,
@@ -74,7 +74,7 @@ impl Pidfile {
     ///
     /// # Errors
     /// Also when something is there that is no regular file: that is not ours to replace.
-    pub(super) fn open(path: &OsStr) -> Result<Pidfile> {
+    pub(crate) fn open(path: &OsStr) -> Result<Pidfile> {
         let failed = |error| Failure::open(path, error);
         let (directory, name, is) = find(path).map_err(failed)?;
         match is {
@@ -95,12 +95,12 @@ impl Pidfile {
     }
 
     /// The file, as it was named.
-    pub(super) fn path(&self) -> &OsStr {
+    pub(crate) fn path(&self) -> &OsStr {
         &self.path
     }
 
     /// Writes the PID. What was there before is kept beside it.
-    pub(super) fn write(&mut self, pid: i32) -> sys::Result<()> {
+    pub(crate) fn write(&mut self, pid: i32) -> sys::Result<()> {
         let directory = self.directory.as_fd();
         let (new, file) = beside(pid, |name| sys::create_at(directory, name, 0o644))?;
         let ours = match sys::stat_fd(file.as_fd()) {
@@ -184,7 +184,7 @@ impl Pidfile {
     }
 
     /// The program starts: what was there before is gone for good.
-    pub(super) fn keep(&mut self) {
+    pub(crate) fn keep(&mut self) {
         if let Some(Written {
             kept: Some(kept), ..
         }) = self.written.take()
@@ -194,7 +194,7 @@ impl Pidfile {
     }
 
     /// The program did not start: all is as it was, unless somebody else has put another file there meanwhile.
-    pub(super) fn undo(&mut self) {
+    pub(crate) fn undo(&mut self) {
         let Some(Written { ours, kept }) = self.written.take() else {
             return;
         };

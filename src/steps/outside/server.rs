@@ -7,27 +7,27 @@ use std::ffi::{CString, OsString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use super::helper::failure;
-use super::pidfile::Pidfile;
-use super::wire::{Answer, Failed, MESSAGE, Order, Outcome};
 use crate::failure::Inquiry;
 use crate::host::mountinfo::{self, Mount};
 use crate::model::{IdMap, Ids, Kind};
 use crate::plan::{Outside, Via};
+use crate::steps::outside::client::failure;
+use crate::steps::outside::wire::{Answer, Failed, MESSAGE, Order, Outcome};
+use crate::steps::pidfile::Pidfile;
 use crate::sys::{self, ArgList, Change, Environment, For, Limit, OwnArgs, SignalSet};
 
 /// How often something is tried once more after an error, where it is too late for us to fail.
 const TRIES: u32 = 3;
 
 /// The process that the helper works for.
-pub(super) struct Caller {
-    pub(super) pid: i32,
+pub(crate) struct Caller {
+    pub(crate) pid: i32,
     /// Its directory in /proc; none where there is no work for which it is needed.
-    pub(super) directory: Option<OwnedFd>,
+    pub(crate) directory: Option<OwnedFd>,
     /// Our end of the line to it.
-    pub(super) socket: OwnedFd,
+    pub(crate) socket: OwnedFd,
     /// The signals that it has blocked.
-    pub(super) mask: SignalSet,
+    pub(crate) mask: SignalSet,
 }
 
 impl Caller {
@@ -53,7 +53,7 @@ impl Made {
 }
 
 /// The helper's life.
-pub(super) fn serve(
+pub(crate) fn serve(
     work: &[Outside],
     pidfile: Option<Pidfile>,
     caller: &Caller,

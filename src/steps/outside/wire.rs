@@ -6,11 +6,11 @@
 use crate::failure::Cause;
 
 /// The largest message: what a program said is cut to half of this.
-pub(super) const MESSAGE: usize = 4096;
+pub(crate) const MESSAGE: usize = 4096;
 
 /// What the helper is told to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Order {
+pub(crate) enum Order {
     /// Do the next piece of work.
     Work,
     /// The program is about to start, with this PID: write that to the PID file, if there is to be one. From here on
@@ -22,7 +22,7 @@ pub(super) enum Order {
 
 /// What the helper says to an order.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// The piece of work is done, or all is ready for the program's start.
     Done,
     /// That could not be done. All has been undone, or will be before the helper ends, which it does now.
@@ -33,20 +33,20 @@ pub(super) enum Answer {
 
 /// What failed of a piece of work.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Failed {
+pub(crate) struct Failed {
     /// Which part of it.
-    pub(super) part: u32,
+    pub(crate) part: u32,
     /// Why.
-    pub(super) error: Outcome,
+    pub(crate) error: Outcome,
     /// What a program said of it.
-    pub(super) said: Vec<u8>,
+    pub(crate) said: Vec<u8>,
     /// The causes that were found outside.
-    pub(super) causes: Option<Box<[Cause]>>,
+    pub(crate) causes: Option<Box<[Cause]>>,
 }
 
 /// Why a part failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// A system call gave this error.
     Errno(i32),
     /// The program was not found, or could not be executed.
@@ -70,7 +70,7 @@ const FAILED: u8 = b'f';
 const UNDONE: u8 = b'n';
 
 impl Order {
-    pub(super) fn encode(self) -> Vec<u8> {
+    pub(crate) fn encode(self) -> Vec<u8> {
         match self {
             Order::Work => vec![WORK],
             Order::Start(pid) => {
@@ -82,7 +82,7 @@ impl Order {
         }
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Option<Order> {
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Order> {
         match bytes {
             [WORK] => Some(Order::Work),
             [START, pid @ ..] => Some(Order::Start(i32::from_ne_bytes(pid.try_into().ok()?))),
@@ -93,7 +93,7 @@ impl Order {
 }
 
 impl Answer {
-    pub(super) fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         match self {
             Answer::Done => vec![DONE],
             Answer::Undone => vec![UNDONE],
@@ -105,7 +105,7 @@ impl Answer {
         }
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Option<Answer> {
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Answer> {
         match bytes {
             [DONE] => Some(Answer::Done),
             [UNDONE] => Some(Answer::Undone),

@@ -5,7 +5,6 @@ use std::ffi::{CString, OsStr, OsString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
-use super::target::Target;
 use crate::failure::{Failure, Result, Stage, line};
 use crate::host::mountinfo::Mount;
 use crate::host::procfs::{Cgroup, Status};
@@ -13,6 +12,7 @@ use crate::model::Ids;
 use crate::model::idmap::IdMap;
 use crate::model::number::decimal;
 use crate::plan::{Environment, Label, Source};
+use crate::steps::target::Target;
 use crate::sys::{self, For, Limit, OwnArgs};
 
 /// What was opened and read, until it is used.

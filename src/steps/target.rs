@@ -19,7 +19,7 @@ pub(crate) struct Target {
     /// Its directory in /proc, opened when something in it is first wanted.
     directory: Option<OwnedFd>,
     /// Whether its user namespace is ours, once that has been looked at.
-    pub(super) shares_user: Option<bool>,
+    pub(crate) shares_user: Option<bool>,
 }
 
 impl Target {

@@ -4,13 +4,13 @@ use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
-use super::enter::{Leave, NsFd, Opened, different, identity};
-use super::target::Target;
 use crate::failure::{Failure, Result, Stage, line};
 use crate::model::number::decimal;
 use crate::model::{Kind, Kinds, Reference, Wanted, Which};
 use crate::plan::Enter;
 use crate::show::{self, Found};
+use crate::steps::enter::{Leave, NsFd, Opened, different, identity};
+use crate::steps::target::Target;
 use crate::sys::{self, For, Limit, Number, Proc};
 
 /// Opens all that is to be entered.
