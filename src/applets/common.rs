@@ -10,7 +10,8 @@ use crate::model::number::Quoted;
 use crate::model::signal::Signal;
 use crate::model::value::{self, Id, OrFollow};
 use crate::model::{Ids, Wanted};
-use crate::plan::{NewId, Plan, Program};
+use crate::plan::Plan;
+use crate::steps::{NewId, Program};
 
 /// What a command line asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]

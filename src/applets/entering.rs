@@ -5,7 +5,11 @@ use crate::cli::{Attached, Text};
 use crate::host::Host;
 use crate::model::value::{self, OrFollow};
 use crate::model::{Ids, Kind, Kinds};
-use crate::plan::{GroupList, NewId, Source, Step, When};
+use crate::plan::Step;
+use crate::steps::{
+    Directory, Gid, GroupList, HoldCapabilities, KeepCapabilities, NewId, OpenedDirectory,
+    OpenedRoot, Source, Uid, When,
+};
 
 /// Users and groups of the program, as the options name them.
 pub(super) struct Credentials {
@@ -67,13 +71,13 @@ impl Credentials {
     /// The steps that take them; `keep`: and keep the capabilities of a user namespace that was entered.
     pub(super) fn steps(self, keep: bool, steps: &mut Vec<Step>) {
         steps.extend(self.groups.map(Step::Groups));
-        steps.extend(self.gid.map(Step::Gid));
+        steps.extend(self.gid.map(|step| Gid(step).into()));
         if keep && self.uid.is_some() {
-            steps.push(Step::HoldCapabilities(When::UserEntered));
+            steps.push(HoldCapabilities(When::UserEntered).into());
         }
-        steps.extend(self.uid.map(Step::Uid));
+        steps.extend(self.uid.map(|step| Uid(step).into()));
         if keep {
-            steps.push(Step::KeepCapabilities(When::UserEntered));
+            steps.push(KeepCapabilities(When::UserEntered).into());
         }
     }
 }
@@ -101,18 +105,18 @@ impl Places {
         let root = root.last();
         if let Some(Attached(path)) = root {
             places.sources.push(Source::Root(path.clone()));
-            places.steps.push(Step::OpenedRoot);
+            places.steps.push(OpenedRoot.into());
         }
         if let Some(Attached(path)) = wd.last() {
             places.sources.push(Source::Directory(path.clone()));
-            places.steps.push(Step::OpenedDirectory);
+            places.steps.push(OpenedDirectory.into());
         } else if let Some(Attached(Some(path))) = wdns.last() {
-            places.steps.push(Step::Directory(path.clone()));
+            places.steps.push(Directory(path.clone()).into());
         } else if root.is_some() && !kinds.has(Kind::Mnt) {
             // The old working directory stays, though no path leads to it any more. Of a mount namespace
             // that is entered, it is the root.
             places.sources.push(Source::OwnDirectory);
-            places.steps.push(Step::OpenedDirectory);
+            places.steps.push(OpenedDirectory.into());
         }
         places
     }

@@ -14,7 +14,11 @@ use crate::host::Host;
 use crate::model::number::{Quoted, decimal};
 use crate::model::value::{self, TargetPid};
 use crate::model::{Kind, Kinds, Reference, Wanted, Which};
-use crate::plan::{Enter, Environment, Fork, Label, Plan, Report, Source, Step};
+use crate::plan::{Plan, Report, Step};
+use crate::steps::{
+    CheckTarget, DropGroupsEarly, Enter, Fork, Helper, JoinCgroup, Label, OpenTarget, Source,
+    Variables,
+};
 
 /// Turns the options into what to do.
 ///
@@ -47,10 +51,13 @@ pub(crate) fn request(
     }
     let places = Places::of(&options.root, &options.wd, &options.wdns, kinds);
 
+    let kill_child = common::kill_child(&options.kill_child)?;
+    let forward = common::forward(&options.forward_signals)?;
+    let for_signals = kill_child.is_some() || !forward.is_empty();
+
     let mut steps = Vec::with_capacity(24);
-    if let Some(file) = &options.pidfile {
-        steps.push(Step::Pidfile(file.0.clone()));
-    }
+    let pidfile = options.pidfile.as_ref().map(|file| file.0.clone());
+    steps.extend(Helper::new(Vec::new(), pidfile, for_signals).map(Step::Helper));
     if let Some(target) = target {
         let kind = wanted
             .iter()
@@ -59,11 +66,14 @@ pub(crate) fn request(
                 (Reference::Target(_), Which::AllBut(_)) => Some(Kind::User),
                 _ => None,
             });
-        steps.push(Step::OpenTarget {
-            pid: target.pid,
-            inode: target.inode,
-            kind,
-        });
+        steps.push(
+            OpenTarget {
+                pid: target.pid,
+                inode: target.inode,
+                kind,
+            }
+            .into(),
+        );
     }
     let first = steps.len();
     steps.extend(places.sources.into_iter().map(Step::Open));
@@ -86,14 +96,14 @@ pub(crate) fn request(
         .map(|(_, label)| label);
     steps.extend(labels.clone().map(|label| Step::Open(Source::Label(label))));
     if target.is_some() && steps.len() > first {
-        steps.push(Step::CheckTarget);
+        steps.push(CheckTarget.into());
     }
     steps.extend(labels.map(Step::ExecLabel));
     if user && credentials.drops_groups() {
         let unless_ours = wanted
             .iter()
             .any(|wanted| matches!(wanted.which, Which::AllBut(_)));
-        steps.push(Step::DropGroupsEarly { unless_ours });
+        steps.push(DropGroupsEarly { unless_ours }.into());
     }
     steps.push(Step::Enter(Enter {
         wanted,
@@ -101,15 +111,12 @@ pub(crate) fn request(
         user_parent: options.user_parent,
     }));
     if options.join_cgroup {
-        steps.push(Step::JoinCgroup);
+        steps.push(JoinCgroup.into());
     }
     steps.extend(places.steps);
     if options.env {
-        steps.push(Step::Environment(Environment::Target));
+        steps.push(Step::Environment(Variables::Target));
     }
-    let kill_child = common::kill_child(&options.kill_child)?;
-    let forward = common::forward(&options.forward_signals)?;
-    let for_signals = kill_child.is_some() || !forward.is_empty();
     if for_signals || kinds.has(Kind::Pid) && !options.no_fork {
         steps.push(Step::Fork(Fork {
             kill_child,

@@ -11,7 +11,8 @@ use crate::cli::{Attached, Declared, Parsed, Text};
 use crate::host::Host;
 use crate::model::reference::parse_wanted;
 use crate::model::{Kind, Kinds, Reference, Wanted, Which};
-use crate::plan::{Enter, Fork, Plan, Report, Source, Step};
+use crate::plan::{Plan, Report, Step};
+use crate::steps::{CheckTarget, Enter, Fork, Helper, OpenTarget, Source};
 
 /// run a program in exactly the namespaces that are named
 #[derive(Debug, FromArgs, ArgsInfo)]
@@ -204,9 +205,8 @@ fn enter(
     };
 
     let mut steps = Vec::with_capacity(16);
-    if let Some(file) = &options.pidfile {
-        steps.push(Step::Pidfile(file.0.clone()));
-    }
+    let pidfile = options.pidfile.as_ref().map(|file| file.0.clone());
+    steps.extend(Helper::new(Vec::new(), pidfile, options.fork).map(Step::Helper));
     let mut sources = places.sources;
     if credentials.follows() {
         sources.push(Source::Credentials);
@@ -214,7 +214,7 @@ fn enter(
     if sources.iter().any(of_process) {
         steps.push(process(&wanted)?);
         steps.extend(sources.into_iter().map(Step::Open));
-        steps.push(Step::CheckTarget);
+        steps.push(CheckTarget.into());
     } else {
         steps.extend(sources.into_iter().map(Step::Open));
     }
@@ -253,11 +253,12 @@ fn process(wanted: &[Wanted]) -> Result<Step, Trouble> {
         _ => None,
     });
     match (processes.next(), processes.next()) {
-        (Some((pid, inode)), None) => Ok(Step::OpenTarget {
+        (Some((pid, inode)), None) => Ok(OpenTarget {
             pid,
             inode,
             kind: Some(Kind::Mnt),
-        }),
+        }
+        .into()),
         _ => Err(Trouble::line(
             "--root, --wd and follow without a value take those of a process: name one, by its PID",
         )),

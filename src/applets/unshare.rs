@@ -13,8 +13,11 @@ use crate::model::binfmt::Registration;
 use crate::model::idmap::{Range, RangeSpec};
 use crate::model::value::{self, Propagation, Setgroups};
 use crate::model::{Clock, IdMap, Ids, Kind, Kinds};
-use crate::plan::{
-    Environment, Fork, GroupList, Init, NewId, Outside, Plan, Report, Step, Via, When,
+use crate::plan::{Plan, Report, Step};
+use crate::steps::{
+    Advice, Become, ClockOffset, Directory, Fork, Gid, GroupList, Helper, HoldCapabilities,
+    Hostname, Init, KeepCapabilities, Loopback, MakePrivate, MountBinfmt, MountProc, NewId,
+    Outside, PivotRoot, Register, Root, Uid, Unshare, Variables, Via, When, WriteMap,
 };
 
 /// The default directories of file systems that are mounted.
@@ -54,7 +57,7 @@ pub(crate) fn request(
         let Some(map) = map else { continue };
         // One ID of our own we may write ourselves, unless somebody else will own the namespace.
         if map.is_own && owner.is_none() {
-            own.push(Step::WriteMap(ids, map.map));
+            own.push(WriteMap { ids, map: map.map }.into());
         } else {
             let via = if host.may_map(ids) {
                 Via::File
@@ -66,38 +69,36 @@ pub(crate) fn request(
     }
 
     let mut steps = Vec::with_capacity(24);
-    if let Some(file) = &options.pidfile {
-        steps.push(Step::Pidfile(file.0.clone()));
-    }
-    if !outside.is_empty() || !binds.is_empty() {
-        steps.push(Step::Helper);
-    }
+    let outside = (!outside.is_empty()).then_some(Outside::Maps(outside));
+    let binds = (!binds.is_empty()).then_some(Outside::Bind(binds));
+    let forks = fork.is_some();
+    let work = outside.iter().chain(&binds).cloned().collect();
+    let pidfile = options.pidfile.as_ref().map(|file| file.0.clone());
+    steps.extend(Helper::new(work, pidfile, forks).map(Step::Helper));
     if let Some(owner) = owner {
-        steps.push(Step::Become {
-            uid: owner.uid,
-            gid: owner.gid,
-        });
+        steps.push(
+            Become {
+                uid: owner.uid,
+                gid: owner.gid,
+            }
+            .into(),
+        );
     }
     if !kinds.is_empty() {
-        steps.push(Step::Unshare(kinds));
+        steps.push(Unshare(kinds).into());
     }
     steps.extend(setgroups.map(Step::Setgroups));
     steps.append(&mut own);
-    if !outside.is_empty() {
-        steps.push(Step::Outside(Outside::Maps(outside)));
-    }
+    steps.extend(outside.map(Step::Outside));
     clocks(options, host, &mut steps)?;
-    let forks = fork.is_some();
     steps.extend(fork.map(Step::Fork));
-    if !binds.is_empty() {
-        steps.push(Step::Outside(Outside::Bind(binds)));
-    }
+    steps.extend(binds.map(Step::Outside));
     mounts(options, kinds, forks, &mut steps)?;
     if let Some(name) = &options.hostname {
-        steps.push(Step::Hostname(name.0.clone()));
+        steps.push(Hostname(name.0.clone()).into());
     }
     if options.loopback {
-        steps.push(Step::Loopback);
+        steps.push(Loopback.into());
     }
     credentials(options, kinds, host, &mut steps)?;
     if let Some(environment) = environment(options)? {
@@ -106,12 +107,12 @@ pub(crate) fn request(
     // Not before all else is done: the first line of a failure is for scripts.
     if kinds.has(Kind::Pid) && !forks && host.at_terminal() {
         let line = "unshare: add --fork: only children enter the new PID namespace";
-        steps.push(Step::Advise(line));
+        steps.push(Advice(line).into());
     }
     let shifts = options.monotonic.is_some() || options.boottime.is_some();
     if shifts && !forks && !host.execution_enters_time() {
         let line = "unshare: add --fork: on this kernel only children enter the new time namespace";
-        steps.push(Step::Advise(line));
+        steps.push(Advice(line).into());
     }
     steps.push(Step::Execute(common::program(
         &argv[parsed.first_operand..],
@@ -344,7 +345,7 @@ fn clocks(options: &Options, host: &dyn Host, steps: &mut Vec<Step>) -> Result<(
             let text = format!("{seconds} is out of range: now {least} to {most} is accepted");
             return Err(Trouble::value(option, text));
         }
-        steps.push(Step::ClockOffset { clock, seconds });
+        steps.push(ClockOffset { clock, seconds }.into());
     }
     Ok(())
 }
@@ -392,35 +393,41 @@ fn mounts(
         .partition(|entry| options.root.is_some() && entry.opens_now());
     if !early.is_empty() {
         // It is one file system wherever it is mounted; this place exists.
-        steps.push(Step::MountBinfmt(BINFMT.into()));
-        steps.extend(early.into_iter().map(|entry| Step::Register {
-            dir: BINFMT.into(),
-            entry: entry.text().to_owned(),
+        steps.push(MountBinfmt(BINFMT.into()).into());
+        steps.extend(early.into_iter().map(|entry| {
+            Register {
+                dir: BINFMT.into(),
+                entry: entry.text().to_owned(),
+            }
+            .into()
         }));
     }
     if let Some(root) = &options.root {
         steps.push(if options.pivot_root {
-            Step::PivotRoot(root.0.clone())
+            PivotRoot(root.0.clone()).into()
         } else {
-            Step::Root(root.0.clone())
+            Root(root.0.clone()).into()
         });
     }
     if let Some(directory) = &options.wd {
-        steps.push(Step::Directory(directory.0.clone()));
+        steps.push(Directory(directory.0.clone()).into());
     }
     if let Some(dir) = proc {
         // Else it may appear where we came from, whose /proc would be dead with our PID namespace. binfmt_misc
         // cannot: it comes with a new user namespace, and no mount spreads from there (mount_namespaces(7)).
         if propagation != Propagation::Private {
-            steps.push(Step::MakePrivate(dir.clone()));
+            steps.push(MakePrivate(dir.clone()).into());
         }
-        steps.push(Step::MountProc(dir));
+        steps.push(MountProc(dir).into());
     }
     if let Some(dir) = binfmt {
-        steps.push(Step::MountBinfmt(dir.clone()));
-        steps.extend(late.into_iter().map(|entry| Step::Register {
-            dir: dir.clone(),
-            entry: entry.text().to_owned(),
+        steps.push(MountBinfmt(dir.clone()).into());
+        steps.extend(late.into_iter().map(|entry| {
+            Register {
+                dir: dir.clone(),
+                entry: entry.text().to_owned(),
+            }
+            .into()
         }));
     }
     Ok(())
@@ -444,38 +451,28 @@ fn credentials(
         steps.push(Step::Groups(GroupList::Dropped));
     }
     if let Some(text) = &options.setgid {
-        steps.push(Step::Gid(NewId::These(lookup(
-            "--setgid",
-            Ids::Gid,
-            &text.0,
-            host,
-        )?)));
+        steps.push(Gid(NewId::These(lookup("--setgid", Ids::Gid, &text.0, host)?)).into());
     }
     if let Some(text) = &options.setuid {
         if keep {
-            steps.push(Step::HoldCapabilities(When::Always));
+            steps.push(HoldCapabilities(When::Always).into());
         }
-        steps.push(Step::Uid(NewId::These(lookup(
-            "--setuid",
-            Ids::Uid,
-            &text.0,
-            host,
-        )?)));
+        steps.push(Uid(NewId::These(lookup("--setuid", Ids::Uid, &text.0, host)?)).into());
     }
     if keep {
-        steps.push(Step::KeepCapabilities(When::Always));
+        steps.push(KeepCapabilities(When::Always).into());
     }
     Ok(())
 }
 
 /// The program's environment, if it is not ours.
-fn environment(options: &Options) -> Result<Option<Environment>, Trouble> {
+fn environment(options: &Options) -> Result<Option<Variables>, Trouble> {
     if options.whitelist_env.is_empty() {
-        return Ok(options.clear_env.then_some(Environment::Empty));
+        return Ok(options.clear_env.then_some(Variables::Empty));
     }
     let mut names = Vec::new();
     for list in words_of(&options.whitelist_env) {
         names.extend(of_option("--whitelist-env", value::variables(list))?);
     }
-    Ok(Some(Environment::Only(names)))
+    Ok(Some(Variables::Only(names)))
 }

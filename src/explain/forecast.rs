@@ -15,7 +15,11 @@ use super::{executable, gather};
 use crate::failure::{Entering, Executed, Failure, Stage};
 use crate::model::value::Setgroups;
 use crate::model::{IdMap, Ids, Kind, Kinds};
-use crate::plan::{Environment, GroupList, NewId, Outside, Plan, Program, Source, Step, Via};
+use crate::plan::{Plan, Step};
+use crate::steps::{
+    Become, Directory, Gid, GroupList, MountProc, NewId, OpenTarget, Outside, PivotRoot, Program,
+    Root, Source, Uid, Unshare, Variables, Via, WriteMap,
+};
 use crate::sys::{self, For, Limit, Proc};
 
 /// A line for each step that would fail, with its causes and hints. `entering`: what the plan enters.
@@ -30,7 +34,7 @@ pub(crate) fn foresee(plan: &Plan, entering: &[Entering]) -> String {
         into: None,
         groups_denied: false,
         owner: None,
-        root: Root::Ours,
+        root: RootAhead::Ours,
         moved: false,
         environment: None,
         text: String::new(),
@@ -42,7 +46,7 @@ pub(crate) fn foresee(plan: &Plan, entering: &[Entering]) -> String {
 }
 
 /// The root directory that a step would be done in.
-enum Root {
+enum RootAhead {
     Ours,
     Open(OwnedFd),
     Unknown,
@@ -64,10 +68,10 @@ struct Ahead<'a> {
     groups_denied: bool,
     /// The user and group that we would have become for good.
     owner: Option<(u32, u32)>,
-    root: Root,
+    root: RootAhead,
     /// The working directory is not ours any more.
     moved: bool,
-    environment: Option<&'a Environment>,
+    environment: Option<&'a Variables>,
     text: String,
 }
 
@@ -143,13 +147,13 @@ impl<'a> Ahead<'a> {
 
     fn look_at(&mut self, step: &'a Step) {
         match step {
-            Step::Become { uid, gid } => {
+            Step::Become(Become { uid, gid }) => {
                 self.tell(step, Stage::Become, libc::EPERM, |_| {});
                 self.owner = Some((*uid, *gid));
             }
-            Step::Unshare(kinds) => self.unshare(step, *kinds),
+            Step::Unshare(Unshare(kinds)) => self.unshare(step, *kinds),
             Step::Setgroups(value) => self.setgroups(step, *value),
-            Step::WriteMap(ids, map) => {
+            Step::WriteMap(WriteMap { ids, map }) => {
                 self.map(step, *ids, map);
                 self.maps[*ids as usize] = Some(map);
             }
@@ -172,7 +176,7 @@ impl<'a> Ahead<'a> {
                     || self.tell(step, Stage::Fork, libc::EINVAL, made);
                 self.forked = true;
             }
-            Step::OpenTarget { pid, .. } => self.pid = Some(*pid),
+            Step::OpenTarget(OpenTarget { pid, .. }) => self.pid = Some(*pid),
             Step::Open(source) => self.open(source),
             Step::Enter(_) => self.enter(),
             Step::Propagation(_) => {
@@ -180,42 +184,26 @@ impl<'a> Ahead<'a> {
                 let _ = self.tell(step, Stage::Propagation, libc::EINVAL, |_| {})
                     || self.tell(step, Stage::Propagation, libc::EPERM, as_inside);
             }
-            Step::MountProc(dir) => self.mount_proc(step, dir),
-            Step::Root(dir) | Step::PivotRoot(dir) => self.change_root(step, dir),
-            Step::OpenedRoot => self.moved = true,
-            Step::Directory(dir) => {
-                if matches!(self.root, Root::Ours) && !self.moved {
+            Step::MountProc(MountProc(dir)) => self.mount_proc(step, dir),
+            Step::Root(Root(dir)) | Step::PivotRoot(PivotRoot(dir)) => self.change_root(step, dir),
+            Step::OpenedRoot(_) => self.moved = true,
+            Step::Directory(Directory(dir)) => {
+                if matches!(self.root, RootAhead::Ours) && !self.moved {
                     self.path(step, Stage::Directory(Some(dir.clone())));
                 }
                 self.moved = true;
             }
-            Step::OpenedDirectory => self.moved = true,
+            Step::OpenedDirectory(_) => self.moved = true,
             Step::Groups(GroupList::These(_) | GroupList::Dropped) => {
                 self.credential(step, Stage::Groups, libc::EPERM);
             }
             Step::Groups(GroupList::DroppedIfUserEntered) => self.drop_groups(step),
-            Step::Gid(NewId::These(gid)) => self.id(step, Stage::Gid(*gid)),
-            Step::Uid(NewId::These(uid)) => self.id(step, Stage::Uid(*uid)),
+            Step::Gid(Gid(NewId::These(gid))) => self.id(step, Stage::Gid(*gid)),
+            Step::Uid(Uid(NewId::These(uid))) => self.id(step, Stage::Uid(*uid)),
             Step::Environment(environment) => self.environment = Some(environment),
             Step::Execute(program) => self.execute(step, program),
-            Step::Helper
-            | Step::ClockOffset { .. }
-            | Step::CheckTarget
-            | Step::DropGroupsEarly { .. }
-            | Step::JoinCgroup
-            | Step::ExecLabel(_)
-            | Step::MakePrivate(_)
-            | Step::MountBinfmt(_)
-            | Step::Register { .. }
-            | Step::Hostname(_)
-            | Step::Loopback
-            | Step::Groups(_)
-            | Step::Gid(_)
-            | Step::Uid(_)
-            | Step::HoldCapabilities(_)
-            | Step::KeepCapabilities(_)
-            | Step::Pidfile(_)
-            | Step::Advise(_) => {}
+            // Nothing is foretold of these.
+            _ => {}
         }
     }
 
@@ -294,7 +282,7 @@ impl<'a> Ahead<'a> {
         };
         self.root = root
             .and_then(|root| sys::open(&root, For::Directory).ok())
-            .map_or(Root::Unknown, Root::Open);
+            .map_or(RootAhead::Unknown, RootAhead::Open);
     }
 
     /// Something that fails where a path leads nowhere.
@@ -355,7 +343,7 @@ impl<'a> Ahead<'a> {
             let path = of_mounts.find_map(|one| one.pid).and_then(root_of);
             self.root = path
                 .and_then(|path| sys::open(&path, For::Directory).ok())
-                .map_or(Root::Unknown, Root::Open);
+                .map_or(RootAhead::Unknown, RootAhead::Open);
             self.moved = true;
         }
     }
@@ -365,7 +353,7 @@ impl<'a> Ahead<'a> {
             kind: "proc",
             target: dir.to_owned(),
         };
-        if matches!(self.root, Root::Ours)
+        if matches!(self.root, RootAhead::Ours)
             && (self.tell(step, stage(), libc::ENOENT, |_| {})
                 || self.tell(step, stage(), libc::ENOTDIR, |_| {}))
         {
@@ -400,7 +388,7 @@ impl<'a> Ahead<'a> {
         if !self.tell(step, stage.clone(), libc::EPERM, as_inside) {
             self.path(step, stage);
         }
-        self.root = sys::open(dir, For::Directory).map_or(Root::Unknown, Root::Open);
+        self.root = sys::open(dir, For::Directory).map_or(RootAhead::Unknown, RootAhead::Open);
         self.moved = true;
     }
 
@@ -448,18 +436,18 @@ impl<'a> Ahead<'a> {
             return;
         };
         let root = match &self.root {
-            Root::Ours => None,
-            Root::Open(root) => Some(root),
-            Root::Unknown => return,
+            RootAhead::Ours => None,
+            RootAhead::Open(root) => Some(root),
+            RootAhead::Unknown => return,
         };
         let file = OsStr::from_bytes(first.to_bytes());
         let has_slash = file.as_bytes().contains(&b'/');
         let path = match self.environment {
             None => sys::variable("PATH"),
-            Some(Environment::Only(names)) if names.iter().any(|name| name == "PATH") => {
+            Some(Variables::Only(names)) if names.iter().any(|name| name == "PATH") => {
                 sys::variable("PATH")
             }
-            Some(Environment::Target) if !has_slash => return,
+            Some(Variables::Target) if !has_slash => return,
             Some(_) => None,
         };
         if has_slash && self.moved && !file.as_bytes().starts_with(b"/") {

@@ -13,8 +13,9 @@ use super::report::Status;
 use super::watch::{Ended, forwarded, watch};
 use crate::failure::{Failure, Result, Stage};
 use crate::model::signal::Signal;
-use crate::plan::{Fork, Step};
-use crate::steps::outside::client::Helper;
+use crate::plan::Step;
+use crate::steps::Fork;
+use crate::steps::outside::client::Client;
 use crate::sys::{self, Change, Forked, SignalSet};
 
 /// The signals that end a process which is asked to end, by default (signal(7)).
@@ -133,7 +134,7 @@ impl Run<'_> {
             .and_then(|ending| match fork.init {
                 Some(init) => self.fork_init(fork, init, rest, ending),
                 // Whoever holds a child in a place of somebody else's must not hold us, nor find our memory in it.
-                None if self.sealed.is_some() => self.fork_copy(fork, rest, ending),
+                None if self.state.sealed.is_some() => self.fork_copy(fork, rest, ending),
                 None => self.fork_sharing(fork, rest, ending),
             });
         self.mask = None;
@@ -241,7 +242,7 @@ impl Run<'_> {
     /// In a child that is a copy of its parent: nothing of the parent's stays that it does not need, and a failure is
     /// told from here.
     pub(super) fn be_copy(&mut self) {
-        self.helper = self.helper.take().map(Helper::shared);
+        self.state.helper = self.state.helper.take().map(Client::shared);
         if let (Some(_), Some(line)) = (&self.status, &self.line) {
             self.status = Some(Status::over(line));
         }

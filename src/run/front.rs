@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::child::{MESSAGE, pass_status_on};
 use super::report::Status;
-use crate::plan::Init;
+use crate::steps::Init;
 use crate::sys::{self, For};
 
 /// From PID 1: the signal with the number that follows killed the program.

@@ -13,8 +13,9 @@ use super::child::{Ending, MESSAGE, Next, fork_failed, kill, pass_status_on};
 use super::front::{Front, KILLED, STOPPED};
 use super::watch::Ended;
 use crate::failure::{Failure, Result, Stage};
-use crate::plan::{Fork, Init, Step};
-use crate::steps::context::Context;
+use crate::plan::Step;
+use crate::steps::open::Opened;
+use crate::steps::{Fork, Init};
 use crate::sys::{self, Change, Forked, SignalSet};
 
 /// From the program's process: this is my PID.
@@ -96,7 +97,7 @@ impl Run<'_> {
                     let Some(sender) = sender else {
                         return Err(fork_failed(sys::Error::from_raw(libc::EPROTO)));
                     };
-                    if let Some(helper) = &self.helper {
+                    if let Some(helper) = &self.state.helper {
                         helper.start_program(sender)?;
                     }
                     sys::send(socket, &[GO]).map_err(fork_failed)?;
@@ -117,7 +118,7 @@ impl Run<'_> {
         mut execute: impl FnMut(&mut Self) -> Failure,
     ) -> Result<Ended> {
         // All is bound; the one outside ends it, or has it undo that.
-        self.helper = None;
+        self.state.helper = None;
         // The program ends with us, whatever ends us.
         let death = self.parent_death.take();
         let Some(socket) = self.line.take() else {
@@ -151,8 +152,8 @@ impl Run<'_> {
             death.signals_program()?;
         }
         // The program may be root here, and take what we hold.
-        self.context = Context::default();
-        if self.environment.is_some() {
+        self.state.opened = Opened::default();
+        if self.state.environment.is_some() {
             // The program can read ours, and is not to find there what was taken away.
             sys::wipe_environment();
         }

@@ -9,7 +9,7 @@ use crate::host::Machine;
 use crate::model::{Kind, Kinds, Reference, Wanted, Which};
 use crate::show::{self, Asked, Form, Known, Shown, Side, Verdict};
 use crate::steps::enter::identity;
-use crate::steps::resolve::{Named, open_reference};
+use crate::steps::enter::resolve::{Named, open_reference};
 use crate::steps::target::Target;
 use crate::sys;
 

@@ -7,8 +7,7 @@ use super::Run;
 use super::watch::Ended;
 use crate::failure::{Executed, Failure, Result, Stage, line};
 use crate::host;
-use crate::model::Kind;
-use crate::plan::Program;
+use crate::steps::Program;
 use crate::sys::{self, ArgList, Environment, OwnArgs};
 
 /// Not found (POSIX, "Exit Status for Commands").
@@ -43,7 +42,7 @@ impl Run<'_> {
 
     /// Replaces this process by the program. Returns only the reason why not.
     fn replace(&mut self, file: &CString, args: ArgList<'_>, is_shell: bool) -> Failure {
-        let path = match &self.environment {
+        let path = match &self.state.environment {
             Some(own) => own.variable("PATH").map(OsStr::to_owned),
             None => sys::variable("PATH").map(OsStr::to_owned),
         };
@@ -55,7 +54,7 @@ impl Run<'_> {
         {
             return failure;
         }
-        let environment = match &self.environment {
+        let environment = match &self.state.environment {
             Some(own) => Environment::These(own),
             None => Environment::Same,
         };
@@ -69,8 +68,8 @@ impl Run<'_> {
             file: name.to_owned(),
             path,
             is_shell,
-            elsewhere: self.is_elsewhere(),
-            own_environment: self.environment.is_none(),
+            elsewhere: self.state.is_elsewhere(),
+            own_environment: self.state.environment.is_none(),
         }));
         let status = if error.raw() == libc::ENOENT {
             NOT_FOUND
@@ -84,20 +83,15 @@ impl Run<'_> {
         }
     }
 
-    /// Whether files are others than the caller's.
-    fn is_elsewhere(&self) -> bool {
-        self.rerooted || self.entered.has(Kind::Mnt)
-    }
-
     /// The user's shell: `$SHELL` of the program's environment, else the one in the passwd entry.
     fn shell(&self) -> Result<CString> {
-        let variable = match &self.environment {
+        let variable = match &self.state.environment {
             Some(own) => own.variable("SHELL").map(OsStr::to_owned),
             None => sys::variable("SHELL").map(OsStr::to_owned),
         };
         let shell = variable
             .filter(|shell| !shell.is_empty())
-            .or_else(|| host::shell_of(sys::real_uid(), self.is_elsewhere()))
+            .or_else(|| host::shell_of(sys::real_uid(), self.state.is_elsewhere()))
             .unwrap_or_else(|| OsString::from("/bin/sh"));
         CString::new(shell.into_vec())
             .map_err(|_| Failure::plain(Stage::Execute(Box::default()), "SHELL: not a path"))

@@ -9,7 +9,7 @@ use super::front::Front;
 use super::report::Status;
 use crate::failure::{Failure, Result, Stage};
 use crate::host::procfs;
-use crate::plan::Fork;
+use crate::steps::Fork;
 use crate::sys::{self, Arrived, Change, Disposition, Ready, SignalSet};
 
 /// How the program ended.

@@ -1,11 +1,56 @@
 //! The target process: opened once, and never mixed up with another that got its number.
 
+use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use super::{Do, State};
 use crate::failure::{Failure, Result, Stage};
 use crate::host::procfs::Status;
 use crate::model::Kind;
 use crate::sys::{self, For, Limit, Number, Proc};
+
+/// Open the target process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OpenTarget {
+    pub(crate) pid: i32,
+    /// The one that its pidfd must have.
+    pub(crate) inode: Option<u64>,
+    /// A kind that is wanted of it, to be named when there is no such process.
+    pub(crate) kind: Option<Kind>,
+}
+
+impl fmt::Display for OpenTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "open process {}", self.pid)?;
+        match self.inode {
+            Some(inode) => write!(f, ", with pidfd inode {inode}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Do for OpenTarget {
+    fn run(&self, state: &mut State) -> Result<()> {
+        state.target = Some(Target::open(self.pid, self.inode, self.kind)?);
+        Ok(())
+    }
+}
+
+/// Make sure that the target lived until the last of its things was opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CheckTarget;
+
+impl fmt::Display for CheckTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("check that the process still lives")
+    }
+}
+
+impl Do for CheckTarget {
+    fn run(&self, state: &mut State) -> Result<()> {
+        state.target.as_mut().map_or(Ok(()), Target::check_alive)
+    }
+}
 
 /// A process whose contexts are taken.
 #[derive(Debug)]

@@ -8,10 +8,10 @@
 use std::ffi::OsString;
 use std::os::fd::{AsFd, OwnedFd};
 
+use super::server::{Caller, serve};
+use super::wire::{Answer, Failed, MESSAGE, Order, Outcome};
+use super::{Outside, Via};
 use crate::failure::{Failure, Inquiry, Result, Stage, line};
-use crate::plan::{Outside, Via};
-use crate::steps::outside::server::{Caller, serve};
-use crate::steps::outside::wire::{Answer, Failed, MESSAGE, Order, Outcome};
 use crate::steps::pidfile::Pidfile;
 use crate::sys::{self, Change, For, Forked, SignalSet};
 
@@ -20,7 +20,7 @@ const TRIES: u32 = 3;
 
 /// Our end of the line to the helper.
 #[derive(Debug)]
-pub(crate) struct Helper {
+pub(crate) struct Client {
     socket: OwnedFd,
     /// Our child, to be waited for; none when init or a subreaper does that.
     pid: Option<i32>,
@@ -31,7 +31,7 @@ pub(crate) struct Helper {
     pidfile: Option<OsString>,
 }
 
-impl Helper {
+impl Client {
     /// Starts it. `orphan`: it must not be a child of this process, which will become the program. `close`: called by the
     /// helper, closes what it has no use for.
     pub(crate) fn start(
@@ -40,7 +40,7 @@ impl Helper {
         orphan: bool,
         inquiry: Inquiry<'_>,
         close: impl FnOnce(),
-    ) -> Result<Helper> {
+    ) -> Result<Client> {
         let failed = |error| Failure::new(Stage::Fork, "fork failed", error);
         let (ours, theirs) = sys::socket_pair().map_err(failed)?;
         // Opened now: afterwards we may be in another PID namespace, or not allowed to look. Who only wants a PID file
@@ -83,7 +83,7 @@ impl Helper {
                 } else {
                     Some(child)
                 };
-                Ok(Helper {
+                Ok(Client {
                     socket: ours,
                     pid,
                     caller,
@@ -132,8 +132,8 @@ impl Helper {
     }
 
     /// For a child of ours, which may ask it to work too; to end it stays our affair.
-    pub(crate) fn shared(self) -> Helper {
-        Helper { pid: None, ..self }
+    pub(crate) fn shared(self) -> Client {
+        Client { pid: None, ..self }
     }
 
     /// Whether all its work is done.

@@ -7,12 +7,12 @@ use std::ffi::{CString, OsString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+use super::client::failure;
+use super::wire::{Answer, Failed, MESSAGE, Order, Outcome};
+use super::{Outside, Via};
 use crate::failure::Inquiry;
 use crate::host::mountinfo::{self, Mount};
 use crate::model::{IdMap, Ids, Kind};
-use crate::plan::{Outside, Via};
-use crate::steps::outside::client::failure;
-use crate::steps::outside::wire::{Answer, Failed, MESSAGE, Order, Outcome};
 use crate::steps::pidfile::Pidfile;
 use crate::sys::{self, ArgList, Change, Environment, For, Limit, OwnArgs, SignalSet};
 

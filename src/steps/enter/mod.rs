@@ -1,15 +1,71 @@
 //! Entering namespaces: everything opened first, then entered, in an order that works.
 //!
 //! The hard thing: one setns(2) on a pidfd takes all kinds or none, a file takes one, and the user namespace
-//! among them gives and takes the privilege for the others. See [`super::order`].
+//! among them gives and takes the privilege for the others. See [`order`].
 
+mod order;
+pub(crate) mod resolve;
+
+use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use super::target::Target;
+use super::{Do, State};
 use crate::failure::{Entering, Failure, Result, Stage};
-use crate::model::{Kind, Kinds};
-use crate::steps::order::{Call, Owner, order};
-use crate::steps::target::Target;
+use crate::model::{Kind, Kinds, Wanted};
 use crate::sys::{self, Sealed};
+use order::{Call, Owner, order};
+
+/// Which namespaces to enter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Enter {
+    /// Each, as it was named.
+    pub(crate) wanted: Vec<Wanted>,
+    /// Take them in the order named, and not in a computed one.
+    pub(crate) in_order: bool,
+    /// Enter the parent of the user namespace this many levels up.
+    pub(crate) user_parent: u32,
+}
+
+impl fmt::Display for Enter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("enter")?;
+        for (index, wanted) in self.wanted.iter().enumerate() {
+            write!(f, "{}{wanted}", if index == 0 { " " } else { "; " })?;
+        }
+        for _ in 0..self.user_parent {
+            f.write_str(", of the user namespace its parent")?;
+        }
+        if self.in_order {
+            f.write_str(", in this order")
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl Do for Enter {
+    fn run(&self, state: &mut State) -> Result<()> {
+        let to_enter = resolve::open(self, state.target.take())?;
+        let verbose = state.verbose;
+        let mut tell = |what: &str, result: &sys::Result<()>| {
+            if verbose {
+                super::say(&format!("setns({what})"), result.as_ref().err());
+            }
+        };
+        let sealed = match state.sealed.take() {
+            Some(sealed) => sealed,
+            None => Sealed::new().map_err(not_sealed)?,
+        };
+        let sealed = state.sealed.insert(sealed);
+        let entered = enter(sealed, to_enter, self.in_order, &mut tell)?;
+        state.entered = state.entered.and(entered);
+        let in_new_user = state.in_new_user();
+        state.opened.read_credentials(in_new_user)
+    }
+
+    const TELLS_ITSELF: bool = true;
+}
 
 /// Which file a descriptor is: device and inode.
 pub(crate) type Identity = (u64, u64);
@@ -30,7 +86,7 @@ pub(crate) struct NsFd {
 
 /// What is to be entered, all of it open.
 #[derive(Debug)]
-pub(crate) enum Opened {
+pub(crate) enum ToEnter {
     /// Namespaces of a process, by its pidfd.
     Process {
         /// The process.
@@ -44,11 +100,11 @@ pub(crate) enum Opened {
     File(NsFd),
 }
 
-impl Opened {
+impl ToEnter {
     /// As causes need to know it.
     pub(crate) fn seen(&self) -> Entering {
         match self {
-            Opened::Process {
+            ToEnter::Process {
                 target,
                 kinds,
                 leave,
@@ -58,7 +114,7 @@ impl Opened {
                 file: None,
                 leaves_ours: *leave == Leave::OursOfAll,
             },
-            Opened::File(file) => Entering {
+            ToEnter::File(file) => Entering {
                 kinds: Kinds::NONE.with(file.kind),
                 pid: None,
                 file: file.fd.try_clone().ok(),
@@ -92,13 +148,13 @@ pub(crate) fn not_sealed(error: sys::Error) -> Failure {
 /// Enters all of it. Gives the kinds that were entered.
 pub(crate) fn enter(
     sealed: &Sealed,
-    opened: Vec<Opened>,
+    opened: Vec<ToEnter>,
     in_order: bool,
     tell: Tell<'_>,
 ) -> Result<Kinds> {
     let user = opened.iter().any(|one| match one {
-        Opened::Process { kinds, .. } => kinds.has(Kind::User),
-        Opened::File(file) => file.kind == Kind::User,
+        ToEnter::Process { kinds, .. } => kinds.has(Kind::User),
+        ToEnter::File(file) => file.kind == Kind::User,
     });
     if user && !in_order && opened.len() > 1 {
         return enter_mixture(sealed, opened, tell);
@@ -107,12 +163,12 @@ pub(crate) fn enter(
     let mut entered = Kinds::NONE;
     for one in opened {
         entered = entered.and(match one {
-            Opened::Process {
+            ToEnter::Process {
                 target,
                 kinds,
                 leave,
             } => enter_process(sealed, target, kinds, leave, tell)?,
-            Opened::File(file) => enter_file(sealed, &file, None, tell)?,
+            ToEnter::File(file) => enter_file(sealed, &file, None, tell)?,
         });
     }
     Ok(entered)
@@ -176,7 +232,7 @@ fn enter_process(
         if kinds.has(Kind::User) && is_ours(&mut target, Kind::User)? {
             return Err(refused(kinds, pid, sys::Error::from_raw(libc::EINVAL)));
         }
-        let process = Opened::Process {
+        let process = ToEnter::Process {
             target,
             kinds,
             leave,
@@ -317,12 +373,12 @@ struct Mixture {
 }
 
 impl Mixture {
-    fn of(opened: Vec<Opened>) -> Result<Mixture> {
+    fn of(opened: Vec<ToEnter>) -> Result<Mixture> {
         let mut files = Vec::new();
         for one in opened {
             match one {
-                Opened::File(file) => files.push((file, None, false)),
-                Opened::Process {
+                ToEnter::File(file) => files.push((file, None, false)),
+                ToEnter::Process {
                     mut target,
                     kinds,
                     leave,
@@ -395,7 +451,7 @@ fn is_denial(failure: &Failure) -> bool {
 }
 
 /// Enters namespaces of different origin, each by its file.
-fn enter_mixture(sealed: &Sealed, opened: Vec<Opened>, tell: Tell<'_>) -> Result<Kinds> {
+fn enter_mixture(sealed: &Sealed, opened: Vec<ToEnter>, tell: Tell<'_>) -> Result<Kinds> {
     let mixture = Mixture::of(opened)?;
     let mut entered = Kinds::NONE;
     let mut put_off = Vec::new();

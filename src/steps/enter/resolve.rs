@@ -4,17 +4,16 @@ use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
+use super::super::target::Target;
+use super::{Enter, Leave, NsFd, ToEnter, different, identity};
 use crate::failure::{Failure, Result, Stage, line};
 use crate::model::number::decimal;
 use crate::model::{Kind, Kinds, Reference, Wanted, Which};
-use crate::plan::Enter;
 use crate::show::{self, Found};
-use crate::steps::enter::{Leave, NsFd, Opened, different, identity};
-use crate::steps::target::Target;
 use crate::sys::{self, For, Limit, Number, Proc};
 
 /// Opens all that is to be entered.
-pub(crate) fn open(enter: &Enter, mut target: Option<Target>) -> Result<Vec<Opened>> {
+pub(crate) fn open(enter: &Enter, mut target: Option<Target>) -> Result<Vec<ToEnter>> {
     let mut opened = Vec::with_capacity(enter.wanted.len());
     for wanted in &enter.wanted {
         open_wanted(wanted, &mut target, &mut opened)?;
@@ -26,8 +25,8 @@ pub(crate) fn open(enter: &Enter, mut target: Option<Target>) -> Result<Vec<Open
         no_contradiction(&mut opened)?;
         // Once a mount namespace is entered /proc is somebody else's, where it might be asked in between.
         opened.sort_by_key(|one| match one {
-            Opened::Process { kinds, .. } => kinds.has(Kind::Mnt),
-            Opened::File(file) => file.kind == Kind::Mnt,
+            ToEnter::Process { kinds, .. } => kinds.has(Kind::Mnt),
+            ToEnter::File(file) => file.kind == Kind::Mnt,
         });
     }
     Ok(opened)
@@ -36,7 +35,7 @@ pub(crate) fn open(enter: &Enter, mut target: Option<Target>) -> Result<Vec<Open
 fn open_wanted(
     wanted: &Wanted,
     target: &mut Option<Target>,
-    opened: &mut Vec<Opened>,
+    opened: &mut Vec<ToEnter>,
 ) -> Result<()> {
     let mut process = |mut target: Target| -> Result<()> {
         let (kinds, leave) = match wanted.which {
@@ -47,7 +46,7 @@ fn open_wanted(
                 Leave::OursOfAll,
             ),
         };
-        opened.push(Opened::Process {
+        opened.push(ToEnter::Process {
             target,
             kinds,
             leave,
@@ -64,22 +63,22 @@ fn open_wanted(
         }
         Reference::Socket { pid, fd } => {
             // Of the target that was opened before, not of whoever has its number by now.
-            let same = |one: &Opened| matches!(one, Opened::Process { target, .. } if target.pid() == *pid);
+            let same = |one: &ToEnter| matches!(one, ToEnter::Process { target, .. } if target.pid() == *pid);
             let fd = match (&*target, opened.iter().find(|one| same(one))) {
-                (Some(target), _) | (None, Some(Opened::Process { target, .. })) => {
+                (Some(target), _) | (None, Some(ToEnter::Process { target, .. })) => {
                     network_of(target, *fd)?
                 }
                 _ => open_socket(*pid, *fd)?,
             };
             let kind = Kind::Net;
-            opened.push(Opened::File(NsFd { kind, fd }));
+            opened.push(ToEnter::File(NsFd { kind, fd }));
             Ok(())
         }
         reference => match open_reference(reference, wanted.which)? {
             Named::Process(target) => process(target),
             Named::Namespace(fd) => {
                 let kind = kind_of(fd.as_fd(), wanted)?;
-                opened.push(Opened::File(NsFd { kind, fd }));
+                opened.push(ToEnter::File(NsFd { kind, fd }));
                 Ok(())
             }
         },
@@ -392,31 +391,31 @@ fn procs(directory: &OsStr) -> OsString {
 }
 
 /// Puts the parent in the place of the user namespace that is entered, or the owner of another one.
-fn to_parent(opened: &mut Vec<Opened>, levels: u32) -> Result<()> {
+fn to_parent(opened: &mut Vec<ToEnter>, levels: u32) -> Result<()> {
     let failed = |error| Failure::new(Stage::Reference, "failed to open parent namespace", error);
     let user = opened.iter().position(|one| match one {
-        Opened::Process { kinds, .. } => kinds.has(Kind::User),
-        Opened::File(file) => file.kind == Kind::User,
+        ToEnter::Process { kinds, .. } => kinds.has(Kind::User),
+        ToEnter::File(file) => file.kind == Kind::User,
     });
     let (mut fd, climb) = match user.map(|at| &mut opened[at]) {
-        Some(Opened::Process { target, kinds, .. }) => {
+        Some(ToEnter::Process { target, kinds, .. }) => {
             *kinds = kinds.without(Kind::User);
             let fd = target.open_namespace(Kind::User)?;
             target.check_alive()?;
             (fd, levels)
         }
-        Some(Opened::File(_)) => match opened.remove(user.unwrap_or(0)) {
-            Opened::File(file) => (file.fd, levels),
-            Opened::Process { .. } => return Ok(()),
+        Some(ToEnter::File(_)) => match opened.remove(user.unwrap_or(0)) {
+            ToEnter::File(file) => (file.fd, levels),
+            ToEnter::Process { .. } => return Ok(()),
         },
         None => {
             let other = match opened.first_mut() {
-                Some(Opened::Process { target, kinds, .. }) => {
+                Some(ToEnter::Process { target, kinds, .. }) => {
                     let fd = target.open_namespace(kinds.iter().next().unwrap_or(Kind::User))?;
                     target.check_alive()?;
                     fd
                 }
-                Some(Opened::File(file)) => file.fd.try_clone().map_err(|error| {
+                Some(ToEnter::File(file)) => file.fd.try_clone().map_err(|error| {
                     failed(sys::Error::from_raw(
                         error.raw_os_error().unwrap_or(libc::EMFILE),
                     ))
@@ -429,22 +428,22 @@ fn to_parent(opened: &mut Vec<Opened>, levels: u32) -> Result<()> {
     for _ in 0..climb {
         fd = sys::parent_of(fd.as_fd()).map_err(failed)?;
     }
-    opened.push(Opened::File(NsFd {
+    opened.push(ToEnter::File(NsFd {
         kind: Kind::User,
         fd,
     }));
-    opened.retain(|one| !matches!(one, Opened::Process { kinds, .. } if kinds.is_empty()));
+    opened.retain(|one| !matches!(one, ToEnter::Process { kinds, .. } if kinds.is_empty()));
     Ok(())
 }
 
 /// Refuses two different namespaces of one kind: which of them is meant, nobody can know.
-fn no_contradiction(opened: &mut [Opened]) -> Result<()> {
-    let count = |opened: &[Opened], kind: Kind| {
+fn no_contradiction(opened: &mut [ToEnter]) -> Result<()> {
+    let count = |opened: &[ToEnter], kind: Kind| {
         opened
             .iter()
             .filter(|one| match one {
-                Opened::Process { kinds, .. } => kinds.has(kind),
-                Opened::File(file) => file.kind == kind,
+                ToEnter::Process { kinds, .. } => kinds.has(kind),
+                ToEnter::File(file) => file.kind == kind,
             })
             .count()
     };
@@ -455,8 +454,8 @@ fn no_contradiction(opened: &mut [Opened]) -> Result<()> {
         let mut first = None;
         for one in &mut *opened {
             let found = match one {
-                Opened::File(file) if file.kind == kind => identity(file.fd.as_fd()),
-                Opened::Process { target, kinds, .. } if kinds.has(kind) => {
+                ToEnter::File(file) if file.kind == kind => identity(file.fd.as_fd()),
+                ToEnter::Process { target, kinds, .. } if kinds.has(kind) => {
                     Ok(target.namespace_identity(kind)?)
                 }
                 _ => continue,

@@ -1,0 +1,33 @@
+//! `--owner`: the user namespace to come belongs to somebody else.
+
+use std::fmt;
+
+use super::{Do, State};
+use crate::failure::{Failure, Result, Stage};
+use crate::sys;
+
+/// Become this user and group for good, without other groups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Become {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+}
+
+impl fmt::Display for Become {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Become { uid, gid } = self;
+        write!(f, "become user {uid}, group {gid}, no other groups")
+    }
+}
+
+impl Do for Become {
+    fn run(&self, _: &mut State) -> Result<()> {
+        let failed =
+            |call: &str, error| Failure::new(Stage::Become, format!("{call} failed"), error);
+        sys::set_groups(&[]).map_err(|error| failed("setgroups", error))?;
+        sys::set_gid(self.gid).map_err(|error| failed("setgid()", error))?;
+        sys::set_uid(self.uid).map_err(|error| failed("setuid()", error))?;
+        // The maps to come are written through them.
+        sys::take_proc_files_back().map_err(|error| failed("prctl", error))
+    }
+}

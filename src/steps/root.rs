@@ -1,0 +1,105 @@
+//! The root directory.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::os::fd::AsFd;
+
+use super::directory::change_to;
+use super::propagation::private;
+use super::{Do, State};
+use crate::failure::{Failure, Result, Stage, line};
+use crate::model::Word;
+use crate::sys::{self, For, MsFlags};
+
+/// chroot(2) to the directory, then `/` is the working directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Root(pub(crate) OsString);
+
+impl fmt::Display for Root {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "chroot to {}, then to its /", Word(&self.0))
+    }
+}
+
+impl Do for Root {
+    fn run(&self, state: &mut State) -> Result<()> {
+        state.change_root(|_| {
+            sys::chroot(&self.0).map_err(|error| cannot_change_root(&self.0, error))?;
+            change_to("/".as_ref())
+        })
+    }
+}
+
+/// pivot_root(2) to the directory, then `/` is the working directory and the old root is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PivotRoot(pub(crate) OsString);
+
+impl fmt::Display for PivotRoot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "pivot_root to {}, the old root gone", Word(&self.0))
+    }
+}
+
+impl Do for PivotRoot {
+    fn run(&self, state: &mut State) -> Result<()> {
+        state.change_root(|_| {
+            pivot_root(&self.0).map_err(|error| cannot_change_root(&self.0, error))?;
+            change_to("/".as_ref())
+        })
+    }
+}
+
+fn pivot_root(dir: &OsStr) -> sys::Result<()> {
+    // The new root must be a mount point (pivot_root(2)); the one that it is made must not appear where we came from.
+    private(dir)?;
+    match sys::cover_with_itself(dir) {
+        Ok(root) => sys::change_directory_fd(root.as_fd())?,
+        Err(error) if error.raw() == libc::ENOSYS => {
+            sys::bind(dir, dir, true)?;
+            sys::change_directory(dir)?;
+        }
+        Err(error) => return Err(error),
+    }
+    let old = sys::open("/".as_ref(), For::Path)?;
+    // Old and new root at one place: the old one comes to lie on top, and is taken off (pivot_root(2),
+    // "pivot_root(".", ".")").
+    sys::pivot_root(".".as_ref(), ".".as_ref())?;
+    // To take a shared mount off takes it off its peers too, where we came from.
+    sys::change_directory_fd(old.as_fd())?;
+    sys::set_propagation(".".as_ref(), MsFlags::MS_PRIVATE | MsFlags::MS_REC)?;
+    sys::detach(".".as_ref())
+}
+
+fn cannot_change_root(dir: &OsStr, error: sys::Error) -> Failure {
+    let text = line([
+        "cannot change root directory to '".as_ref(),
+        dir,
+        "'".as_ref(),
+    ]);
+    Failure::new(Stage::Root(Some(dir.to_owned())), text, error)
+}
+
+/// chroot(2) to what was opened; the working directory stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OpenedRoot;
+
+impl fmt::Display for OpenedRoot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("chroot to the directory opened")
+    }
+}
+
+impl Do for OpenedRoot {
+    fn run(&self, state: &mut State) -> Result<()> {
+        state.change_root(|opened| {
+            let Some(root) = opened.root.take() else {
+                return Ok(());
+            };
+            let failed = |text: &str, error| Failure::new(Stage::Root(None), text, error);
+            sys::change_directory_fd(root.as_fd()).map_err(|error| {
+                failed("change directory by root file descriptor failed", error)
+            })?;
+            sys::chroot(".".as_ref()).map_err(|error| failed("chroot failed", error))
+        })
+    }
+}
