@@ -9,6 +9,12 @@
 //! The hard thing: a machine is never quiet. All contenders of a case take turns in one process that is
 //! pinned to one processor, the whole list of cases is gone through several times, and medians count.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "what the program must not do, its tests and measurements may"
+)]
+
 mod case;
 mod report;
 mod stage;

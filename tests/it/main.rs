@@ -8,6 +8,12 @@
 //! The hard thing: libtest runs tests in threads, and a threaded process can neither unshare(2) nor
 //! fork safely. So no test does; every namespace belongs to a process that a test started.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "what the program must not do, its tests and measurements may"
+)]
+
 #[macro_use]
 mod harness;
 
