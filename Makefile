@@ -25,7 +25,7 @@ target_dir := $(or $(CARGO_TARGET_DIR),target)
 binary := $(target_dir)/static$(TARGET:%=/%)/nskit
 sources := $(shell find src -name '*.rs') Cargo.toml Cargo.lock Makefile .ci/build-static .ci/layout.ld
 
-.PHONY: all install uninstall test bench clean
+.PHONY: all install uninstall test docs bench clean
 
 all: $(binary)
 
@@ -52,6 +52,10 @@ test: $(binary)
 	.ci/install-test-tools
 	NSKIT_RELEASE='$(abspath $(binary))' env --default-signal $(CARGO) test
 	UNDER_TEST=theirs env --default-signal $(CARGO) test --test it
+
+# What is generated from the declarations and committed: man pages, completions, golden plans, recorded diagnoses.
+docs:
+	UPDATE_DOCS=1 $(CARGO) test --bin nskit -- docs golden rules
 
 bench: $(binary)
 	NSKIT_RELEASE='$(abspath $(binary))' $(CARGO) bench --bench peers
