@@ -29,7 +29,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use applets::common::Request;
 use applets::nskit::{Command, Install};
-use applets::{APPLETS, Answer, Applet, Refusal};
+use applets::{APPLETS, Answer, Applet, CommandLineError};
 use failure::{Failure, Stage};
 use host::Machine;
 use model::Wanted;
@@ -155,18 +155,18 @@ fn call(applet: &'static Applet, argv: &'static [&'static CStr], args: &Args) ->
     match answer {
         Ok(Answer::Print(text)) => print(applet.name, &text, applet.failure_status),
         Ok(Answer::Do(Request::Run(plan))) => run(applet, &plan, args),
-        Ok(Answer::Do(Request::Rehearse(plan))) => rehearse(applet, &plan),
+        Ok(Answer::Do(Request::DryRun(plan))) => dry_run(applet, &plan),
         Ok(Answer::Do(Request::Same { wanted, quiet })) => same(applet, &wanted, quiet),
         Ok(Answer::Do(Request::Show { wanted, tree, json })) => {
             show(applet, &wanted, Form { tree, json })
         }
-        Err(Refusal::Usage(usage)) => {
+        Err(CommandLineError::Usage(usage)) => {
             fail(applet.name.as_ref(), &usage.0, applet.failure_status);
             say_try(applet.name.as_ref());
             applet.failure_status
         }
-        Err(Refusal::Trouble(trouble, status_fd)) => {
-            let failure = Failure::plain(Stage::CommandLine, trouble.0);
+        Err(CommandLineError::Invalid(invalid, status_fd)) => {
+            let failure = Failure::plain(Stage::CommandLine, invalid.0);
             let status = status_fd.and_then(|number| run::Status::adopt(number).ok());
             report_plainly(applet, failure, status.as_ref())
         }
@@ -193,9 +193,9 @@ fn own_proc(plan: &Plan) -> Proc {
 }
 
 #[cold]
-fn rehearse(applet: &Applet, plan: &Plan) -> u8 {
+fn dry_run(applet: &Applet, plan: &Plan) -> u8 {
     let proc = own_proc(plan);
-    match run::rehearse(plan, &|entering| explain::foresee(plan, entering)) {
+    match run::dry_run(plan, &|entering| explain::foresee(plan, entering)) {
         Ok(text) => print(applet.name, &text, applet.failure_status),
         Err(failure) => report(applet, failure, &plan.report, &proc, None),
     }

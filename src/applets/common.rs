@@ -19,7 +19,7 @@ pub(crate) enum Request {
     /// Do this.
     Run(Plan),
     /// Say what would be done.
-    Rehearse(Plan),
+    DryRun(Plan),
     /// Tell whether namespaces are the same.
     Same { wanted: Vec<Wanted>, quiet: bool },
     /// Show namespaces.
@@ -32,23 +32,23 @@ pub(crate) enum Request {
 
 /// Why a command line cannot be done: one line, without the applet's name in front.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Trouble(pub(crate) OsString);
+pub(crate) struct InvalidOptions(pub(crate) OsString);
 
-impl Trouble {
+impl InvalidOptions {
     /// A sentence.
-    pub(crate) fn line(text: impl Into<OsString>) -> Trouble {
-        Trouble(text.into())
+    pub(crate) fn line(text: impl Into<OsString>) -> InvalidOptions {
+        InvalidOptions(text.into())
     }
 
     /// An option's value cannot be used.
-    pub(crate) fn value(option: &str, why: impl fmt::Display) -> Trouble {
-        Trouble(format!("{option}: {why}").into())
+    pub(crate) fn value(option: &str, why: impl fmt::Display) -> InvalidOptions {
+        InvalidOptions(format!("{option}: {why}").into())
     }
 }
 
 /// Names the option in front of what is wrong with its value.
-pub(crate) fn of_option<T>(option: &str, result: Result<T, String>) -> Result<T, Trouble> {
-    result.map_err(|why| Trouble::value(option, why))
+pub(crate) fn of_option<T>(option: &str, result: Result<T, String>) -> Result<T, InvalidOptions> {
+    result.map_err(|why| InvalidOptions::value(option, why))
 }
 
 /// A user or group, by number or by name.
@@ -57,7 +57,7 @@ pub(crate) fn lookup(
     ids: Ids,
     text: &OsStr,
     host: &dyn Host,
-) -> Result<u32, Trouble> {
+) -> Result<u32, InvalidOptions> {
     match of_option(option, Id::parse(text))? {
         Id::Number(number) => Ok(number),
         Id::Name(name) => of_option(option, host.lookup(ids, &name)),
@@ -70,7 +70,7 @@ pub(crate) fn lookup_or_follow(
     ids: Ids,
     text: &OsStr,
     host: &dyn Host,
-) -> Result<NewId, Trouble> {
+) -> Result<NewId, InvalidOptions> {
     let parsed = OrFollow::parse(text, |text| {
         Ok(match Id::parse(text)? {
             Id::Number(number) => number,
@@ -79,7 +79,7 @@ pub(crate) fn lookup_or_follow(
     });
     Ok(match of_option(option, parsed)? {
         OrFollow::Follow => NewId::Follow,
-        OrFollow::Given(id) => NewId::These(id),
+        OrFollow::Given(id) => NewId::Given(id),
     })
 }
 
@@ -98,13 +98,13 @@ pub(crate) fn program(operands: &'static [&'static CStr]) -> Program {
 }
 
 /// `--status-fd`.
-pub(crate) fn status_fd(text: Option<&Text>) -> Result<Option<i32>, Trouble> {
+pub(crate) fn status_fd(text: Option<&Text>) -> Result<Option<i32>, InvalidOptions> {
     text.map(|text| of_option("--status-fd", value::fd(&text.0)))
         .transpose()
 }
 
 /// `--kill-child`.
-pub(crate) fn kill_child(given: &[Attached]) -> Result<Option<Signal>, Trouble> {
+pub(crate) fn kill_child(given: &[Attached]) -> Result<Option<Signal>, InvalidOptions> {
     match given.last() {
         None => Ok(None),
         Some(Attached(None)) => Ok(Some(Signal::KILL)),
@@ -113,7 +113,7 @@ pub(crate) fn kill_child(given: &[Attached]) -> Result<Option<Signal>, Trouble> 
 }
 
 /// `--forward-signals`.
-pub(crate) fn forward(given: &[Attached]) -> Result<Vec<Signal>, Trouble> {
+pub(crate) fn forward(given: &[Attached]) -> Result<Vec<Signal>, InvalidOptions> {
     match given.last() {
         None => Ok(Vec::new()),
         Some(Attached(None)) => Ok(Signal::FORWARDED.to_vec()),

@@ -1,6 +1,6 @@
 //! What nsenter and setns take alike into namespaces that exist: who the program is, and where.
 
-use super::common::{Trouble, lookup_or_follow, of_option};
+use super::common::{InvalidOptions, lookup_or_follow, of_option};
 use crate::cli::{Attached, Text};
 use crate::host::Host;
 use crate::model::value::{self, OrFollow};
@@ -26,7 +26,7 @@ impl Credentials {
         gid: Option<&Text>,
         groups: Option<&Text>,
         host: &dyn Host,
-    ) -> Result<Credentials, Trouble> {
+    ) -> Result<Credentials, InvalidOptions> {
         let gid = gid
             .map(|text| lookup_or_follow("--setgid", Ids::Gid, &text.0, host))
             .transpose()?;
@@ -38,7 +38,7 @@ impl Credentials {
             .transpose()?
             .map(|groups| match groups {
                 OrFollow::Follow => GroupList::Follow,
-                OrFollow::Given(groups) => GroupList::These(groups),
+                OrFollow::Given(groups) => GroupList::Given(groups),
             })
             // Another group without the groups that went with the old one.
             .or(gid.map(|_| GroupList::Dropped));

@@ -11,9 +11,9 @@ pub(crate) mod unshare;
 
 use std::ffi::CStr;
 
-use common::{Request, Trouble};
+use common::{InvalidOptions, Request};
 
-use crate::cli::{self, Declared, Parsed, Reading, Text, Usage};
+use crate::cli::{self, Declared, Parsed, Reading, Text, UsageError};
 use crate::host::Host;
 
 /// One of the programs that this binary is.
@@ -25,7 +25,7 @@ pub(crate) struct Applet {
     /// The exit status of its own failures.
     pub(crate) failure_status: u8,
     /// Reads its command line.
-    pub(crate) ask: fn(&'static [&'static CStr], &dyn Host) -> Result<Answer, Refusal>,
+    pub(crate) ask: fn(&'static [&'static CStr], &dyn Host) -> Result<Answer, CommandLineError>,
 }
 
 /// All of them.
@@ -59,28 +59,29 @@ pub(crate) enum Answer {
 }
 
 /// Why a command line leads to nothing.
-pub(crate) enum Refusal {
+pub(crate) enum CommandLineError {
     /// It cannot be read.
-    Usage(Usage),
+    Usage(UsageError),
     /// It asks for something that cannot be; and the descriptor to report that on.
-    Trouble(Trouble, Option<i32>),
+    Invalid(InvalidOptions, Option<i32>),
 }
 
-type Ask<T> = fn(&Parsed<T>, &'static [&'static CStr], &dyn Host) -> Result<Request, Trouble>;
+type Ask<T> =
+    fn(&Parsed<T>, &'static [&'static CStr], &dyn Host) -> Result<Request, InvalidOptions>;
 
 fn ask<T: Declared>(
     argv: &'static [&'static CStr],
     host: &dyn Host,
     request: Ask<T>,
     status_fd: fn(&T) -> &Option<Text>,
-) -> Result<Answer, Refusal> {
-    match cli::read::<T>(argv).map_err(Refusal::Usage)? {
+) -> Result<Answer, CommandLineError> {
+    match cli::read::<T>(argv).map_err(CommandLineError::Usage)? {
         Reading::Help(text) | Reading::Version(text) => Ok(Answer::Print(text)),
         Reading::Options(parsed) => match request(&parsed, argv, host) {
             Ok(request) => Ok(Answer::Do(request)),
-            Err(trouble) => {
+            Err(invalid) => {
                 let status_fd = common::status_fd(status_fd(&parsed.options).as_ref());
-                Err(Refusal::Trouble(trouble, status_fd.ok().flatten()))
+                Err(CommandLineError::Invalid(invalid, status_fd.ok().flatten()))
             }
         },
     }

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 
 pub(crate) use options::Options;
 
-use super::common::{self, Request, Trouble, of_option};
+use super::common::{self, InvalidOptions, Request, of_option};
 use super::entering::{Credentials, Places};
 use crate::cli::{Attached, Parsed, Text};
 use crate::host::Host;
@@ -28,7 +28,7 @@ pub(crate) fn request(
     parsed: &Parsed<Options>,
     argv: &'static [&'static CStr],
     host: &dyn Host,
-) -> Result<Request, Trouble> {
+) -> Result<Request, InvalidOptions> {
     let options = &parsed.options;
     let target = target(options)?;
     let wanted = wanted(options, target)?;
@@ -36,7 +36,7 @@ pub(crate) fn request(
     let kinds = wanted
         .iter()
         .fold(Kinds::NONE, |kinds, wanted| match wanted.which {
-            Which::These(these) => kinds.and(these),
+            Which::These(these) => kinds.union(these),
             Which::AllBut(_) | Which::Natural => Kinds::ALL,
         });
     let user = kinds.has(Kind::User) || options.user_parent > 0;
@@ -137,22 +137,24 @@ pub(crate) fn request(
     };
     let plan = Plan { steps, report };
     Ok(if options.dry_run {
-        Request::Rehearse(plan)
+        Request::DryRun(plan)
     } else {
         Request::Run(plan)
     })
 }
 
-fn target(options: &Options) -> Result<Option<TargetPid>, Trouble> {
+fn target(options: &Options) -> Result<Option<TargetPid>, InvalidOptions> {
     if options.target.len() > 1 {
-        return Err(Trouble::line("option --target may be given only once"));
+        return Err(InvalidOptions::line(
+            "option --target may be given only once",
+        ));
     }
     let parse = |text: &Text| of_option("--target", TargetPid::parse(&text.0));
     options.target.first().map(parse).transpose()
 }
 
 /// What is to be entered: of the target, and of files.
-fn wanted(options: &Options, target: Option<TargetPid>) -> Result<Vec<Wanted>, Trouble> {
+fn wanted(options: &Options, target: Option<TargetPid>) -> Result<Vec<Wanted>, InvalidOptions> {
     let mut of_target = Kinds::NONE;
     let mut named = Kinds::NONE;
     let mut wanted = Vec::new();
@@ -238,7 +240,7 @@ fn kinds(options: &Options) -> [(&[Attached], Kind); 8] {
 }
 
 /// `FILE`, or `:NSID`.
-fn reference(kind: Kind, file: &OsString) -> Result<Reference, Trouble> {
+fn reference(kind: Kind, file: &OsString) -> Result<Reference, InvalidOptions> {
     let Some(number) = file.as_bytes().strip_prefix(b":") else {
         return Ok(Reference::File(file.clone()));
     };
@@ -251,7 +253,7 @@ fn reference(kind: Kind, file: &OsString) -> Result<Reference, Trouble> {
                 kind.name()
             };
             let number = Quoted(OsStr::from_bytes(number));
-            Err(Trouble::value(
+            Err(InvalidOptions::value(
                 &format!("--{option}"),
                 format!("{number} after ':' is not a namespace ID, a decimal number"),
             ))
@@ -259,8 +261,8 @@ fn reference(kind: Kind, file: &OsString) -> Result<Reference, Trouble> {
     }
 }
 
-fn no_target() -> Trouble {
-    Trouble::line("no target PID specified")
+fn no_target() -> InvalidOptions {
+    InvalidOptions::line("no target PID specified")
 }
 
 /// Refuses what cannot be, or would do nothing.
@@ -268,19 +270,19 @@ fn contradictions(
     parsed: &Parsed<Options>,
     target: Option<TargetPid>,
     wanted: &[Wanted],
-) -> Result<(), Trouble> {
+) -> Result<(), InvalidOptions> {
     let options = &parsed.options;
     if !options.wd.is_empty() && !options.wdns.is_empty() {
         let (last, first) = match parsed.last_of(&["wd", "wdns"]) {
             Some("wd") => ("wdns", "wd"),
             _ => ("wd", "wdns"),
         };
-        return Err(Trouble::line(format!(
+        return Err(InvalidOptions::line(format!(
             "options --{last} and --{first} cannot be combined"
         )));
     }
     if options.wdns.iter().any(|attached| attached.0.is_none()) {
-        return Err(Trouble::line(
+        return Err(InvalidOptions::line(
             "--wdns: needs a directory, attached: --wdns=<dir>",
         ));
     }
@@ -302,14 +304,14 @@ fn contradictions(
         ];
         if let Some((_, what)) = needs.into_iter().find(|(needed, _)| *needed) {
             let text = format!("neither filename nor target pid supplied for {what}");
-            return Err(Trouble::line(text));
+            return Err(InvalidOptions::line(text));
         }
     }
     if wanted.is_empty() {
-        return Err(Trouble::line("no namespace specified"));
+        return Err(InvalidOptions::line("no namespace specified"));
     }
     if options.no_fork && !(options.kill_child.is_empty() && options.forward_signals.is_empty()) {
-        return Err(Trouble::line(
+        return Err(InvalidOptions::line(
             "--no-fork cannot be combined with --kill-child or --forward-signals: they need a child",
         ));
     }

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use argh::{ArgsInfo, FromArgs};
 
-use super::common::{self, Request, Trouble, word};
+use super::common::{self, InvalidOptions, Request, word};
 use super::entering::{Credentials, Places};
 use crate::cli::{Attached, Declared, Parsed, Text};
 use crate::host::Host;
@@ -115,17 +115,17 @@ pub(crate) fn request(
     parsed: &Parsed<Options>,
     argv: &'static [&'static CStr],
     host: &dyn Host,
-) -> Result<Request, Trouble> {
+) -> Result<Request, InvalidOptions> {
     let options = &parsed.options;
     let operands = &argv[parsed.first_operand..];
     contradictions(options)?;
     if options.same {
         let wanted: Vec<Wanted> = operands
             .iter()
-            .map(|operand| parse_wanted(word(operand)).map_err(Trouble::line))
+            .map(|operand| parse_wanted(word(operand)).map_err(InvalidOptions::line))
             .collect::<Result<_, _>>()?;
         if wanted.len() < 2 {
-            return Err(Trouble::line("--same: needs two references or more"));
+            return Err(InvalidOptions::line("--same: needs two references or more"));
         }
         return Ok(Request::Same {
             wanted,
@@ -135,7 +135,7 @@ pub(crate) fn request(
     if options.show || options.tree || options.json {
         let mut references: Vec<Wanted> = operands
             .iter()
-            .map(|operand| parse_wanted(word(operand)).map_err(Trouble::line))
+            .map(|operand| parse_wanted(word(operand)).map_err(InvalidOptions::line))
             .collect::<Result<_, _>>()?;
         if references.is_empty() {
             references.push(Wanted {
@@ -151,7 +151,7 @@ pub(crate) fn request(
         });
     }
     let Some((references, rest)) = operands.split_first() else {
-        return Err(Trouble::line(
+        return Err(InvalidOptions::line(
             "no namespace specified: setns REF[,REF...] [program [argument...]]",
         ));
     };
@@ -168,25 +168,25 @@ fn enter(
     references: &'static CStr,
     program: &'static [&'static CStr],
     host: &dyn Host,
-) -> Result<Request, Trouble> {
+) -> Result<Request, InvalidOptions> {
     let options = &parsed.options;
     let wanted: Vec<Wanted> = references
         .to_bytes()
         .split(|&byte| byte == b',')
-        .map(|text| parse_wanted(OsStr::from_bytes(text)).map_err(Trouble::line))
+        .map(|text| parse_wanted(OsStr::from_bytes(text)).map_err(InvalidOptions::line))
         .collect::<Result<_, _>>()?;
     if wanted
         .iter()
         .any(|wanted| wanted.reference == Reference::All)
     {
-        return Err(Trouble::line(
+        return Err(InvalidOptions::line(
             "all: names every namespace, for --same and --show only",
         ));
     }
     let kinds = wanted
         .iter()
         .fold(Kinds::NONE, |kinds, wanted| match wanted.which {
-            Which::These(these) => kinds.and(these),
+            Which::These(these) => kinds.union(these),
             // Only the kernel knows: any kind may be among them.
             Which::AllBut(_) | Which::Natural => Kinds::ALL,
         });
@@ -240,14 +240,14 @@ fn enter(
     };
     let plan = Plan { steps, report };
     Ok(if options.dry_run {
-        Request::Rehearse(plan)
+        Request::DryRun(plan)
     } else {
         Request::Run(plan)
     })
 }
 
 /// The one process named, whose directories or credentials are to be taken.
-fn process(wanted: &[Wanted]) -> Result<Step, Trouble> {
+fn process(wanted: &[Wanted]) -> Result<Step, InvalidOptions> {
     let mut processes = wanted.iter().filter_map(|wanted| match &wanted.reference {
         Reference::Process { pid, inode } => Some((*pid, *inode)),
         _ => None,
@@ -259,14 +259,14 @@ fn process(wanted: &[Wanted]) -> Result<Step, Trouble> {
             kind: Some(Kind::Mnt),
         }
         .into()),
-        _ => Err(Trouble::line(
+        _ => Err(InvalidOptions::line(
             "--root, --wd and follow without a value take those of a process: name one, by its PID",
         )),
     }
 }
 
-fn contradictions(options: &Options) -> Result<(), Trouble> {
-    let refuse = |line: &str| Err(Trouble::line(line));
+fn contradictions(options: &Options) -> Result<(), InvalidOptions> {
+    let refuse = |line: &str| Err(InvalidOptions::line(line));
     if options.fork && options.no_fork {
         return refuse("--fork and --no-fork cannot be combined");
     }

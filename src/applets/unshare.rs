@@ -6,7 +6,7 @@ use std::ffi::{CStr, OsString};
 
 pub(crate) use options::Options;
 
-use super::common::{self, Request, Trouble, lookup, of_option, words_of};
+use super::common::{self, InvalidOptions, Request, lookup, of_option, words_of};
 use crate::cli::{Attached, Parsed};
 use crate::host::Host;
 use crate::model::binfmt::Registration;
@@ -32,12 +32,12 @@ pub(crate) fn request(
     parsed: &Parsed<Options>,
     argv: &'static [&'static CStr],
     host: &dyn Host,
-) -> Result<Request, Trouble> {
+) -> Result<Request, InvalidOptions> {
     let options = &parsed.options;
     let kinds = kinds(options, host);
     if options.all && kinds.is_empty() {
         let line = "--all: this kernel makes no namespaces that we know of";
-        return Err(Trouble::line(line));
+        return Err(InvalidOptions::line(line));
     }
     let fork = fork(options)?;
     contradictions(options, kinds, fork.is_some())?;
@@ -125,7 +125,7 @@ pub(crate) fn request(
     };
     let plan = Plan { steps, report };
     Ok(if options.dry_run {
-        Request::Rehearse(plan)
+        Request::DryRun(plan)
     } else {
         Request::Run(plan)
     })
@@ -191,7 +191,7 @@ fn binds(options: &Options) -> Vec<(Kind, OsString)> {
 }
 
 /// How to fork, if at all.
-fn fork(options: &Options) -> Result<Option<Fork>, Trouble> {
+fn fork(options: &Options) -> Result<Option<Fork>, InvalidOptions> {
     let kill_child = common::kill_child(&options.kill_child)?;
     let forward = common::forward(&options.forward_signals)?;
     let init = match options.init.last() {
@@ -199,7 +199,7 @@ fn fork(options: &Options) -> Result<Option<Fork>, Trouble> {
         Some(Attached(None)) => Some(Init::Program),
         Some(Attached(Some(word))) if word == "group" => Some(Init::Group),
         Some(Attached(Some(word))) => {
-            return Err(Trouble::value(
+            return Err(InvalidOptions::value(
                 "--init",
                 format!("{} is not group", common::quoted(word)),
             ));
@@ -216,8 +216,8 @@ fn fork(options: &Options) -> Result<Option<Fork>, Trouble> {
 }
 
 /// Refuses options that contradict each other.
-fn contradictions(options: &Options, kinds: Kinds, forks: bool) -> Result<(), Trouble> {
-    let refuse = |line: &str| Err(Trouble::line(line));
+fn contradictions(options: &Options, kinds: Kinds, forks: bool) -> Result<(), InvalidOptions> {
+    let refuse = |line: &str| Err(InvalidOptions::line(line));
     if (options.monotonic.is_some() || options.boottime.is_some()) && !kinds.has(Kind::Time) {
         return refuse(
             "options --monotonic and --boottime require unsharing of a time namespace (-T)",
@@ -246,7 +246,7 @@ struct Map {
 }
 
 /// The map of users or groups, if one is asked for.
-fn map(parsed: &Parsed<Options>, ids: Ids, host: &dyn Host) -> Result<Option<Map>, Trouble> {
+fn map(parsed: &Parsed<Options>, ids: Ids, host: &dyn Host) -> Result<Option<Map>, InvalidOptions> {
     let options = &parsed.options;
     let (option, given, range_option, specs) = match ids {
         Ids::Uid => (
@@ -273,7 +273,7 @@ fn map(parsed: &Parsed<Options>, ids: Ids, host: &dyn Host) -> Result<Option<Map
         },
     };
     let mut ranges = Vec::new();
-    let of_spec = |option: &str, spec: RangeSpec| -> Result<Vec<Range>, Trouble> {
+    let of_spec = |option: &str, spec: RangeSpec| -> Result<Vec<Range>, InvalidOptions> {
         Ok(match spec {
             RangeSpec::Extent(extent) => vec![Range::given(extent)],
             RangeSpec::Auto => vec![Range::auto(of_option(option, host.subids(ids))?)],
@@ -283,7 +283,7 @@ fn map(parsed: &Parsed<Options>, ids: Ids, host: &dyn Host) -> Result<Option<Map
                 let ranges = Range::all(&own);
                 if ranges.is_empty() {
                     let text = "all: this user namespace has no ID map".to_owned();
-                    return Err(Trouble::value(option, text));
+                    return Err(InvalidOptions::value(option, text));
                 }
                 ranges
             }
@@ -314,7 +314,7 @@ fn setgroups(
     options: &Options,
     groups: Option<&Map>,
     privileged: bool,
-) -> Result<Option<Setgroups>, Trouble> {
+) -> Result<Option<Setgroups>, InvalidOptions> {
     let given = options
         .setgroups
         .as_ref()
@@ -323,7 +323,7 @@ fn setgroups(
     // Without privilege the kernel takes a map of groups only where setgroups is denied.
     let must_deny = !privileged && groups.is_some_and(|map| map.is_own);
     match given {
-        Some(Setgroups::Allow) if must_deny => Err(Trouble::line(
+        Some(Setgroups::Allow) if must_deny => Err(InvalidOptions::line(
             "options --setgroups=allow and --map-group are mutually exclusive",
         )),
         None if must_deny => Ok(Some(Setgroups::Deny)),
@@ -331,7 +331,7 @@ fn setgroups(
     }
 }
 
-fn clocks(options: &Options, host: &dyn Host, steps: &mut Vec<Step>) -> Result<(), Trouble> {
+fn clocks(options: &Options, host: &dyn Host, steps: &mut Vec<Step>) -> Result<(), InvalidOptions> {
     let clocks = [
         ("--monotonic", &options.monotonic, Clock::Monotonic),
         ("--boottime", &options.boottime, Clock::Boottime),
@@ -343,7 +343,7 @@ fn clocks(options: &Options, host: &dyn Host, steps: &mut Vec<Step>) -> Result<(
         if !range.contains(&seconds) {
             let (least, most) = range.into_inner();
             let text = format!("{seconds} is out of range: now {least} to {most} is accepted");
-            return Err(Trouble::value(option, text));
+            return Err(InvalidOptions::value(option, text));
         }
         steps.push(ClockOffset { clock, seconds }.into());
     }
@@ -356,7 +356,7 @@ fn mounts(
     kinds: Kinds,
     forks: bool,
     steps: &mut Vec<Step>,
-) -> Result<(), Trouble> {
+) -> Result<(), InvalidOptions> {
     let propagation = match &options.propagation {
         None => Propagation::Private,
         Some(text) => of_option("--propagation", Propagation::parse(&text.0))?,
@@ -438,7 +438,7 @@ fn credentials(
     kinds: Kinds,
     host: &dyn Host,
     steps: &mut Vec<Step>,
-) -> Result<(), Trouble> {
+) -> Result<(), InvalidOptions> {
     let keep = options.keep_caps && kinds.has(Kind::User);
     let groups = options
         .groups
@@ -446,18 +446,18 @@ fn credentials(
         .map(|text| of_option("--groups", value::groups(&text.0)))
         .transpose()?;
     if let Some(groups) = groups {
-        steps.push(Step::Groups(GroupList::These(groups)));
+        steps.push(Step::Groups(GroupList::Given(groups)));
     } else if options.setgid.is_some() {
         steps.push(Step::Groups(GroupList::Dropped));
     }
     if let Some(text) = &options.setgid {
-        steps.push(Gid(NewId::These(lookup("--setgid", Ids::Gid, &text.0, host)?)).into());
+        steps.push(Gid(NewId::Given(lookup("--setgid", Ids::Gid, &text.0, host)?)).into());
     }
     if let Some(text) = &options.setuid {
         if keep {
             steps.push(HoldCapabilities(When::Always).into());
         }
-        steps.push(Uid(NewId::These(lookup("--setuid", Ids::Uid, &text.0, host)?)).into());
+        steps.push(Uid(NewId::Given(lookup("--setuid", Ids::Uid, &text.0, host)?)).into());
     }
     if keep {
         steps.push(KeepCapabilities(When::Always).into());
@@ -466,7 +466,7 @@ fn credentials(
 }
 
 /// The program's environment, if it is not ours.
-fn environment(options: &Options) -> Result<Option<Variables>, Trouble> {
+fn environment(options: &Options) -> Result<Option<Variables>, InvalidOptions> {
     if options.whitelist_env.is_empty() {
         return Ok(options.clear_env.then_some(Variables::Empty));
     }

@@ -13,7 +13,7 @@ mod tests;
 use std::ffi::{CStr, OsString};
 use std::os::unix::ffi::OsStringExt;
 
-use super::Usage;
+use super::UsageError;
 use super::table::{Arity, Row, Table};
 
 /// One option that was met, with its value.
@@ -47,7 +47,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next option; `None` at the first operand, behind `--`, or at the end.
-    pub(super) fn next_option(&mut self) -> Result<Option<Met<'a>>, Mistake<'a>> {
+    pub(super) fn next_option(&mut self) -> Result<Option<Met<'a>>, OptionError<'a>> {
         if !self.cluster.is_empty() {
             return self.short().map(Some);
         }
@@ -85,16 +85,16 @@ impl<'a> Reader<'a> {
     }
 
     /// A long option: `word` without its dashes.
-    fn long(&mut self, word: &'a [u8]) -> Result<Met<'a>, Mistake<'a>> {
+    fn long(&mut self, word: &'a [u8]) -> Result<Met<'a>, OptionError<'a>> {
         let (name, attached) = match word.iter().position(|&byte| byte == b'=') {
             Some(at) => (&word[..at], Some(&word[at + 1..])),
             None => (word, None),
         };
         let row = self.look_up(word, name)?;
         let value = match (row.arity(), attached) {
-            (Arity::None, Some(_)) => return Err(Mistake::Unwanted(row)),
+            (Arity::None, Some(_)) => return Err(OptionError::Unwanted(row)),
             (Arity::Required, None) => match self.next_word() {
-                None => return Err(Mistake::MissingLong(row)),
+                None => return Err(OptionError::MissingLong(row)),
                 following => following,
             },
             (_, attached) => attached,
@@ -103,7 +103,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The option of which `name` is the name or an abbreviation; `word` is for the error.
-    fn look_up(&self, word: &'a [u8], name: &[u8]) -> Result<Row, Mistake<'a>> {
+    fn look_up(&self, word: &'a [u8], name: &[u8]) -> Result<Row, OptionError<'a>> {
         let rows = self.table.rows();
         if let Some(exact) = rows.clone().find(|row| row.name().as_bytes() == name) {
             return Ok(exact);
@@ -118,21 +118,21 @@ impl<'a> Reader<'a> {
                 (Some(only), None) => return Ok(only),
                 (Some(_), Some(_)) => {
                     let possibilities = fitting.collect();
-                    return Err(Mistake::Ambiguous(word, possibilities));
+                    return Err(OptionError::Ambiguous(word, possibilities));
                 }
             }
         }
-        Err(Mistake::Unrecognized(word, close_miss(rows, name)))
+        Err(OptionError::Unrecognized(word, close_miss(rows, name)))
     }
 
     /// The first option of the cluster.
-    fn short(&mut self) -> Result<Met<'a>, Mistake<'a>> {
+    fn short(&mut self) -> Result<Met<'a>, OptionError<'a>> {
         let letter = self.cluster[0];
         let rest = &self.cluster[1..];
         let mut rows = self.table.rows();
         let row = rows
             .find(|row| row.letter() == Some(char::from(letter)))
-            .ok_or(Mistake::Invalid(letter))?;
+            .ok_or(OptionError::Invalid(letter))?;
         self.cluster = b"";
         let value = match row.arity() {
             Arity::None | Arity::OptionalLong => {
@@ -142,7 +142,7 @@ impl<'a> Reader<'a> {
             Arity::Optional if rest.is_empty() => None,
             Arity::Optional => Some(rest.strip_prefix(b"=").unwrap_or(rest)),
             Arity::Required if rest.is_empty() => match self.next_word() {
-                None => return Err(Mistake::MissingShort(letter)),
+                None => return Err(OptionError::MissingShort(letter)),
                 following => following,
             },
             Arity::Required => Some(rest),
@@ -153,7 +153,7 @@ impl<'a> Reader<'a> {
 
 /// What is wrong with a command line.
 #[derive(Debug, PartialEq)]
-pub(super) enum Mistake<'a> {
+pub(super) enum OptionError<'a> {
     /// No long option begins so; the word, and the option that was perhaps meant.
     Unrecognized(&'a [u8], Option<Row>),
     /// No short option has this letter.
@@ -168,32 +168,32 @@ pub(super) enum Mistake<'a> {
     Unwanted(Row),
 }
 
-impl From<Mistake<'_>> for Usage {
+impl From<OptionError<'_>> for UsageError {
     /// glibc's sentence, byte for byte, and our suggestion behind it.
-    fn from(mistake: Mistake<'_>) -> Self {
-        let line = match mistake {
-            Mistake::Unrecognized(word, meant) => {
+    fn from(error: OptionError<'_>) -> Self {
+        let line = match error {
+            OptionError::Unrecognized(word, meant) => {
                 let mut line = [b"unrecognized option '--", word, b"'"].concat();
                 if let Some(row) = meant {
                     line.extend(format!("; did you mean '{}'?", row.spelling()).into_bytes());
                 }
                 line
             }
-            Mistake::Invalid(letter) => [b"invalid option -- '", &[letter][..], b"'"].concat(),
-            Mistake::Ambiguous(word, possibilities) => {
+            OptionError::Invalid(letter) => [b"invalid option -- '", &[letter][..], b"'"].concat(),
+            OptionError::Ambiguous(word, possibilities) => {
                 let mut line = [b"option '--", word, b"' is ambiguous; possibilities:"].concat();
                 for row in possibilities {
                     line.extend(format!(" '{}'", row.spelling()).into_bytes());
                 }
                 line
             }
-            Mistake::MissingLong(row) => {
+            OptionError::MissingLong(row) => {
                 format!("option '{}' requires an argument", row.spelling()).into_bytes()
             }
-            Mistake::MissingShort(letter) => {
+            OptionError::MissingShort(letter) => {
                 [b"option requires an argument -- '", &[letter][..], b"'"].concat()
             }
-            Mistake::Unwanted(row) => {
+            OptionError::Unwanted(row) => {
                 format!("option '{}' doesn't allow an argument", row.spelling()).into_bytes()
             }
         };

@@ -75,13 +75,13 @@ impl<T> Parsed<T> {
 ///
 /// Bytes, not text: getopt_long(3) repeats the user's word as it came, and so does this.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Usage(pub(crate) OsString);
+pub(crate) struct UsageError(pub(crate) OsString);
 
 /// Reads `argv` (with the program's name in front, which is skipped).
 ///
 /// # Errors
 /// An unknown or ambiguous option, a value that is missing or not allowed.
-pub(crate) fn read<T: Declared>(argv: &[&CStr]) -> Result<Reading<T>, Usage> {
+pub(crate) fn read<T: Declared>(argv: &[&CStr]) -> Result<Reading<T>, UsageError> {
     let table = Table::of::<T>();
     let mut reader = Reader::new(table, argv);
     let mut given: Vec<Met<'_>> = Vec::new();
@@ -102,7 +102,7 @@ pub(crate) fn read<T: Declared>(argv: &[&CStr]) -> Result<Reading<T>, Usage> {
 /// Hands argh the one spelling that it knows: long names in full, each value a word of its own.
 ///
 /// Operands stay out of it: argh would take a bare `help` for `--help`.
-fn from_argh<T: Declared>(given: &[Met<'_>]) -> Result<T, Usage> {
+fn from_argh<T: Declared>(given: &[Met<'_>]) -> Result<T, UsageError> {
     let mut words: Vec<Cow<'_, str>> = Vec::with_capacity(2 * given.len());
     for (index, met) in given.iter().enumerate() {
         let later = || given[index + 1..].iter().any(|other| other.row == met.row);
@@ -122,7 +122,7 @@ fn from_argh<T: Declared>(given: &[Met<'_>]) -> Result<T, Usage> {
     // option of each applet), so this does not fail; if a declaration ever breaks that, argh's own
     // words reach the user.
     T::from_args(&[T::NAME], &words).map_err(|early| {
-        Usage(OsString::from_vec(
+        UsageError(OsString::from_vec(
             early.output.trim_end().as_bytes().to_vec(),
         ))
     })

@@ -194,12 +194,12 @@ impl<'a> Ahead<'a> {
                 self.moved = true;
             }
             Step::OpenedDirectory(_) => self.moved = true,
-            Step::Groups(GroupList::These(_) | GroupList::Dropped) => {
+            Step::Groups(GroupList::Given(_) | GroupList::Dropped) => {
                 self.credential(step, Stage::Groups, libc::EPERM);
             }
             Step::Groups(GroupList::DroppedIfUserEntered) => self.drop_groups(step),
-            Step::Gid(Gid(NewId::These(gid))) => self.id(step, Stage::Gid(*gid)),
-            Step::Uid(Uid(NewId::These(uid))) => self.id(step, Stage::Uid(*uid)),
+            Step::Gid(Gid(NewId::Given(gid))) => self.id(step, Stage::Gid(*gid)),
+            Step::Uid(Uid(NewId::Given(uid))) => self.id(step, Stage::Uid(*uid)),
             Step::Environment(environment) => self.environment = Some(environment),
             Step::Execute(program) => self.execute(step, program),
             // Nothing is foretold of these.
@@ -221,7 +221,7 @@ impl<'a> Ahead<'a> {
                 }
             }
         }
-        self.made = self.made.and(kinds);
+        self.made = self.made.union(kinds);
     }
 
     fn setgroups(&mut self, step: &Step, value: Setgroups) {
@@ -273,7 +273,7 @@ impl<'a> Ahead<'a> {
         }
     }
 
-    /// What is opened before anything changes: a rehearsal opens it too, so that it is known to be there.
+    /// What is opened before anything changes: a dry run opens it too, so that it is known to be there.
     fn open(&mut self, source: &Source) {
         let root = match source {
             Source::Root(Some(path)) => Some(path.clone()),
@@ -298,7 +298,7 @@ impl<'a> Ahead<'a> {
         let all: Kinds = self
             .entering
             .iter()
-            .fold(Kinds::NONE, |all, one| all.and(one.kinds));
+            .fold(Kinds::NONE, |all, one| all.union(one.kinds));
         let seen: Vec<_> = self.entering.iter().map(seen).collect();
         // A user namespace brings the privilege along for what belongs to it.
         let enters_user = seen

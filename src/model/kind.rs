@@ -121,7 +121,7 @@ impl Kinds {
     }
 
     /// What is in either.
-    pub(crate) const fn and(self, other: Kinds) -> Kinds {
+    pub(crate) const fn union(self, other: Kinds) -> Kinds {
         Kinds(self.0 | other.0)
     }
 
@@ -203,6 +203,6 @@ mod tests {
         let some: Kinds = [Kind::Net, Kind::User, Kind::Net].into_iter().collect();
         assert_eq!(some.to_string(), "user, net");
         assert_eq!(some.len(), 2);
-        assert_eq!(Kinds::ALL.less(some).and(some), Kinds::ALL);
+        assert_eq!(Kinds::ALL.less(some).union(some), Kinds::ALL);
     }
 }

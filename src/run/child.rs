@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use super::Run;
-use super::front::Front;
+use super::pid1::Pid1;
 use super::report::Status;
 use super::watch::{Ended, forwarded, watch};
 use crate::failure::{Failure, Result, Stage};
@@ -287,11 +287,11 @@ impl Run<'_> {
         child: i32,
         program: Option<i32>,
         fork: &Fork,
-        front: Option<Front>,
+        pid1: Option<Pid1>,
     ) -> Result<Ended> {
         self.started(program.unwrap_or(child));
         let mask = self.mask.unwrap_or_default();
-        let ended = watch(child, fork, mask, front, self.status.as_ref())?;
+        let ended = watch(child, fork, mask, pid1, self.status.as_ref())?;
         let _ = sys::set_blocked(mask);
         self.ended(ended);
         Ok(ended)

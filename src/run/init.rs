@@ -1,4 +1,4 @@
-//! `--init`: a process of ours stays as PID 1 of the new PID namespace, in front of the program.
+//! `--init`: a process of ours stays as PID 1 of the new PID namespace, before the program.
 //!
 //! Three processes: the caller's child waits outside, PID 1 inside starts the program, reaps orphans and passes
 //! signals on. A socket between the two outer ones carries the program's PID, as the kernel translates it for
@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use super::Run;
 use super::child::{Ending, MESSAGE, Next, fork_failed, kill, pass_status_on};
-use super::front::{Front, KILLED, STOPPED};
+use super::pid1::{KILLED, Pid1, STOPPED};
 use super::watch::Ended;
 use crate::failure::{Failure, Result, Stage};
 use crate::plan::Step;
@@ -58,23 +58,23 @@ impl Run<'_> {
             }
         };
         drop(inside);
-        let mut front = Front::new(outside);
-        let met = self.meet(pid, &mut front, init, &ending);
+        let mut pid1 = Pid1::new(outside);
+        let met = self.meet(pid, &mut pid1, init, &ending);
         drop(ending);
         match met {
-            Ok(Met::Runs(program)) => self.watch_program(pid, Some(program), fork, Some(front)),
+            Ok(Met::Runs(program)) => self.watch_program(pid, Some(program), fork, Some(pid1)),
             Ok(Met::Signal(signal)) => Ok(self.ended_before(signal)),
             // PID 1 has said why.
             Ok(Met::Failed) => {
                 let status = sys::wait(pid);
                 // The terminal comes back before that can stop us.
-                drop(front);
+                drop(pid1);
                 self.undo();
                 status.map(Ended::from).map_err(fork_failed)
             }
             Err(failure) => {
                 // Without an answer it does not start the program; it may be waiting for one.
-                drop(front);
+                drop(pid1);
                 kill(pid);
                 Err(failure)
             }
@@ -82,9 +82,9 @@ impl Run<'_> {
     }
 
     /// Learns the program's PID, writes the PID file, lets it go on.
-    fn meet(&mut self, init: i32, front: &mut Front, kind: Init, ending: &Ending) -> Result<Met> {
+    fn meet(&mut self, init: i32, pid1: &mut Pid1, kind: Init, ending: &Ending) -> Result<Met> {
         let mut program = None;
-        while let Some(socket) = front.socket() {
+        while let Some(socket) = pid1.socket() {
             match ending.or_line(init, socket).map_err(fork_failed)? {
                 Next::Signal(signal) => return Ok(Met::Signal(signal)),
                 Next::Line => {}
@@ -101,7 +101,7 @@ impl Run<'_> {
                         helper.start_program(sender)?;
                     }
                     sys::send(socket, &[GO]).map_err(fork_failed)?;
-                    front.met(sender, kind);
+                    pid1.met(sender, kind);
                     program = Some(sender);
                 }
                 (1, RUNS, Some(program)) => return Ok(Met::Runs(program)),

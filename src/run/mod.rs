@@ -4,10 +4,10 @@
 //! failure half-way must leave nothing behind that outlives us.
 
 mod child;
-mod front;
 mod init;
 mod install;
 mod look;
+mod pid1;
 mod program;
 mod report;
 mod watch;
@@ -214,7 +214,7 @@ impl Run<'_> {
 ///
 /// What is opened is opened, and what is entered is entered, by this process, which does nothing else and ends:
 /// so the order is the one that was taken. It is foreseen before anything is entered.
-pub(crate) fn rehearse(plan: &Plan, foresee: &dyn Fn(&[Entering]) -> String) -> Result<String> {
+pub(crate) fn dry_run(plan: &Plan, foresee: &dyn Fn(&[Entering]) -> String) -> Result<String> {
     let mut state = State::default();
     let mut opened = Vec::new();
     for step in &plan.steps {

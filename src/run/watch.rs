@@ -5,7 +5,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use super::front::Front;
+use super::pid1::Pid1;
 use super::report::Status;
 use crate::failure::{Failure, Result, Stage};
 use crate::host::procfs;
@@ -60,7 +60,7 @@ pub(super) fn watch(
     child: i32,
     fork: &Fork,
     mask: SignalSet,
-    front: Option<Front>,
+    pid1: Option<Pid1>,
     status: Option<&Status>,
 ) -> Result<Ended> {
     let failed = |error| Failure::new(Stage::Wait, "waiting for the child failed", error);
@@ -78,7 +78,7 @@ pub(super) fn watch(
         .union(interrupts)
         .union(STOPS.into_iter().collect())
         .with(libc::SIGCHLD);
-    let polled = front.is_some() || status.is_some_and(Status::is_behind);
+    let polled = pid1.is_some() || status.is_some_and(Status::is_behind);
     let mut watcher = Watcher {
         child,
         // Not reaped yet, so the number is the child's still.
@@ -91,7 +91,7 @@ pub(super) fn watch(
             .then(|| sys::signal_descriptor(awaited))
             .transpose()
             .map_err(failed)?,
-        front,
+        pid1,
         status,
         is_patient: fork.patient,
         forwarded,
@@ -120,7 +120,7 @@ struct Watcher<'a> {
     /// What is awaited, as a descriptor: there where something else is waited for too.
     arrivals: Option<OwnedFd>,
     /// The child is a PID 1 of ours.
-    front: Option<Front>,
+    pid1: Option<Pid1>,
     status: Option<&'a Status>,
     /// We outlive what asks the child to end, and what stops it alone.
     is_patient: bool,
@@ -139,8 +139,8 @@ impl Watcher<'_> {
             match sys::reap(self.child)? {
                 Some(Change::Exited(status)) => {
                     let status_of = self.status;
-                    let front = self.front.take();
-                    let killed = front.and_then(|front| front.killed_by(status_of));
+                    let pid1 = self.pid1.take();
+                    let killed = pid1.and_then(|pid1| pid1.killed_by(status_of));
                     return Ok(killed.map_or(Ended::Exited(status), Ended::Killed));
                 }
                 Some(Change::Killed(signal)) => return Ok(Ended::Killed(signal)),
@@ -168,10 +168,10 @@ impl Watcher<'_> {
                 }
             } else if INTERRUPTS.contains(&arrived.signal) {
                 self.interrupted(arrived)?;
-            } else if let Some(front) = &self.front {
+            } else if let Some(pid1) = &self.pid1 {
                 // The program behind PID 1 has been stopped by the terminal too. If that will be told, then this is
                 // not the time to stop: it would be done twice.
-                if !(arrived.from_kernel && front.tells_of_stops()) {
+                if !(arrived.from_kernel && pid1.tells_of_stops()) {
                     self.stop_with_program(arrived.signal)?;
                 }
             } else if is_deaf_init(self.child, arrived.signal) {
@@ -192,16 +192,16 @@ impl Watcher<'_> {
         };
         loop {
             let status = self.status.filter(|status| status.is_behind());
-            let front = self.front.as_ref().and_then(Front::socket);
+            let pid1 = self.pid1.as_ref().and_then(Pid1::socket);
             let mut questions = vec![(arrivals.as_fd(), Ready::Read)];
             questions.extend(status.map(|status| (status.as_fd(), Ready::Write)));
-            questions.extend(front.map(|socket| (socket, Ready::Read)));
+            questions.extend(pid1.map(|socket| (socket, Ready::Read)));
             match (sys::wait_ready(&questions)?, status) {
                 (0, _) => return Ok(None),
                 (1, Some(status)) => status.catch_up(false),
                 _ => {
-                    if let Some(front) = &mut self.front
-                        && let Some(signal) = front.news(self.status)
+                    if let Some(pid1) = &mut self.pid1
+                        && let Some(signal) = pid1.news(self.status)
                     {
                         return Ok(Some(signal));
                     }
@@ -225,7 +225,7 @@ impl Watcher<'_> {
             return Ok(());
         }
         // The terminal comes back before we end.
-        self.front = None;
+        self.pid1 = None;
         die_of(arrived.signal);
         self.block().map(drop)
     }
@@ -251,8 +251,8 @@ impl Watcher<'_> {
     /// Stops this process as the program behind PID 1 was; then has it go on.
     fn stop_with_program(&mut self, signal: i32) -> sys::Result<()> {
         self.stop_too(signal)?;
-        if let Some(front) = &mut self.front {
-            front.continued();
+        if let Some(pid1) = &mut self.pid1 {
+            pid1.continued();
         }
         self.send(libc::SIGCONT);
         Ok(())

@@ -12,7 +12,7 @@ use crate::sys;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NewId {
     /// This one.
-    These(u32),
+    Given(u32),
     /// The target's.
     Follow,
     /// 0, if a user namespace was entered; else nothing changes.
@@ -27,7 +27,7 @@ impl NewId {
         follow: impl FnOnce(&Credentials) -> Result<u32>,
     ) -> Result<Option<u32>> {
         Ok(match self {
-            NewId::These(id) => Some(id),
+            NewId::Given(id) => Some(id),
             NewId::Follow => Some(follow(state.opened.credentials()?)?),
             NewId::RootIfUserEntered => state.in_new_user().then_some(0),
         })
@@ -36,7 +36,7 @@ impl NewId {
     /// As a plan shows it; `word`: setuid or setgid, `what`: user or group.
     fn show(self, f: &mut fmt::Formatter<'_>, word: &str, what: &str) -> fmt::Result {
         match self {
-            NewId::These(id) => write!(f, "{word} {id}"),
+            NewId::Given(id) => write!(f, "{word} {id}"),
             NewId::Follow => write!(f, "take the target's {what}"),
             NewId::RootIfUserEntered => write!(f, "{word} 0, if a user namespace was entered"),
         }
@@ -87,7 +87,7 @@ impl Do for Uid {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum GroupList {
     /// These.
-    These(Vec<u32>),
+    Given(Vec<u32>),
     /// None.
     Dropped,
     /// None, if a user namespace was entered and they could not be dropped early.
@@ -100,7 +100,7 @@ impl fmt::Display for GroupList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let drop = "drop the supplementary groups";
         match self {
-            GroupList::These(groups) => {
+            GroupList::Given(groups) => {
                 write!(f, "setgroups")?;
                 groups.iter().try_for_each(|group| write!(f, " {group}"))
             }
@@ -121,7 +121,7 @@ impl Do for GroupList {
             }
             GroupList::DroppedIfUserEntered if !state.in_new_user() => return Ok(()),
             GroupList::Dropped | GroupList::DroppedIfUserEntered => &[],
-            GroupList::These(groups) => groups.as_slice(),
+            GroupList::Given(groups) => groups.as_slice(),
             GroupList::Follow => &state.opened.credentials()?.groups,
         };
         sys::set_groups(groups)

@@ -37,7 +37,7 @@ impl For {
     fn flags(self) -> OFlag {
         OFlag::O_CLOEXEC
             | match self {
-                // A FIFO or a terminal given by mistake must not make us wait or become ours.
+                // A FIFO or a terminal given by error must not make us wait or become ours.
                 For::Reading => OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY,
                 For::Writing => OFlag::O_WRONLY | OFlag::O_NOCTTY,
                 For::Directory => OFlag::O_RDONLY | OFlag::O_DIRECTORY,

@@ -7,9 +7,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::super::Usage;
+use super::super::UsageError;
 use super::super::table::{Arity, Row, Table};
-use super::{Mistake, Reader};
+use super::{OptionError, Reader};
 use crate::applets::{nsenter, setns, unshare};
 use crate::cli::Declared;
 use crate::sys::glibc_getopt;
@@ -122,11 +122,11 @@ fn ours(table: Table, argv: &[&CStr]) -> Outcome {
         match reader.next_option() {
             Ok(Some(option)) => met.push((option.row.name(), option.value.map(<[u8]>::to_vec))),
             Ok(None) => break Ok(reader.first_operand()),
-            Err(mut mistake) => {
-                if let Mistake::Unrecognized(_, meant) = &mut mistake {
+            Err(mut error) => {
+                if let OptionError::Unrecognized(_, meant) = &mut error {
                     *meant = None;
                 }
-                let Usage(line) = mistake.into();
+                let UsageError(line) = error.into();
                 let line = [b"applet: ", line.as_bytes(), b"\n"].concat();
                 break Err(line.escape_ascii().to_string());
             }

@@ -6,7 +6,7 @@ use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
 
 use super::super::table::Table;
-use super::super::{Declared, Parsed, Reading, Usage, read};
+use super::super::{Declared, Parsed, Reading, UsageError, read};
 use super::Reader;
 use crate::applets::{nsenter, setns, unshare};
 
@@ -27,8 +27,8 @@ fn met<T: Declared>(argv: &[&[u8]]) -> Result<(String, usize), String> {
                 None => met.row.spelling().to_owned(),
             }),
             Ok(None) => return Ok((all.join(" "), reader.first_operand())),
-            Err(mistake) => {
-                let Usage(line) = mistake.into();
+            Err(error) => {
+                let UsageError(line) = error.into();
                 let line = line.as_bytes().escape_ascii().to_string();
                 return Err(line.replace(r"\'", "'"));
             }

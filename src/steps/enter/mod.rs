@@ -59,7 +59,7 @@ impl Do for Enter {
         };
         let sealed = state.sealed.insert(sealed);
         let entered = enter(sealed, to_enter, self.in_order, &mut tell)?;
-        state.entered = state.entered.and(entered);
+        state.entered = state.entered.union(entered);
         let in_new_user = state.in_new_user();
         state.opened.read_credentials(in_new_user)
     }
@@ -162,7 +162,7 @@ pub(crate) fn enter(
     // Without a user namespace nothing that is entered changes what may be entered.
     let mut entered = Kinds::NONE;
     for one in opened {
-        entered = entered.and(match one {
+        entered = entered.union(match one {
             ToEnter::Process {
                 target,
                 kinds,
@@ -457,9 +457,9 @@ fn enter_mixture(sealed: &Sealed, opened: Vec<ToEnter>, tell: Tell<'_>) -> Resul
     let mut put_off = Vec::new();
     for call in mixture.calls() {
         match call {
-            Call::Item(index) => entered = entered.and(mixture.enter(sealed, index, tell)?),
+            Call::Item(index) => entered = entered.union(mixture.enter(sealed, index, tell)?),
             Call::Try(index) => match mixture.enter(sealed, index, tell) {
-                Ok(kinds) => entered = entered.and(kinds),
+                Ok(kinds) => entered = entered.union(kinds),
                 Err(failure) if is_denial(&failure) => put_off.push(index),
                 Err(failure) => return Err(failure),
             },
@@ -478,12 +478,12 @@ fn enter_mixture(sealed: &Sealed, opened: Vec<ToEnter>, tell: Tell<'_>) -> Resul
                     subject: fd.try_clone().ok(),
                     ..refused(kinds, None, error)
                 })?;
-                entered = entered.and(kinds);
+                entered = entered.union(kinds);
             }
         }
     }
     for index in put_off {
-        entered = entered.and(mixture.enter(sealed, index, tell)?);
+        entered = entered.union(mixture.enter(sealed, index, tell)?);
     }
     Ok(entered)
 }

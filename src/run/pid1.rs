@@ -19,7 +19,7 @@ pub(super) const STOPPED: u8 = b't';
 
 /// A PID 1 of ours, seen from outside.
 #[derive(Debug)]
-pub(super) struct Front {
+pub(super) struct Pid1 {
     socket: OwnedFd,
     /// There for a program with a process group of its own, where we have a terminal.
     terminal: Option<Terminal>,
@@ -28,10 +28,10 @@ pub(super) struct Front {
     is_over: bool,
 }
 
-impl Front {
+impl Pid1 {
     /// Of the PID 1 at the other end of `socket`.
-    pub(super) fn new(socket: OwnedFd) -> Front {
-        Front {
+    pub(super) fn new(socket: OwnedFd) -> Pid1 {
+        Pid1 {
             socket,
             terminal: None,
             killed_by: None,
