@@ -16,7 +16,7 @@ use crate::model::signal::Signal;
 use crate::plan::Step;
 use crate::steps::Fork;
 use crate::steps::outside::client::Client;
-use crate::sys::{self, Change, Forked, SignalSet};
+use crate::sys::{self, Change, Forked, Ready, SignalSet};
 
 /// The signals that end a process which is asked to end, by default (signal(7)).
 const ENDING: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
@@ -86,17 +86,23 @@ impl Ending {
     /// child is killed and reaped.
     ///
     /// Allocates nothing, and uses no memory of the child's, as [`sys::share`] wants it.
-    pub(super) fn or_line(&self, child: i32, line: BorrowedFd<'_>) -> sys::Result<Next> {
-        let next = self.next(line);
+    pub(super) fn or_line(
+        &self,
+        child: i32,
+        line: BorrowedFd<'_>,
+        until: Ready,
+    ) -> sys::Result<Next> {
+        let next = self.next(line, until);
         if !matches!(next, Ok(Next::Line)) {
             kill(child);
         }
         next
     }
 
-    fn next(&self, line: BorrowedFd<'_>) -> sys::Result<Next> {
+    fn next(&self, line: BorrowedFd<'_>, until: Ready) -> sys::Result<Next> {
         loop {
-            if sys::wait_readable([line, self.0.as_fd()])? == 0 {
+            let signals = (self.0.as_fd(), Ready::Read);
+            if sys::wait_either([(line, until), signals])? == 0 {
                 return Ok(Next::Line);
             }
             let arrived = sys::take_signal(self.0.as_fd())?;
@@ -158,7 +164,7 @@ impl Run<'_> {
                 failure = Some(why);
                 1
             },
-            |child, line| ending.or_line(child, line),
+            |child, line| ending.or_line(child, line, Ready::End),
         );
         self.number = None;
         let (child, next) = match child {
@@ -215,19 +221,18 @@ impl Run<'_> {
             kill(child);
             return Err(fork_failed(error));
         }
+        // Woken once, when it has executed the program or has ended; what it said is read then.
+        let next = ending.or_line(child, ours.as_fd(), Ready::End);
+        if let Next::Signal(signal) = next.map_err(fork_failed)? {
+            return Ok(self.ended_before(signal));
+        }
         let mut starts = false;
-        loop {
-            match ending.or_line(child, ours.as_fd()).map_err(fork_failed)? {
-                Next::Signal(signal) => return Ok(self.ended_before(signal)),
-                Next::Line => {}
-            }
-            let mut message = [0; MESSAGE];
-            match sys::read_some(ours.as_fd(), &mut message) {
-                // It has executed the program, or has ended.
-                Ok(0) | Err(_) => break,
-                Ok(_) if message[0] == STARTING => starts = true,
-                Ok(_) if message[0] == FAILED => starts = false,
-                Ok(_) => pass_status_on(ours.as_fd(), &message, self.status.as_ref()),
+        let mut message = [0; MESSAGE];
+        while let Ok(1..) = sys::read_some(ours.as_fd(), &mut message) {
+            match message[0] {
+                STARTING => starts = true,
+                FAILED => starts = false,
+                _ => pass_status_on(ours.as_fd(), &message, self.status.as_ref()),
             }
         }
         drop((ours, ending));

@@ -16,7 +16,7 @@ use crate::failure::{Failure, Result, Stage};
 use crate::plan::Step;
 use crate::steps::open::Opened;
 use crate::steps::{Fork, Init};
-use crate::sys::{self, Change, Forked, SignalSet};
+use crate::sys::{self, Change, Forked, Ready, SignalSet};
 
 /// From the program's process: this is my PID.
 const HERE: u8 = b'p';
@@ -85,7 +85,10 @@ impl Run<'_> {
     fn meet(&mut self, init: i32, pid1: &mut Pid1, kind: Init, ending: &Ending) -> Result<Met> {
         let mut program = None;
         while let Some(socket) = pid1.socket() {
-            match ending.or_line(init, socket).map_err(fork_failed)? {
+            match ending
+                .or_line(init, socket, Ready::Read)
+                .map_err(fork_failed)?
+            {
                 Next::Signal(signal) => return Ok(Met::Signal(signal)),
                 Next::Line => {}
             }

@@ -211,15 +211,23 @@ pub(crate) fn read_some(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize> 
 
 /// Waits until one of these can be read, or has ended (poll(2)); gives the place of the first that does.
 pub(crate) fn wait_readable<const N: usize>(fds: [BorrowedFd<'_>; N]) -> Result<usize> {
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    let mut questions = fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+    wait_first(fds.map(|fd| Ready::Read.question(fd)))
+}
+
+/// Waits until one of the two is ready (poll(2)); gives its place, that of the first if both are. Allocates nothing.
+pub(crate) fn wait_either(fds: [(BorrowedFd<'_>, Ready); 2]) -> Result<usize> {
+    wait_first(fds.map(|(fd, ready)| ready.question(fd)))
+}
+
+/// Waits until one of these is ready; gives its place.
+fn wait_first<'fd>(mut questions: impl AsMut<[nix::poll::PollFd<'fd>]>) -> Result<usize> {
+    let questions = questions.as_mut();
     loop {
-        match poll(&mut questions, PollTimeout::NONE) {
+        match nix::poll::poll(questions, nix::poll::PollTimeout::NONE) {
             Err(nix::errno::Errno::EINTR) => {}
             Err(errno) => return Err(errno.into()),
             Ok(_) => {
-                let ready = |question: &PollFd<'_>| question.any() == Some(true);
-                if let Some(place) = questions.iter().position(ready) {
+                if let Some(place) = questions.iter().position(|one| one.any() == Some(true)) {
                     return Ok(place);
                 }
             }
@@ -234,6 +242,8 @@ pub(crate) enum Ready {
     Read,
     /// Something can be written, or nobody reads any more.
     Write,
+    /// The other end is closed, whatever may be left to be read.
+    End,
 }
 
 impl Ready {
@@ -242,24 +252,15 @@ impl Ready {
         match self {
             Ready::Read => PollFd::new(fd, PollFlags::POLLIN),
             Ready::Write => PollFd::new(fd, PollFlags::POLLOUT),
+            Ready::End => PollFd::new(fd, PollFlags::empty()),
         }
     }
 }
 
 /// Waits until one of these is ready (poll(2)); gives the place of the first that is.
 pub(crate) fn wait_ready(fds: &[(BorrowedFd<'_>, Ready)]) -> Result<usize> {
-    let mut questions: Vec<_> = fds.iter().map(|&(fd, ready)| ready.question(fd)).collect();
-    loop {
-        match nix::poll::poll(&mut questions, nix::poll::PollTimeout::NONE) {
-            Err(nix::errno::Errno::EINTR) => {}
-            Err(errno) => return Err(errno.into()),
-            Ok(_) => {
-                if let Some(place) = questions.iter().position(|one| one.any() == Some(true)) {
-                    return Ok(place);
-                }
-            }
-        }
-    }
+    let questions: Vec<_> = fds.iter().map(|&(fd, ready)| ready.question(fd)).collect();
+    wait_first(questions)
 }
 
 /// Whether the descriptor is ready now.

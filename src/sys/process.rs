@@ -131,12 +131,16 @@ pub(crate) enum Forked {
 }
 
 /// Makes a copy of this process (fork(2)), which goes on by itself.
+///
+/// The raw call: the C library's blocks and unblocks signals around it, for threads that are not there.
 pub(crate) fn fork() -> Result<Forked> {
-    // SAFETY: we have one thread, so the copy may do all that we may.
-    match unsafe { nix::unistd::fork() }? {
-        nix::unistd::ForkResult::Parent { child } => Ok(Forked::Parent(child.as_raw())),
-        nix::unistd::ForkResult::Child => Ok(Forked::Child),
-    }
+    const NONE: usize = 0;
+    // SAFETY: the same as fork(2) (clone(2)); we have one thread, so the copy may do all that we may.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, NONE, NONE, NONE, NONE) };
+    Ok(match i32::try_from(check(pid)?).unwrap_or(0) {
+        0 => Forked::Child,
+        child => Forked::Parent(child),
+    })
 }
 
 /// Ends this process at once, without exit handlers (_exit(2)): for children that do not execute a program.
