@@ -432,10 +432,14 @@ pub(crate) fn read_link_at(dir: BorrowedFd<'_>, path: &OsStr) -> Result<OsString
 
 /// Whether we may use the path in this way, judged by the effective IDs (faccessat2(2); `libc::R_OK` …).
 pub(crate) fn access(path: &OsStr, mode: i32) -> Result<()> {
-    let path = c_path(path)?;
-    // SAFETY: the path is a C string that lives across the call.
-    let done = unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), mode, libc::AT_EACCESS) };
-    check(done.into()).map(drop)
+    let mode = nix::unistd::AccessFlags::from_bits_retain(mode);
+    let cwd = nix::fcntl::AT_FDCWD;
+    Ok(nix::unistd::faccessat(
+        cwd,
+        path,
+        mode,
+        AtFlags::AT_EACCESS,
+    )?)
 }
 
 /// Calls `each` with the names in a directory, without `.` and `..` (getdents64(2)); `room` is for the kernel to
@@ -588,12 +592,9 @@ pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>) -> Result<()> {
 
 /// Two connected sockets that keep messages apart, both close-on-exec (socketpair(2), `SOCK_SEQPACKET`).
 pub(crate) fn socket_pair() -> Result<(OwnedFd, OwnedFd)> {
-    let mut pair = [-1; 2];
-    let kind = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC;
-    // SAFETY: the kernel writes two descriptors into ours.
-    check(unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, pair.as_mut_ptr()) }.into())?;
-    let [first, second] = pair;
-    Ok((super::owned(first.into())?, super::owned(second.into())?))
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+    let (family, kind) = (AddressFamily::Unix, SockType::SeqPacket);
+    Ok(socketpair(family, kind, None, SockFlag::SOCK_CLOEXEC)?)
 }
 
 /// Sends a message over a socket. That nobody is there any more is an error, and no SIGPIPE (send(2),

@@ -2,12 +2,13 @@
 
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
+use nix::sched::CloneFlags;
+
 use super::{Error, Result, check};
 
 /// Moves us into new namespaces (unshare(2)); `flags` are `CLONE_NEW*`.
 pub(crate) fn unshare(flags: i32) -> Result<()> {
-    // SAFETY: no memory is involved, and we have one thread, so no other loses its namespaces.
-    check(unsafe { libc::unshare(flags) }.into()).map(drop)
+    Ok(nix::sched::unshare(CloneFlags::from_bits_retain(flags))?)
 }
 
 /// That this process may not be traced or looked into by those whose namespaces it enters (prctl(2),
@@ -31,8 +32,7 @@ impl Sealed {
 
     /// Enters the namespace behind an nsfs descriptor, or those of a pidfd that `flags` name (setns(2)).
     pub(crate) fn setns(&self, fd: BorrowedFd<'_>, flags: i32) -> Result<()> {
-        // SAFETY: no memory is involved; the descriptor is open as long as it is borrowed.
-        check(unsafe { libc::setns(fd.as_raw_fd(), flags) }.into())?;
+        nix::sched::setns(fd, CloneFlags::from_bits_retain(flags))?;
         if flags & libc::CLONE_NEWUSER != 0 {
             self.renew()?;
         }

@@ -39,13 +39,9 @@ pub(crate) fn probe_mount() -> Option<Error> {
 
 /// How many threads our user may have, as it is enforced (getrlimit(2), `RLIMIT_NPROC`); none without a limit.
 pub(crate) fn thread_limit() -> Result<Option<u64>> {
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
-    // SAFETY: the kernel writes one rlimit into ours.
-    check(unsafe { libc::getrlimit(libc::RLIMIT_NPROC, &raw mut limit) }.into())?;
-    Ok((limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur))
+    use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
+    let (limit, _) = getrlimit(Resource::RLIMIT_NPROC)?;
+    Ok((limit != RLIM_INFINITY).then_some(limit))
 }
 
 /// Whether executing the file gives capabilities (capabilities(7), `security.capability`).
@@ -118,14 +114,9 @@ pub(crate) fn open_in_root(root: BorrowedFd<'_>, path: &OsStr) -> Result<OwnedFd
 
 /// Up to `length` bytes of a file from `offset` on (pread(2)); fewer at its end.
 pub(crate) fn read_at(fd: BorrowedFd<'_>, offset: u64, length: usize) -> Result<Vec<u8>> {
-    let offset = i64::try_from(offset).map_err(|_| Error::from_raw(libc::EINVAL))?;
+    let offset = libc::off_t::try_from(offset).map_err(|_| Error::from_raw(libc::EINVAL))?;
     let mut bytes = vec![0; length];
-    // SAFETY: the kernel writes at most `length` bytes into the buffer.
-    let read =
-        check(
-            unsafe { libc::pread64(fd.as_raw_fd(), bytes.as_mut_ptr().cast(), length, offset) }
-                as libc::c_long,
-        )?;
-    bytes.truncate(usize::try_from(read).unwrap_or(0));
+    let read = nix::sys::uio::pread(fd, &mut bytes, offset)?;
+    bytes.truncate(read);
     Ok(bytes)
 }

@@ -230,16 +230,13 @@ pub(crate) fn lead_process_group() -> Result<()> {
 
 /// The process group in the foreground of a terminal (tcgetpgrp(3)).
 pub(crate) fn foreground(terminal: BorrowedFd<'_>) -> Result<i32> {
-    // SAFETY: no memory of ours is involved.
-    let group = unsafe { libc::tcgetpgrp(terminal.as_raw_fd()) };
-    check(group.into())?;
-    Ok(group)
+    Ok(nix::unistd::tcgetpgrp(terminal)?.as_raw())
 }
 
 /// Puts a process group of our session in the foreground of its terminal (tcsetpgrp(3)).
 pub(crate) fn set_foreground(terminal: BorrowedFd<'_>, group: i32) -> Result<()> {
-    // SAFETY: no memory of ours is involved.
-    check(unsafe { libc::tcsetpgrp(terminal.as_raw_fd(), group) }.into()).map(drop)
+    let group = nix::unistd::Pid::from_raw(group);
+    Ok(nix::unistd::tcsetpgrp(terminal, group)?)
 }
 
 /// Sends a signal to a process, or to the process group of a negative number (kill(2)).
@@ -266,27 +263,19 @@ pub(crate) fn signal_pidfd(pidfd: BorrowedFd<'_>, signal: i32) -> Result<()> {
 
 /// The size of a page of memory, in bytes (sysconf(3)).
 pub(crate) fn page_size() -> usize {
-    // SAFETY: asks for a constant.
-    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    usize::try_from(size).unwrap_or(4096)
+    let size = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE);
+    let size = size.ok().flatten().and_then(|size| size.try_into().ok());
+    size.unwrap_or(4096)
 }
 
 /// What a clock shows (clock_gettime(2)): `CLOCK_BOOTTIME`, or `CLOCK_MONOTONIC`.
 pub(crate) fn clock(boottime: bool) -> std::time::Duration {
+    use nix::time::{ClockId, clock_gettime};
     let clock = if boottime {
-        libc::CLOCK_BOOTTIME
+        ClockId::CLOCK_BOOTTIME
     } else {
-        libc::CLOCK_MONOTONIC
+        ClockId::CLOCK_MONOTONIC
     };
-    let mut now = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: the kernel writes one timespec into ours.
-    unsafe { libc::clock_gettime(clock, &raw mut now) };
-    // Neither is negative for these clocks.
-    std::time::Duration::new(
-        now.tv_sec.unsigned_abs(),
-        u32::try_from(now.tv_nsec).unwrap_or(0),
-    )
+    // Every kernel has both clocks.
+    clock_gettime(clock).map_or(std::time::Duration::ZERO, Into::into)
 }

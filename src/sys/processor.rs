@@ -21,9 +21,9 @@ impl Processors {
 
 /// How many processors the machine has, idle and offline ones included (sysconf(3), `_SC_NPROCESSORS_CONF`).
 pub(crate) fn processor_count() -> usize {
-    // SAFETY: asks for a number.
-    let count = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_CONF) };
-    usize::try_from(count).unwrap_or(1)
+    let count = nix::unistd::sysconf(nix::unistd::SysconfVar::_NPROCESSORS_CONF);
+    let count = count.ok().flatten().and_then(|count| count.try_into().ok());
+    count.unwrap_or(1)
 }
 
 /// Those on which we may run now.
