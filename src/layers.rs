@@ -48,7 +48,7 @@ fn is_test(path: &Path) -> bool {
     let path = path.to_string_lossy();
     [
         "layers.rs",
-        "cli/docs",
+        "docs/",
         "getopt/oracle",
         "getopt/tests",
         "golden",

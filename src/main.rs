@@ -12,6 +12,8 @@
 
 mod applets;
 mod cli;
+#[cfg(test)]
+mod docs;
 mod explain;
 mod failure;
 mod host;

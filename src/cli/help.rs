@@ -12,12 +12,12 @@ const WIDTH: usize = 80;
 const COLUMN: usize = 30;
 
 /// The line of `--version`.
-pub(super) fn version<T: Declared>() -> String {
+pub(crate) fn version<T: Declared>() -> String {
     format!("{} (nskit) {}\n", T::NAME, env!("CARGO_PKG_VERSION"))
 }
 
 /// The text of `--help`.
-pub(super) fn text<T: Declared>() -> String {
+pub(crate) fn text<T: Declared>() -> String {
     let info = T::get_args_info();
     let mut text = String::new();
     for (index, operands) in T::OPERANDS.iter().enumerate() {
@@ -100,7 +100,7 @@ fn fill(text: &mut String, from: usize, words: &str) {
 }
 
 /// A description as a sentence: with a capital and a full stop.
-pub(super) fn sentence(description: &str) -> String {
+pub(crate) fn sentence(description: &str) -> String {
     let mut letters = description.chars();
     let first = letters.next().map(|letter| letter.to_ascii_uppercase());
     first.into_iter().chain(letters).chain(['.']).collect()

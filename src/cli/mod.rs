@@ -3,13 +3,11 @@
 //! The hard thing here: argh's declarations say what exists, but argh knows neither clusters nor
 //! optional values nor abbreviations nor bytes outside UTF-8. [`getopt`] knows those and nothing else.
 
-#[cfg(test)]
-mod docs;
 mod getopt;
-mod help;
-mod table;
+pub(crate) mod help;
+pub(crate) mod table;
 mod value;
-mod value_name;
+pub(crate) mod value_name;
 
 pub(crate) use value::{Attached, Text};
 

@@ -8,7 +8,7 @@ use super::Declared;
 
 /// Whether an option takes a value, and in which of its forms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Arity {
+pub(crate) enum Arity {
     /// No value: a switch.
     None,
     /// A value, attached or in the next word.
@@ -21,16 +21,16 @@ pub(super) enum Arity {
 
 /// The options of one applet.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Table(&'static [FlagInfo<'static>]);
+pub(crate) struct Table(&'static [FlagInfo<'static>]);
 
 impl Table {
     /// The table that `T` declares.
-    pub(super) fn of<T: Declared>() -> Self {
+    pub(crate) fn of<T: Declared>() -> Self {
         Self(T::get_args_info().flags)
     }
 
     /// All rows in declared order, then `--help`, which argh puts in front of what is declared.
-    pub(super) fn rows(self) -> impl Iterator<Item = Row> + Clone {
+    pub(crate) fn rows(self) -> impl Iterator<Item = Row> + Clone {
         let (implicit, declared) = self.0.split_at(1);
         declared.iter().chain(implicit).map(Row)
     }
@@ -38,7 +38,7 @@ impl Table {
 
 /// One option.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Row(&'static FlagInfo<'static>);
+pub(crate) struct Row(&'static FlagInfo<'static>);
 
 impl PartialEq for Row {
     fn eq(&self, other: &Self) -> bool {
@@ -48,17 +48,17 @@ impl PartialEq for Row {
 
 impl Row {
     /// The long name as it is typed: `--mount`.
-    pub(super) fn spelling(self) -> &'static str {
+    pub(crate) fn spelling(self) -> &'static str {
         self.0.long
     }
 
     /// The long name: `mount`.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         &self.0.long[2..]
     }
 
     /// The short form's letter. argh gives `--help` none.
-    pub(super) fn letter(self) -> Option<char> {
+    pub(crate) fn letter(self) -> Option<char> {
         match self.0.long {
             "--help" => Some('h'),
             _ => self.0.short,
@@ -66,7 +66,7 @@ impl Row {
     }
 
     /// What it does, in one line, without the mark of [`Row::is_ours`].
-    pub(super) fn description(self) -> &'static str {
+    pub(crate) fn description(self) -> &'static str {
         match self.0.long {
             "--help" => "show this help",
             _ => self
@@ -78,17 +78,17 @@ impl Row {
     }
 
     /// Whether util-linux lacks it.
-    pub(super) fn is_ours(self) -> bool {
+    pub(crate) fn is_ours(self) -> bool {
         self.0.description.ends_with(OURS)
     }
 
     /// Whether argh keeps every occurrence. Of another option only the last can be handed on.
-    pub(super) fn repeats(self) -> bool {
+    pub(crate) fn repeats(self) -> bool {
         self.0.optionality == Optionality::Repeating || self.arity() == Arity::None
     }
 
     /// Whether it takes a value.
-    pub(super) fn arity(self) -> Arity {
+    pub(crate) fn arity(self) -> Arity {
         match self.0.kind {
             FlagInfoKind::Switch => Arity::None,
             FlagInfoKind::Option { arg_name } if arg_name.starts_with("[=") => Arity::OptionalLong,
@@ -98,7 +98,7 @@ impl Row {
     }
 
     /// The value's name, without what tells the arity: `file`, `allow|deny`; empty for a switch.
-    pub(super) fn value_name(self) -> &'static str {
+    pub(crate) fn value_name(self) -> &'static str {
         let FlagInfoKind::Option { arg_name } = self.0.kind else {
             return "";
         };

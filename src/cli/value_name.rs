@@ -2,14 +2,14 @@
 //! for themselves.
 
 /// The words that stand for something; every other word of a value name is to be typed as it is.
-pub(super) const PLACEHOLDERS: &[&str] = &[
+pub(crate) const PLACEHOLDERS: &[&str] = &[
     "dir", "fd", "file", "gid", "inode", "name", "pid", "range", "seconds", "signal", "string",
     "uid",
 ];
 
 /// A part of a value name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(crate) enum Part {
     /// Stands for something: `file`.
     Placeholder(&'static str),
     /// To be typed as it is: `allow`.
@@ -19,7 +19,7 @@ pub(super) enum Part {
 }
 
 /// Takes a value name apart.
-pub(super) fn parts(name: &'static str) -> impl Iterator<Item = Part> {
+pub(crate) fn parts(name: &'static str) -> impl Iterator<Item = Part> {
     let mut rest = name;
     std::iter::from_fn(move || {
         let in_word = rest.starts_with(|c: char| c.is_ascii_alphanumeric());

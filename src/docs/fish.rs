@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::{Applet, Kind, MADE, Values, committed, installed, lines_of};
 use crate::cli::table::{Arity, Row};
+use crate::docs::{Applet, Kind, MADE, Values, committed, installed, lines_of};
 
 /// Quotes for fish.
 fn quoted(text: &str) -> String {

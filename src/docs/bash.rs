@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::{Applet, Kind, MADE, Values, committed, installed, lines_of, typed_in};
 use crate::cli::table::{Arity, Row};
+use crate::docs::{Applet, Kind, MADE, Values, committed, installed, lines_of, typed_in};
 
 /// What the files have in common; it reads a command line by the rules of getopt_long(3).
 const ENGINE: &str = include_str!("engine.bash");

@@ -11,10 +11,10 @@ mod zsh;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use super::Declared;
-use super::table::{Row, Table};
-use super::value_name::{Part, parts};
 use crate::applets::{nsenter, setns, unshare};
+use crate::cli::Declared;
+use crate::cli::table::{Row, Table};
+use crate::cli::value_name::{Part, parts};
 
 /// What documents need to know of an applet.
 struct Applet {
@@ -203,7 +203,7 @@ const TYPED: &[(&str, &str)] = &[
 
 /// Types [`TYPED`] in an interactive shell, which zsh's zpty gives a terminal.
 fn typed_in(test: &str, shell: &str, setup: &str) {
-    let mut arguments = vec!["60", "zsh", "-f", "src/cli/docs/drive.zsh", shell, setup];
+    let mut arguments = vec!["60", "zsh", "-f", "src/docs/drive.zsh", shell, setup];
     arguments.extend(TYPED.iter().map(|(line, _)| line));
     let Some(became) = lines_of(test, "timeout", &arguments) else {
         return;

@@ -8,12 +8,12 @@ use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 use std::fmt::Write;
 
-use super::{Applet, committed, lines_of, text_of};
 use crate::applets::{nsenter, setns, unshare};
 use crate::cli::help::sentence;
 use crate::cli::table::{Arity, Row};
 use crate::cli::value_name::{Part, parts};
 use crate::cli::{Declared, Reading, read};
+use crate::docs::{Applet, committed, lines_of, text_of};
 use crate::explain::manual::diagnostics;
 
 /// In bold, with hyphens that can be copied to a shell.

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::{Applet, Kind, MADE, Values, committed, installed, typed_in};
 use crate::cli::table::{Arity, Row};
+use crate::docs::{Applet, Kind, MADE, Values, committed, installed, typed_in};
 
 /// Quotes for zsh.
 fn quoted(text: &str) -> String {
