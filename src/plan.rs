@@ -56,6 +56,16 @@ macro_rules! steps {
             }
         }
 
+        impl Step {
+            /// Whether it makes us somebody else.
+            pub(crate) fn changes_ids(&self) -> bool {
+                match self {
+                    Step::Helper(_) | Step::Fork(_) | Step::Execute(_) => false,
+                    $(Step::$name(_) => <$type as Do>::CHANGES_IDS,)*
+                }
+            }
+        }
+
         $(impl From<$type> for Step {
             fn from(step: $type) -> Step {
                 Step::$name(step)

@@ -141,6 +141,8 @@ impl Run<'_> {
                 Some(init) => self.fork_init(fork, init, rest, ending),
                 // Whoever holds a child in a place of somebody else's must not hold us, nor find our memory in it.
                 None if self.state.sealed.is_some() => self.fork_copy(fork, rest, ending),
+                // Nor must who it becomes, where fs.suid_dumpable lets them look into it (proc_sys_fs(5)).
+                None if rest.iter().any(Step::changes_ids) => self.fork_copy(fork, rest, ending),
                 None => self.fork_sharing(fork, rest, ending),
             });
         self.mask = None;

@@ -54,6 +54,8 @@ impl fmt::Display for Gid {
 }
 
 impl Do for Gid {
+    const CHANGES_IDS: bool = true;
+
     fn run(&self, state: &mut State) -> Result<()> {
         let Some(gid) = self.0.number(state, Credentials::gid)? else {
             return Ok(());
@@ -74,6 +76,8 @@ impl fmt::Display for Uid {
 }
 
 impl Do for Uid {
+    const CHANGES_IDS: bool = true;
+
     fn run(&self, state: &mut State) -> Result<()> {
         let Some(uid) = self.0.number(state, Credentials::uid)? else {
             return Ok(());

@@ -68,6 +68,9 @@ pub(crate) trait Do: fmt::Display {
 
     /// What `--verbose` tells of it is told while it is done, call by call.
     const TELLS_ITSELF: bool = false;
+
+    /// It makes us somebody else, who must not find the memory of our parent in ours.
+    const CHANGES_IDS: bool = false;
 }
 
 /// With --verbose: what was done, and what came of it, in the form of strace(1).

@@ -51,7 +51,8 @@ pub(crate) fn vfork(mut body: impl FnMut() -> u8) -> Result<i32> {
 /// child's PID, and a descriptor that comes to its end then, or when the child ends. `body` is given the PID too.
 ///
 /// `meanwhile` may make system calls, and must not return before the child has executed a program or has ended. It
-/// must neither allocate nor touch what `body` uses: the two run at the same time.
+/// must neither allocate nor touch what `body` uses: the two run at the same time, and errno is one for both, so no call
+/// of `meanwhile` may fail before it ends the child.
 ///
 /// # Errors
 /// Those of clone(2) and pipe(2). `ENOMEM` also when the PID namespace for children has lost its init.

@@ -261,3 +261,33 @@ fn who_cannot_be_sealed_enters_nothing() {
         },
     );
 }
+
+/// With fs.suid_dumpable at 1 a process may be traced by those whose user it has become; what they find in it must not
+/// be the memory of who has not.
+#[test]
+fn who_becomes_another_user_shares_no_memory() {
+    needs!(root(), command("strace"), ours("never shares memory"));
+    let holder = Holder::unshare("-U");
+    for (words, shares) in [
+        ("unshare -f".to_owned(), true),
+        ("unshare -f -S 1000".to_owned(), false),
+        ("unshare -f -G 1000".to_owned(), false),
+        ("unshare -Ur -f -S 0".to_owned(), false),
+        (
+            format!("nsenter -t {} -U --kill-child", holder.pid()),
+            false,
+        ),
+    ] {
+        let place = Place::new();
+        let trace = place.at("trace");
+        Tool::program("strace")
+            .args(["-f", "-e", "trace=clone,clone3,fork,vfork", "-o", &trace])
+            .line(&words)
+            .arg("true")
+            .run()
+            .ok();
+        let text = std::fs::read_to_string(&trace).expect("strace writes its file");
+        assert_eq!(text.contains("CLONE_VM"), shares, "{words}: {text}");
+        assert!(text.contains("clone") || text.contains("fork"), "{words}");
+    }
+}
