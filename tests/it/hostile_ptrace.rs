@@ -267,7 +267,7 @@ fn who_cannot_be_sealed_enters_nothing() {
 #[test]
 fn who_becomes_another_user_shares_no_memory() {
     needs!(root(), command("strace"), ours("never shares memory"));
-    let holder = Holder::unshare("-U");
+    let holder = Holder::unshare("-Ur");
     for (words, shares) in [
         ("unshare -f".to_owned(), true),
         ("unshare -f -S 1000".to_owned(), false),
