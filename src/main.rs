@@ -31,7 +31,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use applets::common::Request;
 use applets::nskit::{Command, Install};
-use applets::{APPLETS, Answer, Applet, CommandLineError};
+use applets::{APPLETS, Applet, CommandLineError, Response};
 use failure::{Failure, Stage};
 use host::Machine;
 use model::Wanted;
@@ -155,11 +155,11 @@ fn call(applet: &'static Applet, argv: &'static [&'static CStr], args: &Args) ->
     HEAP.end_with(applet.name, applet.failure_status);
     let answer = (applet.ask)(argv, &Machine);
     match answer {
-        Ok(Answer::Print(text)) => print(applet.name, &text, applet.failure_status),
-        Ok(Answer::Do(Request::Run(plan))) => run(applet, &plan, args),
-        Ok(Answer::Do(Request::DryRun(plan))) => dry_run(applet, &plan),
-        Ok(Answer::Do(Request::Same { wanted, quiet })) => same(applet, &wanted, quiet),
-        Ok(Answer::Do(Request::Show { wanted, tree, json })) => {
+        Ok(Response::Print(text)) => print(applet.name, &text, applet.failure_status),
+        Ok(Response::Do(Request::Run(plan))) => run(applet, &plan, args),
+        Ok(Response::Do(Request::DryRun(plan))) => dry_run(applet, &plan),
+        Ok(Response::Do(Request::Same { wanted, quiet })) => same(applet, &wanted, quiet),
+        Ok(Response::Do(Request::Show { wanted, tree, json })) => {
             show(applet, &wanted, Form { tree, json })
         }
         Err(CommandLineError::Usage(usage)) => {
@@ -169,7 +169,7 @@ fn call(applet: &'static Applet, argv: &'static [&'static CStr], args: &Args) ->
         }
         Err(CommandLineError::Invalid(invalid, status_fd)) => {
             let failure = Failure::plain(Stage::CommandLine, invalid.0);
-            let status = status_fd.and_then(|number| run::Status::adopt(number).ok());
+            let status = status_fd.and_then(|number| run::StatusFd::adopt(number).ok());
             report_plainly(applet, failure, status.as_ref())
         }
     }
@@ -244,7 +244,7 @@ fn show(applet: &Applet, wanted: &[Wanted], form: Form) -> u8 {
 
 /// As [`report`], of a failure in our own namespaces.
 #[cold]
-fn report_plainly(applet: &Applet, failure: Failure, status: Option<&run::Status>) -> u8 {
+fn report_plainly(applet: &Applet, failure: Failure, status: Option<&run::StatusFd>) -> u8 {
     report(
         applet,
         failure,
@@ -261,7 +261,7 @@ fn report(
     mut failure: Failure,
     how: &Report,
     proc: &Proc,
-    status: Option<&run::Status>,
+    status: Option<&run::StatusFd>,
 ) -> u8 {
     explain::inquire(&mut failure, how, proc);
     if !failure.said.is_empty() {

@@ -12,13 +12,13 @@ use crate::steps::{
 };
 
 /// Users and groups of the program, as the options name them.
-pub(super) struct Credentials {
+pub(super) struct CredentialOptions {
     groups: Option<GroupList>,
     gid: Option<NewId>,
     uid: Option<NewId>,
 }
 
-impl Credentials {
+impl CredentialOptions {
     /// # Errors
     /// A value that cannot be used.
     pub(super) fn of(
@@ -26,7 +26,7 @@ impl Credentials {
         gid: Option<&Text>,
         groups: Option<&Text>,
         host: &dyn Host,
-    ) -> Result<Credentials, InvalidOptions> {
+    ) -> Result<CredentialOptions, InvalidOptions> {
         let gid = gid
             .map(|text| lookup_or_follow("--setgid", Ids::Gid, &text.0, host))
             .transpose()?;
@@ -42,11 +42,11 @@ impl Credentials {
             })
             // Another group without the groups that went with the old one.
             .or(gid.map(|_| GroupList::Dropped));
-        Ok(Credentials { groups, gid, uid })
+        Ok(CredentialOptions { groups, gid, uid })
     }
 
     /// What is not named becomes root's, if a user namespace is entered.
-    pub(super) fn or_root(mut self) -> Credentials {
+    pub(super) fn or_root(mut self) -> CredentialOptions {
         self.groups.get_or_insert(GroupList::DroppedIfUserEntered);
         self.gid.get_or_insert(NewId::RootIfUserEntered);
         self.uid.get_or_insert(NewId::RootIfUserEntered);

@@ -6,7 +6,7 @@ use std::ffi::{CStr, CString, OsStr};
 use std::ops::RangeInclusive;
 
 use super::common::Request;
-use super::{APPLETS, Answer, CommandLineError};
+use super::{APPLETS, CommandLineError, Response};
 use crate::host::Host;
 use crate::model::number::Quoted;
 use crate::model::subid::SubIds;
@@ -67,9 +67,9 @@ fn plan(line: &str, host: &Fixed) -> String {
         .find(|applet| line.starts_with(applet.name))
         .unwrap();
     match (applet.ask)(words.leak(), host) {
-        Ok(Answer::Do(Request::Run(plan) | Request::DryRun(plan))) => plan.to_string(),
-        Ok(Answer::Do(other)) => format!("{other:?}\n"),
-        Ok(Answer::Print(_)) => "prints a text\n".to_owned(),
+        Ok(Response::Do(Request::Run(plan) | Request::DryRun(plan))) => plan.to_string(),
+        Ok(Response::Do(other)) => format!("{other:?}\n"),
+        Ok(Response::Print(_)) => "prints a text\n".to_owned(),
         Err(CommandLineError::Usage(usage)) => format!("usage: {}\n", usage.0.display()),
         Err(CommandLineError::Invalid(invalid, _)) => format!("refused: {}\n", invalid.0.display()),
     }

@@ -25,7 +25,7 @@ pub(crate) struct Applet {
     /// The exit status of its own failures.
     pub(crate) failure_status: u8,
     /// Reads its command line.
-    pub(crate) ask: fn(&'static [&'static CStr], &dyn Host) -> Result<Answer, CommandLineError>,
+    pub(crate) ask: fn(&'static [&'static CStr], &dyn Host) -> Result<Response, CommandLineError>,
 }
 
 /// All of them.
@@ -51,7 +51,7 @@ pub(crate) const APPLETS: [Applet; 3] = [
 ];
 
 /// What a command line leads to.
-pub(crate) enum Answer {
+pub(crate) enum Response {
     /// Something to do.
     Do(Request),
     /// A text to print.
@@ -74,11 +74,11 @@ fn ask<T: Declared>(
     host: &dyn Host,
     request: Ask<T>,
     status_fd: fn(&T) -> &Option<Text>,
-) -> Result<Answer, CommandLineError> {
+) -> Result<Response, CommandLineError> {
     match cli::read::<T>(argv).map_err(CommandLineError::Usage)? {
-        Reading::Help(text) | Reading::Version(text) => Ok(Answer::Print(text)),
+        Reading::Help(text) | Reading::Version(text) => Ok(Response::Print(text)),
         Reading::Options(parsed) => match request(&parsed, argv, host) {
-            Ok(request) => Ok(Answer::Do(request)),
+            Ok(request) => Ok(Response::Do(request)),
             Err(invalid) => {
                 let status_fd = common::status_fd(status_fd(&parsed.options).as_ref());
                 Err(CommandLineError::Invalid(invalid, status_fd.ok().flatten()))

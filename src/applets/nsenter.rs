@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 pub(crate) use options::Options;
 
 use super::common::{self, InvalidOptions, Request, of_option};
-use super::entering::{Credentials, Places};
+use super::entering::{CredentialOptions, Places};
 use crate::cli::{Attached, Parsed, Text};
 use crate::host::Host;
 use crate::model::number::{Quoted, decimal};
@@ -40,7 +40,7 @@ pub(crate) fn request(
             Which::AllBut(_) | Which::Natural => Kinds::ALL,
         });
     let user = kinds.has(Kind::User) || options.user_parent > 0;
-    let mut credentials = Credentials::of(
+    let mut credentials = CredentialOptions::of(
         options.setuid.as_ref(),
         options.setgid.as_ref(),
         options.groups.as_ref(),

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use argh::{ArgsInfo, FromArgs};
 
 use super::common::{self, InvalidOptions, Request, word};
-use super::entering::{Credentials, Places};
+use super::entering::{CredentialOptions, Places};
 use crate::cli::{Attached, Declared, Parsed, Text};
 use crate::host::Host;
 use crate::model::reference::parse_wanted;
@@ -190,7 +190,7 @@ fn enter(
             // Only the kernel knows: any kind may be among them.
             Which::AllBut(_) | Which::Natural => Kinds::ALL,
         });
-    let credentials = Credentials::of(
+    let credentials = CredentialOptions::of(
         options.setuid.as_ref(),
         options.setgid.as_ref(),
         options.groups.as_ref(),

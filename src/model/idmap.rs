@@ -104,12 +104,12 @@ impl fmt::Display for Extent {
 }
 
 /// `count` IDs of one side, from `first` on.
-struct Run {
+struct Span {
     first: u32,
     count: u32,
 }
 
-impl Run {
+impl Span {
     /// Takes the lowest `count` IDs away, and says where they began.
     fn take(&mut self, count: u32) -> u32 {
         let first = self.first;
@@ -120,23 +120,23 @@ impl Run {
 }
 
 /// The IDs before and after `hole`; without a hole in it, all and none.
-fn runs(first: u32, count: u32, hole: u32) -> [Run; 2] {
+fn runs(first: u32, count: u32, hole: u32) -> [Span; 2] {
     let end = first + count;
     if !(first..end).contains(&hole) {
         return [
-            Run { first, count },
-            Run {
+            Span { first, count },
+            Span {
                 first: end,
                 count: 0,
             },
         ];
     }
     [
-        Run {
+        Span {
             first,
             count: hole - first,
         },
-        Run {
+        Span {
             first: hole + 1,
             count: end - hole - 1,
         },

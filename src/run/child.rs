@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use super::Run;
 use super::pid1::Pid1;
-use super::report::Status;
+use super::report::StatusFd;
 use super::watch::{Ended, forwarded, watch};
 use crate::failure::{Failure, Result, Stage};
 use crate::model::signal::Signal;
@@ -251,7 +251,7 @@ impl Run<'_> {
     pub(super) fn be_copy(&mut self) {
         self.state.helper = self.state.helper.take().map(Client::shared);
         if let (Some(_), Some(line)) = (&self.status, &self.line) {
-            self.status = Some(Status::over(line));
+            self.status = Some(StatusFd::over(line));
         }
     }
 
@@ -312,14 +312,14 @@ pub(super) const MESSAGE: usize = 1 + size_of::<u32>();
 pub(super) fn pass_status_on(
     line: BorrowedFd<'_>,
     header: &[u8; MESSAGE],
-    status: Option<&Status>,
+    status: Option<&StatusFd>,
 ) {
     let [STATUS, length @ ..] = header else {
         return;
     };
     // A u32 fits wherever this program runs.
     let length = u32::from_ne_bytes(*length) as usize;
-    let mut text = vec![0; length.min(Status::LONGEST)];
+    let mut text = vec![0; length.min(StatusFd::LONGEST)];
     if let (Ok(read), Some(status)) = (sys::read_some(line, &mut text), status) {
         status.pass_on(&text[..read]);
     }

@@ -62,10 +62,10 @@ impl Run<'_> {
         let met = self.meet(pid, &mut pid1, init, &ending);
         drop(ending);
         match met {
-            Ok(Met::Runs(program)) => self.watch_program(pid, Some(program), fork, Some(pid1)),
-            Ok(Met::Signal(signal)) => Ok(self.ended_before(signal)),
+            Ok(Meeting::Runs(program)) => self.watch_program(pid, Some(program), fork, Some(pid1)),
+            Ok(Meeting::Signal(signal)) => Ok(self.ended_before(signal)),
             // PID 1 has said why.
-            Ok(Met::Failed) => {
+            Ok(Meeting::Failed) => {
                 let status = sys::wait(pid);
                 // The terminal comes back before that can stop us.
                 drop(pid1);
@@ -82,20 +82,20 @@ impl Run<'_> {
     }
 
     /// Learns the program's PID, writes the PID file, lets it go on.
-    fn meet(&mut self, init: i32, pid1: &mut Pid1, kind: Init, ending: &Ending) -> Result<Met> {
+    fn meet(&mut self, init: i32, pid1: &mut Pid1, kind: Init, ending: &Ending) -> Result<Meeting> {
         let mut program = None;
         while let Some(socket) = pid1.socket() {
             match ending
                 .or_line(init, socket, Ready::Read)
                 .map_err(fork_failed)?
             {
-                Next::Signal(signal) => return Ok(Met::Signal(signal)),
+                Next::Signal(signal) => return Ok(Meeting::Signal(signal)),
                 Next::Line => {}
             }
             let mut message = [0; MESSAGE];
             let (length, sender) = sys::receive_from(socket, &mut message).map_err(fork_failed)?;
             match (length, message[0], program) {
-                (0, ..) => return Ok(Met::Failed),
+                (0, ..) => return Ok(Meeting::Failed),
                 (1, HERE, None) => {
                     let Some(sender) = sender else {
                         return Err(fork_failed(sys::Error::from_raw(libc::EPROTO)));
@@ -107,11 +107,11 @@ impl Run<'_> {
                     pid1.met(sender, kind);
                     program = Some(sender);
                 }
-                (1, RUNS, Some(program)) => return Ok(Met::Runs(program)),
+                (1, RUNS, Some(program)) => return Ok(Meeting::Runs(program)),
                 _ => pass_status_on(socket, &message, self.status.as_ref()),
             }
         }
-        Ok(Met::Failed)
+        Ok(Meeting::Failed)
     }
 
     /// PID 1: starts the program, then stays until it ends.
@@ -174,7 +174,7 @@ impl Run<'_> {
 }
 
 /// What came of the first words with PID 1.
-enum Met {
+enum Meeting {
     /// The program runs, with this PID.
     Runs(i32),
     /// It does not, and PID 1 says why.

@@ -17,7 +17,7 @@ use std::rc::Rc;
 
 pub(crate) use install::install;
 pub(crate) use look::{same, show};
-pub(crate) use report::Status;
+pub(crate) use report::StatusFd;
 pub(crate) use watch::Ended;
 
 use crate::failure::{Entering, Failure, Inquiry, Result, Stage};
@@ -37,7 +37,7 @@ pub(crate) struct Run<'a> {
     /// Told of a failure where and when it happens.
     inquiry: Inquiry<'a>,
     /// The caller's descriptor for reports.
-    status: Option<Status>,
+    status: Option<StatusFd>,
     /// Where the steps so far have led.
     state: State,
     /// What our parent's death does to us.
@@ -57,7 +57,7 @@ pub(crate) struct Outcome {
     /// How the program ended, or why it did not start.
     pub(crate) result: std::result::Result<Ended, Failure>,
     /// Where to report a failure.
-    pub(crate) status: Option<Status>,
+    pub(crate) status: Option<StatusFd>,
 }
 
 /// Does the plan. Returns only when the program ran in a child, or could not be run.
@@ -93,7 +93,7 @@ pub(crate) fn run(plan: &Plan, args: &Args, inquiry: Inquiry<'_>) -> Outcome {
 impl Run<'_> {
     fn whole(&mut self, steps: &[Step]) -> Result<Ended> {
         if let Some(number) = self.report.status_fd {
-            self.status = Some(Status::adopt(number)?);
+            self.status = Some(StatusFd::adopt(number)?);
         }
         // Who starts with SIGCHLD ignored could not wait for a child (waitpid(2)).
         sys::set_disposition(libc::SIGCHLD, Disposition::Default)

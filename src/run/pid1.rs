@@ -8,7 +8,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::child::{MESSAGE, pass_status_on};
-use super::report::Status;
+use super::report::StatusFd;
 use crate::steps::Init;
 use crate::sys::{self, For};
 
@@ -52,7 +52,7 @@ impl Pid1 {
     }
 
     /// Takes what PID 1 says: if the program has stopped and we are to stop too, by which signal.
-    pub(super) fn news(&mut self, status: Option<&Status>) -> Option<i32> {
+    pub(super) fn news(&mut self, status: Option<&StatusFd>) -> Option<i32> {
         // Who stops the program alone continues it without us.
         let signal = self
             .listen(status)
@@ -81,7 +81,7 @@ impl Pid1 {
     }
 
     /// The signal that killed the program, of which PID 1, which has ended, could not die itself.
-    pub(super) fn killed_by(mut self, status: Option<&Status>) -> Option<i32> {
+    pub(super) fn killed_by(mut self, status: Option<&StatusFd>) -> Option<i32> {
         while !self.is_over {
             self.listen(status);
         }
@@ -89,7 +89,7 @@ impl Pid1 {
     }
 
     /// Takes one message; gives the signal if the program has stopped.
-    fn listen(&mut self, status: Option<&Status>) -> Option<i32> {
+    fn listen(&mut self, status: Option<&StatusFd>) -> Option<i32> {
         let mut message = [0; MESSAGE];
         let socket = self.socket.as_fd();
         match sys::read_some(socket, &mut message) {

@@ -16,7 +16,7 @@ use crate::sys::{self, Disposition, For, Ready};
 
 /// The caller's descriptor for reports: a line of JSON for each event.
 #[derive(Debug)]
-pub(crate) struct Status {
+pub(crate) struct StatusFd {
     fd: Rc<OwnedFd>,
     /// It is not the caller's, but the line to our parent, which passes on what we tell.
     is_line: bool,
@@ -26,12 +26,12 @@ pub(crate) struct Status {
     behind: RefCell<Vec<u8>>,
 }
 
-impl Status {
+impl StatusFd {
     /// The longest line that is passed on.
     pub(crate) const LONGEST: usize = 128 * 1024;
 
     /// Takes the descriptor over, so that the program does not get it.
-    pub(crate) fn adopt(number: i32) -> Result<Status> {
+    pub(crate) fn adopt(number: i32) -> Result<StatusFd> {
         let fd = sys::adopt(number).map_err(|error| {
             Failure::new(
                 Stage::Report,
@@ -40,7 +40,7 @@ impl Status {
             )
         })?;
         let namespaces = sys::open("/proc/self/ns".as_ref(), For::Directory).ok();
-        Ok(Status {
+        Ok(StatusFd {
             fd: Rc::new(fd),
             is_line: false,
             namespaces,
@@ -49,8 +49,8 @@ impl Status {
     }
 
     /// In a child that is a copy of its parent: tells the parent.
-    pub(super) fn over(line: &Rc<OwnedFd>) -> Status {
-        Status {
+    pub(super) fn over(line: &Rc<OwnedFd>) -> StatusFd {
+        StatusFd {
             fd: Rc::clone(line),
             is_line: true,
             namespaces: None,
@@ -145,7 +145,7 @@ impl Status {
     /// Tells the parent, or writes it when that can be done; `waits`: also if it takes as long as the reader likes.
     fn tell(&self, line: &str, waits: bool) {
         if self.is_line {
-            let text = &line.as_bytes()[..line.len().min(Status::LONGEST)];
+            let text = &line.as_bytes()[..line.len().min(StatusFd::LONGEST)];
             let mut header = vec![STATUS];
             // It was cut to fit.
             header.extend((text.len() as u32).to_ne_bytes());
@@ -198,7 +198,7 @@ impl Status {
     }
 }
 
-impl AsFd for Status {
+impl AsFd for StatusFd {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }

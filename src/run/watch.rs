@@ -6,7 +6,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use super::pid1::Pid1;
-use super::report::Status;
+use super::report::StatusFd;
 use crate::failure::{Failure, Result, Stage};
 use crate::host::procfs;
 use crate::steps::Fork;
@@ -61,7 +61,7 @@ pub(super) fn watch(
     fork: &Fork,
     mask: SignalSet,
     pid1: Option<Pid1>,
-    status: Option<&Status>,
+    status: Option<&StatusFd>,
 ) -> Result<Ended> {
     let failed = |error| Failure::new(Stage::Wait, "waiting for the child failed", error);
     let forwarded = forwarded(fork);
@@ -78,7 +78,7 @@ pub(super) fn watch(
         .union(interrupts)
         .union(STOPS.into_iter().collect())
         .with(libc::SIGCHLD);
-    let polled = pid1.is_some() || status.is_some_and(Status::is_behind);
+    let polled = pid1.is_some() || status.is_some_and(StatusFd::is_behind);
     let mut watcher = Watcher {
         child,
         // Not reaped yet, so the number is the child's still.
@@ -121,7 +121,7 @@ struct Watcher<'a> {
     arrivals: Option<OwnedFd>,
     /// The child is a PID 1 of ours.
     pid1: Option<Pid1>,
-    status: Option<&'a Status>,
+    status: Option<&'a StatusFd>,
     /// We outlive what asks the child to end, and what stops it alone.
     is_patient: bool,
     forwarded: SignalSet,

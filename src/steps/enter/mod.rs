@@ -14,7 +14,7 @@ use super::{Do, State};
 use crate::failure::{Entering, Failure, Result, Stage};
 use crate::model::{Kind, Kinds, Wanted};
 use crate::sys::{self, Sealed};
-use order::{Call, Owner, order};
+use order::{Call, Standing, order};
 
 /// Which namespaces to enter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -353,7 +353,7 @@ pub(crate) fn different(target: &mut Target, kinds: Kinds, leave: Leave) -> Resu
 /// A namespace among others, each entered by its file.
 struct Item {
     file: NsFd,
-    owner: Owner,
+    owner: Standing,
     /// The process that it is of, if it was not named by itself.
     pid: Option<i32>,
     /// It is where we are already, and may be left out when it is refused.
@@ -508,29 +508,29 @@ fn ancestors(user: BorrowedFd<'_>) -> Vec<(Identity, OwnedFd)> {
 }
 
 /// Where the owner of a namespace stands, seen from the chain of [`ancestors`].
-fn owner(file: &NsFd, chain: &[(Identity, OwnedFd)]) -> Owner {
+fn owner(file: &NsFd, chain: &[(Identity, OwnedFd)]) -> Standing {
     let mut owner = match sys::owner_of(file.fd.as_fd()) {
         Ok(owner) => owner,
         // Not ours, nor below ours: the owner lies outside.
-        Err(error) if error.raw() == libc::EPERM => return Owner::Outside,
-        Err(_) => return Owner::Unknown,
+        Err(error) if error.raw() == libc::EPERM => return Standing::Outside,
+        Err(_) => return Standing::Unknown,
     };
     let position = |fd: &OwnedFd| {
         let identity = identity(fd.as_fd()).ok()?;
         chain.iter().position(|(member, _)| *member == identity)
     };
     match position(&owner) {
-        Some(0) => return Owner::Within,
-        Some(level) => return Owner::Above(level),
+        Some(0) => return Standing::Within,
+        Some(level) => return Standing::Above(level),
         None => {}
     }
     // Whoever has privilege in a user namespace has it in those below.
     while let Ok(parent) = sys::parent_of(owner.as_fd()) {
         match position(&parent) {
-            Some(0) => return Owner::Within,
-            Some(level) => return Owner::Above(level),
+            Some(0) => return Standing::Within,
+            Some(level) => return Standing::Above(level),
             None => owner = parent,
         }
     }
-    Owner::Outside
+    Standing::Outside
 }

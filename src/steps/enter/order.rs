@@ -9,7 +9,7 @@ use crate::model::Kind;
 
 /// Where the owner of a namespace stands in relation to the user namespace that is entered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Owner {
+pub(crate) enum Standing {
     /// It is that user namespace, or lies below it.
     Within,
     /// It is an ancestor of it, this many levels up, and below ours.
@@ -35,14 +35,14 @@ pub(crate) enum Call {
 ///
 /// `privileged`: we have privilege in our own user namespace, hence in everything below it, so no stop over is
 /// needed.
-pub(crate) fn order(items: &[(Kind, Owner)], user: bool, privileged: bool) -> Vec<Call> {
+pub(crate) fn order(items: &[(Kind, Standing)], user: bool, privileged: bool) -> Vec<Call> {
     let mut sorted: Vec<usize> = (0..items.len()).collect();
     sorted.sort_by_key(|&index| items[index].0);
     if !user {
         return sorted.into_iter().map(Call::Item).collect();
     }
     let mut calls = Vec::with_capacity(items.len() + 1);
-    let those = |which: &dyn Fn(Owner) -> bool| {
+    let those = |which: &dyn Fn(Standing) -> bool| {
         sorted
             .iter()
             .copied()
@@ -50,19 +50,19 @@ pub(crate) fn order(items: &[(Kind, Owner)], user: bool, privileged: bool) -> Ve
             .collect::<Vec<_>>()
     };
     calls.extend(
-        those(&|owner| owner == Owner::Outside)
+        those(&|owner| owner == Standing::Outside)
             .into_iter()
             .map(Call::Item),
     );
     calls.extend(
-        those(&|owner| owner == Owner::Unknown)
+        those(&|owner| owner == Standing::Unknown)
             .into_iter()
             .map(Call::Try),
     );
     let mut levels: Vec<usize> = items
         .iter()
         .filter_map(|(_, owner)| {
-            if let Owner::Above(level) = owner {
+            if let Standing::Above(level) = owner {
                 Some(*level)
             } else {
                 None
@@ -75,12 +75,12 @@ pub(crate) fn order(items: &[(Kind, Owner)], user: bool, privileged: bool) -> Ve
         if !privileged {
             calls.push(Call::User(level));
         }
-        let owned = those(&|owner| owner == Owner::Above(level));
+        let owned = those(&|owner| owner == Standing::Above(level));
         calls.extend(owned.into_iter().map(Call::Item));
     }
     calls.push(Call::User(0));
     calls.extend(
-        those(&|owner| owner == Owner::Within)
+        those(&|owner| owner == Standing::Within)
             .into_iter()
             .map(Call::Item),
     );
@@ -93,16 +93,19 @@ mod tests {
 
     #[test]
     fn without_a_user_namespace_kinds_go_in_their_order() {
-        let items = [(Kind::Mnt, Owner::Unknown), (Kind::Net, Owner::Unknown)];
+        let items = [
+            (Kind::Mnt, Standing::Unknown),
+            (Kind::Net, Standing::Unknown),
+        ];
         assert_eq!(order(&items, false, false), [Call::Item(1), Call::Item(0)]);
     }
 
     #[test]
     fn what_belongs_to_the_user_namespace_comes_after_it_and_the_rest_before() {
         let items = [
-            (Kind::Mnt, Owner::Within),
-            (Kind::Net, Owner::Outside),
-            (Kind::Uts, Owner::Unknown),
+            (Kind::Mnt, Standing::Within),
+            (Kind::Net, Standing::Outside),
+            (Kind::Uts, Standing::Unknown),
         ];
         assert_eq!(
             order(&items, true, true),
@@ -113,10 +116,10 @@ mod tests {
     #[test]
     fn user_namespaces_on_the_way_are_entered_from_the_outermost_by_those_without_privilege() {
         let items = [
-            (Kind::Mnt, Owner::Above(1)),
-            (Kind::Uts, Owner::Within),
-            (Kind::Ipc, Owner::Above(2)),
-            (Kind::Net, Owner::Above(1)),
+            (Kind::Mnt, Standing::Above(1)),
+            (Kind::Uts, Standing::Within),
+            (Kind::Ipc, Standing::Above(2)),
+            (Kind::Net, Standing::Above(1)),
         ];
         assert_eq!(
             order(&items, true, false),

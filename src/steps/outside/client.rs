@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::os::fd::{AsFd, OwnedFd};
 
 use super::server::{Caller, serve};
-use super::wire::{Answer, Failed, MESSAGE, Order, Outcome};
+use super::wire::{Answer, Failed, MESSAGE, Order, PartError};
 use super::{Outside, Via};
 use crate::failure::{Failure, Inquiry, Result, Stage, line};
 use crate::steps::pidfile::Pidfile;
@@ -112,7 +112,7 @@ impl Client {
         match self.ask(Order::Start(pid))? {
             Answer::Done => Ok(()),
             Answer::Failed(Failed {
-                error: Outcome::Errno(number),
+                error: PartError::Errno(number),
                 ..
             }) => {
                 let file = self.pidfile.as_deref().unwrap_or_default();
@@ -217,7 +217,7 @@ pub(crate) fn failure(work: &Outside, failed: Failed, pid: i32) -> Failure {
                 file: file.clone(),
             };
             match outcome {
-                Outcome::Errno(number) => Failure::new(stage, text, sys::Error::from_raw(number)),
+                PartError::Errno(number) => Failure::new(stage, text, sys::Error::from_raw(number)),
                 _ => Failure::plain(stage, text),
             }
         }
@@ -237,30 +237,30 @@ pub(crate) fn failure(work: &Outside, failed: Failed, pid: i32) -> Failure {
                 },
             };
             match outcome {
-                Outcome::Errno(number) => Failure::new(
+                PartError::Errno(number) => Failure::new(
                     stage,
                     format!("write failed /proc/self/{}", ids.file()),
                     sys::Error::from_raw(number),
                 ),
-                Outcome::NotExecuted(number) => Failure::new(
+                PartError::NotExecuted(number) => Failure::new(
                     stage,
                     format!("failed to execute {}", ids.helper()),
                     sys::Error::from_raw(number),
                 ),
-                Outcome::Exited(status) => Failure::plain(
+                PartError::Exited(status) => Failure::plain(
                     stage,
                     format!("{} failed: exit status {status}", ids.helper()),
                 ),
-                Outcome::Killed(signal) => Failure::plain(
+                PartError::Killed(signal) => Failure::plain(
                     stage,
                     format!("{} failed: killed by signal {signal}", ids.helper()),
                 ),
-                Outcome::Unread(number) => Failure::new(
+                PartError::Unread(number) => Failure::new(
                     stage,
                     format!("read failed /proc/{pid}/{}", ids.file()),
                     sys::Error::from_raw(number),
                 ),
-                Outcome::NoMap => {
+                PartError::NoMap => {
                     Failure::plain(stage, format!("{} failed: it wrote no map", ids.helper()))
                 }
             }

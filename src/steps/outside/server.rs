@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use super::client::failure;
-use super::wire::{Answer, Failed, MESSAGE, Order, Outcome};
+use super::wire::{Answer, Failed, MESSAGE, Order, PartError};
 use super::{Outside, Via};
 use crate::failure::Inquiry;
 use crate::host::mountinfo::{self, Mount};
@@ -145,10 +145,10 @@ fn inquire(piece: &Outside, failed: Failed, caller: &Caller, inquiry: Inquiry<'_
 }
 
 fn failed(part: usize, error: sys::Error) -> Failed {
-    outcome(part, Outcome::Errno(error.raw()), Vec::new())
+    outcome(part, PartError::Errno(error.raw()), Vec::new())
 }
 
-fn outcome(part: usize, error: Outcome, said: Vec<u8>) -> Failed {
+fn outcome(part: usize, error: PartError, said: Vec<u8>) -> Failed {
     Failed {
         // There are eight kinds of namespaces, and two of IDs.
         part: part as u32,
@@ -255,7 +255,7 @@ struct Running {
 
 /// Writes the maps, by files directly and by programs side by side.
 fn write_maps(maps: &[(Ids, IdMap, Via)], caller: &Caller) -> std::result::Result<(), Failed> {
-    let errno = |error: sys::Error| Outcome::Errno(error.raw());
+    let errno = |error: sys::Error| PartError::Errno(error.raw());
     // All signals are blocked; this one says that a program has ended.
     let ends = sys::signal_descriptor(SignalSet::NONE.with(libc::SIGCHLD));
     let ends = ends.map_err(|error| failed(0, error))?;
@@ -285,11 +285,11 @@ fn write_maps(maps: &[(Ids, IdMap, Via)], caller: &Caller) -> std::result::Resul
         let error = match program.attend(ends.as_fd(), caller.socket.as_fd()) {
             Ok(Change::Exited(0)) => match has_map(maps[program.part].0, caller) {
                 Ok(true) => continue,
-                Ok(false) => Outcome::NoMap,
-                Err(error) => Outcome::Unread(error.raw()),
+                Ok(false) => PartError::NoMap,
+                Err(error) => PartError::Unread(error.raw()),
             },
-            Ok(Change::Exited(status)) => Outcome::Exited(status.into()),
-            Ok(Change::Killed(signal) | Change::Stopped(signal)) => Outcome::Killed(signal),
+            Ok(Change::Exited(status)) => PartError::Exited(status.into()),
+            Ok(Change::Killed(signal) | Change::Stopped(signal)) => PartError::Killed(signal),
             Err(error) => errno(error),
         };
         failure.get_or_insert(outcome(program.part, error, program.said));
@@ -355,9 +355,9 @@ fn start_program(
     ids: Ids,
     map: &IdMap,
     caller: &Caller,
-) -> std::result::Result<(i32, OwnedFd), Outcome> {
-    let errno = |error: sys::Error| Outcome::Errno(error.raw());
-    let word = |text: String| CString::new(text).map_err(|_| Outcome::Errno(libc::EINVAL));
+) -> std::result::Result<(i32, OwnedFd), PartError> {
+    let errno = |error: sys::Error| PartError::Errno(error.raw());
+    let word = |text: String| CString::new(text).map_err(|_| PartError::Errno(libc::EINVAL));
     let program = word(ids.helper().to_owned())?;
     let mut words = vec![program.clone(), word(caller.pid.to_string())?];
     for extent in map.extents() {
@@ -375,12 +375,12 @@ fn start_program(
             .and_then(|()| sys::become_stream(sys::Stream::Error, write.as_fd()))
             .and_then(|()| sys::set_blocked(caller.mask));
         if let Err(error) = ready {
-            refused = Some(Outcome::Errno(error.raw()));
+            refused = Some(PartError::Errno(error.raw()));
             return 1;
         }
         let path = sys::variable("PATH");
         let error = sys::execute(&program, ArgList::Own(&args), Environment::Same, path);
-        refused = Some(Outcome::NotExecuted(error.raw()));
+        refused = Some(PartError::NotExecuted(error.raw()));
         1
     })
     .map_err(errno)?;

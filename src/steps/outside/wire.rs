@@ -37,7 +37,7 @@ pub(crate) struct Failed {
     /// Which part of it.
     pub(crate) part: u32,
     /// Why.
-    pub(crate) error: Outcome,
+    pub(crate) error: PartError,
     /// What a program said of it.
     pub(crate) said: Vec<u8>,
     /// The causes that were found outside.
@@ -46,7 +46,7 @@ pub(crate) struct Failed {
 
 /// Why a part failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum PartError {
     /// A system call gave this error.
     Errno(i32),
     /// The program was not found, or could not be executed.
@@ -118,12 +118,12 @@ impl Answer {
 impl Failed {
     fn put(&self, bytes: &mut Vec<u8>) {
         let (tag, number) = match self.error {
-            Outcome::Errno(number) => (b'e', number),
-            Outcome::NotExecuted(number) => (b'x', number),
-            Outcome::Exited(number) => (b's', number),
-            Outcome::Killed(number) => (b'k', number),
-            Outcome::Unread(number) => (b'r', number),
-            Outcome::NoMap => (b'n', 0),
+            PartError::Errno(number) => (b'e', number),
+            PartError::NotExecuted(number) => (b'x', number),
+            PartError::Exited(number) => (b's', number),
+            PartError::Killed(number) => (b'k', number),
+            PartError::Unread(number) => (b'r', number),
+            PartError::NoMap => (b'n', 0),
         };
         bytes.push(tag);
         bytes.extend(number.to_ne_bytes());
@@ -144,12 +144,12 @@ impl Failed {
         let (number, bytes) = bytes.split_first_chunk()?;
         let number = i32::from_ne_bytes(*number);
         let error = match tag {
-            b'e' => Outcome::Errno(number),
-            b'x' => Outcome::NotExecuted(number),
-            b's' => Outcome::Exited(number),
-            b'k' => Outcome::Killed(number),
-            b'r' => Outcome::Unread(number),
-            b'n' => Outcome::NoMap,
+            b'e' => PartError::Errno(number),
+            b'x' => PartError::NotExecuted(number),
+            b's' => PartError::Exited(number),
+            b'k' => PartError::Killed(number),
+            b'r' => PartError::Unread(number),
+            b'n' => PartError::NoMap,
             _ => return None,
         };
         let (part, bytes) = bytes.split_first_chunk()?;
@@ -200,12 +200,12 @@ mod tests {
     fn answers() -> Vec<Answer> {
         let mut answers = vec![Answer::Done, Answer::Undone];
         for (index, error) in [
-            Outcome::Errno(libc::EPERM),
-            Outcome::NotExecuted(libc::ENOENT),
-            Outcome::Exited(77),
-            Outcome::Killed(9),
-            Outcome::Unread(libc::ESRCH),
-            Outcome::NoMap,
+            PartError::Errno(libc::EPERM),
+            PartError::NotExecuted(libc::ENOENT),
+            PartError::Exited(77),
+            PartError::Killed(9),
+            PartError::Unread(libc::ESRCH),
+            PartError::NoMap,
         ]
         .into_iter()
         .enumerate()
@@ -288,7 +288,7 @@ mod tests {
         let long = "x".repeat(MESSAGE / 4);
         let failed = Failed {
             part: 0,
-            error: Outcome::Exited(1),
+            error: PartError::Exited(1),
             said: vec![b'y'; 3 * MESSAGE],
             causes: Some(vec![cause(&long, ""); 5].into()),
         };
