@@ -198,103 +198,89 @@ fn kinds_in_front(text: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// Reads a reference that is not relative to another.
 fn parse_innermost(text: &OsStr) -> Result<Reference, String> {
-    let bytes = text.as_bytes();
-    let unknown = || {
-        format!(
-            "{} names no namespace; understood are {FORMS}",
-            Quoted(text)
-        )
-    };
-    if bytes == b"self" {
-        return Ok(Reference::Own);
-    }
-    if bytes == b"all" {
-        return Ok(Reference::All);
-    }
-    let number = |part: &[u8], what: &str, most: u64| {
-        decimal(part)
-            .and_then(|number| u64::try_from(number).ok())
-            .filter(|&number| number <= most)
-            .ok_or_else(|| {
-                format!(
-                    "{}: {} is no {what}",
-                    Quoted(text),
-                    Quoted(OsStr::from_bytes(part))
-                )
-            })
-    };
-    let pid = |part: &[u8]| match number(part, "PID", i32::MAX as u64)? {
-        0 => Err(format!("{}: 0 is no PID", Quoted(text))),
-        pid => i32::try_from(pid).map_err(|why| why.to_string()),
-    };
+    let (bytes, given) = (text.as_bytes(), Given(text));
     if let Some(at) = bytes.iter().position(|&byte| byte == b':')
         && !bytes[..at].contains(&b'/')
     {
-        let rest = &bytes[at + 1..];
-        let name = OsStr::from_bytes(rest);
-        let needed = |what: &str| match rest {
-            b"" => Err(format!("{}: {what} is missing", Quoted(text))),
-            _ => Ok(name.to_owned()),
-        };
-        return match &bytes[..at] {
-            b"pid" => {
-                // `pid:[4026531836]` is the text of a link; `pid:1234` a process.
-                if let Some(inode) = bracketed(rest) {
-                    return Ok(Reference::Link {
-                        kind: Kind::Pid,
-                        inode,
-                    });
-                }
-                let mut parts = rest.splitn(2, |&byte| byte == b':');
-                let first = pid(parts.next().unwrap_or_default())?;
-                let inode = parts
-                    .next()
-                    .map(|part| number(part, "inode", u64::MAX))
-                    .transpose()?;
-                Ok(Reference::Process { pid: first, inode })
-            }
-            b"netns" if rest.contains(&b'/') => {
-                Err(format!("{}: a name of ip netns has no /", Quoted(text)))
-            }
-            b"netns" => Ok(Reference::Netns(needed("a name")?)),
-            b"fd" => {
-                let number = number(rest, "descriptor", i32::MAX as u64)?;
-                Ok(Reference::Descriptor(
-                    i32::try_from(number).map_err(|why| why.to_string())?,
-                ))
-            }
-            b"id" => Ok(Reference::Id(number(rest, "namespace ID", u64::MAX)?)),
-            b"sock" => {
-                let mut parts = rest.splitn(2, |&byte| byte == b':');
-                let pid = pid(parts.next().unwrap_or_default())?;
-                let fd = number(
-                    parts.next().unwrap_or_default(),
-                    "descriptor",
-                    i32::MAX as u64,
-                )?;
-                Ok(Reference::Socket {
-                    pid,
-                    fd: i32::try_from(fd).map_err(|why| why.to_string())?,
-                })
-            }
-            b"pidfile" => Ok(Reference::Pidfile(needed("a file")?)),
-            b"cgroup" if bracketed(rest).is_none() => Ok(Reference::Cgroup(needed("a path")?)),
-            kind => match (Kind::from_name(kind), bracketed(rest)) {
-                (Some(kind), Some(inode)) => Ok(Reference::Link { kind, inode }),
-                _ => Err(unknown()),
-            },
-        };
+        return parse_form(given, &bytes[..at], &bytes[at + 1..]);
     }
-    if bytes.contains(&b'/') {
-        return Ok(Reference::File(text.to_owned()));
-    }
-    if bytes.first().is_some_and(u8::is_ascii_digit) {
-        return Ok(Reference::Process {
-            pid: pid(bytes)?,
+    match bytes {
+        b"self" => Ok(Reference::Own),
+        b"all" => Ok(Reference::All),
+        _ if bytes.contains(&b'/') => Ok(Reference::File(text.to_owned())),
+        [b'0'..=b'9', ..] => Ok(Reference::Process {
+            pid: given.pid(bytes)?,
             inode: None,
-        });
+        }),
+        _ => Err(given.unknown()),
     }
-    Err(unknown())
+}
+
+/// Reads `FORM:REST`.
+fn parse_form(given: Given<'_>, form: &[u8], rest: &[u8]) -> Result<Reference, String> {
+    let mut parts = rest.splitn(2, |&byte| byte == b':');
+    let (first, second) = (parts.next().unwrap_or_default(), parts.next());
+    // `pid:[4026531836]` is the text of a link, `pid:1234` a process.
+    if let (Some(kind), Some(inode)) = (Kind::from_name(form), bracketed(rest)) {
+        return Ok(Reference::Link { kind, inode });
+    }
+    Ok(match form {
+        b"pid" => Reference::Process {
+            pid: given.pid(first)?,
+            inode: second.map(|part| given.number(part, "inode")).transpose()?,
+        },
+        b"netns" if rest.contains(&b'/') => {
+            return Err(format!("{}: a name of ip netns has no /", Quoted(given.0)));
+        }
+        b"netns" => Reference::Netns(given.name(rest, "a name")?),
+        b"fd" => Reference::Descriptor(given.number(rest, "descriptor")?),
+        b"id" => Reference::Id(given.number(rest, "namespace ID")?),
+        b"sock" => Reference::Socket {
+            pid: given.pid(first)?,
+            fd: given.number(second.unwrap_or_default(), "descriptor")?,
+        },
+        b"pidfile" => Reference::Pidfile(given.name(rest, "a file")?),
+        b"cgroup" => Reference::Cgroup(given.name(rest, "a path")?),
+        _ => return Err(given.unknown()),
+    })
+}
+
+/// A reference as it was given, for what is said of its parts.
+#[derive(Clone, Copy)]
+struct Given<'a>(&'a OsStr);
+
+impl Given<'_> {
+    fn unknown(self) -> String {
+        format!(
+            "{} names no namespace; understood are {FORMS}",
+            Quoted(self.0)
+        )
+    }
+
+    /// A number that is not negative.
+    fn number<T: TryFrom<i128>>(self, part: &[u8], what: &str) -> Result<T, String> {
+        decimal(part)
+            .filter(|&number| number >= 0)
+            .and_then(|number| T::try_from(number).ok())
+            .ok_or_else(|| {
+                let part = Quoted(OsStr::from_bytes(part));
+                format!("{}: {part} is no {what}", Quoted(self.0))
+            })
+    }
+
+    fn pid(self, part: &[u8]) -> Result<i32, String> {
+        match self.number(part, "PID")? {
+            0 => Err(format!("{}: 0 is no PID", Quoted(self.0))),
+            pid => Ok(pid),
+        }
+    }
+
+    fn name(self, rest: &[u8], what: &str) -> Result<OsString, String> {
+        if rest.is_empty() {
+            return Err(format!("{}: {what} is missing", Quoted(self.0)));
+        }
+        Ok(OsStr::from_bytes(rest).to_owned())
+    }
 }
 
 /// Reads the text of a link in /proc/PID/ns, `net:[4026531840]`: the kind and the inode (proc_pid_ns(5)).
