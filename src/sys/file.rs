@@ -209,66 +209,6 @@ pub(crate) fn read_some(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize> 
     }
 }
 
-/// Waits until one of these can be read, or has ended (poll(2)); gives the place of the first that does.
-pub(crate) fn wait_readable<const N: usize>(fds: [BorrowedFd<'_>; N]) -> Result<usize> {
-    wait_first(fds.map(|fd| Ready::Read.question(fd)))
-}
-
-/// Waits until one of the two is ready (poll(2)); gives its place, that of the first if both are. Allocates nothing.
-pub(crate) fn wait_either(fds: [(BorrowedFd<'_>, Ready); 2]) -> Result<usize> {
-    wait_first(fds.map(|(fd, ready)| ready.question(fd)))
-}
-
-/// Waits until one of these is ready; gives its place.
-fn wait_first<'fd>(mut questions: impl AsMut<[nix::poll::PollFd<'fd>]>) -> Result<usize> {
-    let questions = questions.as_mut();
-    loop {
-        match nix::poll::poll(questions, nix::poll::PollTimeout::NONE) {
-            Err(nix::errno::Errno::EINTR) => {}
-            Err(errno) => return Err(errno.into()),
-            Ok(_) => {
-                if let Some(place) = questions.iter().position(|one| one.any() == Some(true)) {
-                    return Ok(place);
-                }
-            }
-        }
-    }
-}
-
-/// What a descriptor is waited for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ready {
-    /// Something can be read, or it has ended.
-    Read,
-    /// Something can be written, or nobody reads any more.
-    Write,
-    /// The other end is closed, whatever may be left to be read.
-    End,
-}
-
-impl Ready {
-    fn question(self, fd: BorrowedFd<'_>) -> nix::poll::PollFd<'_> {
-        use nix::poll::{PollFd, PollFlags};
-        match self {
-            Ready::Read => PollFd::new(fd, PollFlags::POLLIN),
-            Ready::Write => PollFd::new(fd, PollFlags::POLLOUT),
-            Ready::End => PollFd::new(fd, PollFlags::empty()),
-        }
-    }
-}
-
-/// Waits until one of these is ready (poll(2)); gives the place of the first that is.
-pub(crate) fn wait_ready(fds: &[(BorrowedFd<'_>, Ready)]) -> Result<usize> {
-    let questions: Vec<_> = fds.iter().map(|&(fd, ready)| ready.question(fd)).collect();
-    wait_first(questions)
-}
-
-/// Whether the descriptor is ready now.
-pub(crate) fn is_ready(fd: BorrowedFd<'_>, ready: Ready) -> Result<bool> {
-    let mut question = [ready.question(fd)];
-    Ok(nix::poll::poll(&mut question, nix::poll::PollTimeout::ZERO)? > 0)
-}
-
 /// Writes `text` with one write(2), as the write-once files of /proc want it.
 ///
 /// # Errors
@@ -590,21 +530,6 @@ pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Two connected sockets that keep messages apart, both close-on-exec (socketpair(2), `SOCK_SEQPACKET`).
-pub(crate) fn socket_pair() -> Result<(OwnedFd, OwnedFd)> {
-    use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
-    let (family, kind) = (AddressFamily::Unix, SockType::SeqPacket);
-    Ok(socketpair(family, kind, None, SockFlag::SOCK_CLOEXEC)?)
-}
-
-/// Sends a message over a socket. That nobody is there any more is an error, and no SIGPIPE (send(2),
-/// `MSG_NOSIGNAL`).
-pub(crate) fn send(socket: BorrowedFd<'_>, message: &[u8]) -> Result<()> {
-    use nix::sys::socket::MsgFlags;
-    nix::sys::socket::send(socket.as_raw_fd(), message, MsgFlags::MSG_NOSIGNAL)?;
-    Ok(())
-}
-
 /// Makes a standard stream refer to what `fd` does (dup2(2)); a program that is executed gets it.
 pub(crate) fn become_stream(stream: Stream, fd: BorrowedFd<'_>) -> Result<()> {
     let number = stream.number();
@@ -615,38 +540,4 @@ pub(crate) fn become_stream(stream: Stream, fd: BorrowedFd<'_>) -> Result<()> {
     }
     // SAFETY: the number is that of a standard stream, which nothing in this program owns.
     check(unsafe { libc::dup3(fd.as_raw_fd(), number, 0) }.into()).map(drop)
-}
-
-/// Has the kernel tell of each message who sent it (unix(7), `SO_PASSCRED`).
-pub(crate) fn receive_credentials(socket: BorrowedFd<'_>) -> Result<()> {
-    Ok(nix::sys::socket::setsockopt(
-        &socket,
-        nix::sys::socket::sockopt::PassCred,
-        &true,
-    )?)
-}
-
-/// Waits for a message, and gives its length, 0 at the end, and its sender's PID as we see it (unix(7),
-/// `SCM_CREDENTIALS`).
-pub(crate) fn receive_from(
-    socket: BorrowedFd<'_>,
-    buffer: &mut [u8],
-) -> Result<(usize, Option<i32>)> {
-    use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixCredentials, recvmsg};
-    let mut parts = [std::io::IoSliceMut::new(buffer)];
-    let mut room = nix::cmsg_space!(UnixCredentials);
-    loop {
-        let flags = MsgFlags::empty();
-        match recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut room), flags) {
-            Err(nix::errno::Errno::EINTR) => {}
-            Err(errno) => return Err(errno.into()),
-            Ok(message) => {
-                let sender = message.cmsgs()?.find_map(|control| match control {
-                    ControlMessageOwned::ScmCredentials(sender) => Some(sender.pid()),
-                    _ => None,
-                });
-                return Ok((message.bytes, sender));
-            }
-        }
-    }
 }

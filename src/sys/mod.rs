@@ -36,7 +36,9 @@ mod probe;
 mod process;
 mod processor;
 mod procfs;
+mod ready;
 mod signal;
+mod socket;
 mod trial;
 #[cfg(panic = "abort")]
 mod unwind;
@@ -57,7 +59,9 @@ pub(crate) use probe::*;
 pub(crate) use process::*;
 pub(crate) use processor::*;
 pub(crate) use procfs::*;
+pub(crate) use ready::*;
 pub(crate) use signal::*;
+pub(crate) use socket::*;
 pub(crate) use trial::*;
 
 /// What a system call gives: a value, or the errno.

@@ -22,14 +22,20 @@ fn held(words: &str, call: &str) -> (Started, i32) {
         .line(words)
         .args(["sleep", "60"])
         .start();
-    let child = eventually("the child is stopped", || {
+    let child = stopped_child(&started);
+    (started, child)
+}
+
+/// The child that strace(1) has stopped.
+#[track_caller]
+fn stopped_child(started: &Started) -> i32 {
+    eventually("the child is stopped", || {
         let child = children(started.pid())
             .into_iter()
             .find(|child| name_of(*child) != "strace")?;
         // Of a process that is traced, the stop of its group shows as `t`.
         matches!(state(child), Some('T' | 't')).then_some(child)
-    });
-    (started, child)
+    })
 }
 
 #[track_caller]
@@ -74,12 +80,7 @@ fn a_signal_that_is_passed_on_is_kept_for_the_program() {
         .line("unshare --forward-signals --wd=/")
         .sh("trap 'echo got it; exit 3' TERM; echo ready; while :; do sleep 0.1; done")
         .start();
-    let child = eventually("the child is stopped", || {
-        let child = children(started.pid())
-            .into_iter()
-            .find(|child| name_of(*child) != "strace")?;
-        matches!(state(child), Some('T' | 't')).then_some(child)
-    });
+    let child = stopped_child(&started);
     kill(started.pid(), Signal::SIGTERM);
     kill(child, Signal::SIGCONT);
     // It may come before the shell has set its trap.

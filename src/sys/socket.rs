@@ -1,0 +1,54 @@
+//! Sockets between processes of ours.
+
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+use super::Result;
+
+/// Two connected sockets that keep messages apart, both close-on-exec (socketpair(2), `SOCK_SEQPACKET`).
+pub(crate) fn socket_pair() -> Result<(OwnedFd, OwnedFd)> {
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+    let (family, kind) = (AddressFamily::Unix, SockType::SeqPacket);
+    Ok(socketpair(family, kind, None, SockFlag::SOCK_CLOEXEC)?)
+}
+
+/// Sends a message over a socket. That nobody is there any more is an error, and no SIGPIPE (send(2),
+/// `MSG_NOSIGNAL`).
+pub(crate) fn send(socket: BorrowedFd<'_>, message: &[u8]) -> Result<()> {
+    use nix::sys::socket::MsgFlags;
+    nix::sys::socket::send(socket.as_raw_fd(), message, MsgFlags::MSG_NOSIGNAL)?;
+    Ok(())
+}
+
+/// Has the kernel tell of each message who sent it (unix(7), `SO_PASSCRED`).
+pub(crate) fn receive_credentials(socket: BorrowedFd<'_>) -> Result<()> {
+    Ok(nix::sys::socket::setsockopt(
+        &socket,
+        nix::sys::socket::sockopt::PassCred,
+        &true,
+    )?)
+}
+
+/// Waits for a message, and gives its length, 0 at the end, and its sender's PID as we see it (unix(7),
+/// `SCM_CREDENTIALS`).
+pub(crate) fn receive_from(
+    socket: BorrowedFd<'_>,
+    buffer: &mut [u8],
+) -> Result<(usize, Option<i32>)> {
+    use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixCredentials, recvmsg};
+    let mut parts = [std::io::IoSliceMut::new(buffer)];
+    let mut room = nix::cmsg_space!(UnixCredentials);
+    loop {
+        let flags = MsgFlags::empty();
+        match recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut room), flags) {
+            Err(nix::errno::Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+            Ok(message) => {
+                let sender = message.cmsgs()?.find_map(|control| match control {
+                    ControlMessageOwned::ScmCredentials(sender) => Some(sender.pid()),
+                    _ => None,
+                });
+                return Ok((message.bytes, sender));
+            }
+        }
+    }
+}
