@@ -178,17 +178,20 @@ fn call(applet: &'static Applet, argv: &'static [&'static CStr], args: &Args) ->
 fn run(applet: &Applet, plan: &Plan, args: &Args) -> u8 {
     let proc = own_proc(plan);
     let inquiry = |failure: &mut Failure| explain::inquire(failure, &plan.report, &proc);
-    let Outcome { result, status } = run::run(plan, args, &inquiry);
+    let Outcome { result, status } = run::run(plan, args, &proc, &inquiry);
     match result {
         Ok(ended) => ended.follow(),
         Err(failure) => report(applet, failure, &plan.report, &proc, status.as_ref()),
     }
 }
 
-/// Our own /proc, opened if the name may come to mean another before somebody asks why the plan failed.
+/// Our own /proc, opened if the name may come to mean another before somebody asks why the plan failed, or what a child
+/// does with signals.
 fn own_proc(plan: &Plan) -> Proc {
     let proc = Proc::default();
-    if plan.leaves_our_files() && explain::is_wanted(&plan.report) {
+    if plan.leaves_our_files() && explain::is_wanted(&plan.report)
+        || plan.waits_beside_another_proc()
+    {
         proc.keep();
     }
     proc

@@ -123,15 +123,35 @@ impl Plan {
     pub(crate) fn leaves_our_files(&self) -> bool {
         self.steps.iter().any(|step| match step {
             Step::Root(_) | Step::PivotRoot(_) | Step::OpenedRoot(_) => true,
-            Step::Enter(enter) => enter.wanted.iter().any(|wanted| match wanted.which {
-                Which::These(kinds) => kinds.has(Kind::Mnt),
-                Which::AllBut(kinds) => !kinds.has(Kind::Mnt),
-                // Only the kernel knows which it is.
-                Which::Natural => true,
-            }),
+            // Only the kernel knows of which kind some are.
+            Step::Enter(enter) => may_enter(enter, Kind::Mnt) != Some(false),
             _ => false,
         })
     }
+
+    /// Whether /proc may be another by the time that we wait for a child which may be PID 1 of a PID namespace.
+    pub(crate) fn waits_beside_another_proc(&self) -> bool {
+        let waits = |step: &Step| matches!(step, Step::Fork(fork) if !fork.only_if_needed && fork.init.is_none());
+        let enters_pid = |step: &Step| matches!(step, Step::Enter(enter) if may_enter(enter, Kind::Pid) == Some(true));
+        let mounts = |step: &Step| matches!(step, Step::MountProc(_));
+        self.steps.iter().any(waits)
+            && !self.steps.iter().any(enters_pid)
+            && (self.leaves_our_files() || self.steps.iter().any(mounts))
+    }
+}
+
+/// Whether a namespace of this kind is among those to enter; none when only the kernel knows.
+fn may_enter(enter: &Enter, kind: Kind) -> Option<bool> {
+    let mut may = Some(false);
+    for wanted in &enter.wanted {
+        match wanted.which {
+            Which::These(kinds) if kinds.has(kind) => return Some(true),
+            Which::AllBut(kinds) if !kinds.has(kind) => return Some(true),
+            Which::These(_) | Which::AllBut(_) => {}
+            Which::Natural => may = None,
+        }
+    }
+    may
 }
 
 /// How to report what happens, besides the exit status.

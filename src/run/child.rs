@@ -12,6 +12,7 @@ use super::pid1::Pid1;
 use super::report::StatusFd;
 use super::watch::{Ended, forwarded, watch};
 use crate::failure::{Failure, Result, Stage};
+use crate::model::Kind;
 use crate::model::signal::Signal;
 use crate::plan::Step;
 use crate::steps::Fork;
@@ -298,7 +299,9 @@ impl Run<'_> {
     ) -> Result<Ended> {
         self.started(program.unwrap_or(child));
         let mask = self.mask.unwrap_or_default();
-        let ended = watch(child, fork, mask, pid1, self.status.as_ref())?;
+        // A PID namespace that was entered has a PID 1, or nobody can be started in it.
+        let proc = (!self.state.entered.has(Kind::Pid)).then_some(self.proc);
+        let ended = watch(child, fork, mask, pid1, self.status.as_ref(), proc)?;
         let _ = sys::set_blocked(mask);
         self.ended(ended);
         Ok(ended)

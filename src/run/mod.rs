@@ -28,11 +28,13 @@ use crate::steps::open::Opened;
 use crate::steps::outside::client::Client;
 use crate::steps::pidfile::Pidfile;
 use crate::steps::{self, Fork, Helper, Init, State};
-use crate::sys::{self, Args, Disposition, Sealed, SignalSet};
+use crate::sys::{self, Args, Disposition, Proc, Sealed, SignalSet};
 
 /// A plan that is being done.
 pub(crate) struct Run<'a> {
     args: &'a Args,
+    /// Our own /proc.
+    proc: &'a Proc,
     report: &'a Report,
     /// Told of a failure where and when it happens.
     inquiry: Inquiry<'a>,
@@ -63,9 +65,10 @@ pub(crate) struct Outcome {
 /// Does the plan. Returns only when the program ran in a child, or could not be run.
 ///
 /// `inquiry` is called for each failure by the process that failed, before anything is undone.
-pub(crate) fn run(plan: &Plan, args: &Args, inquiry: Inquiry<'_>) -> Outcome {
+pub(crate) fn run(plan: &Plan, args: &Args, proc: &Proc, inquiry: Inquiry<'_>) -> Outcome {
     let mut run = Run {
         args,
+        proc,
         report: &plan.report,
         inquiry,
         status: None,

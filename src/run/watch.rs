@@ -10,7 +10,7 @@ use super::report::StatusFd;
 use crate::failure::{Failure, Result, Stage};
 use crate::host::procfs;
 use crate::steps::Fork;
-use crate::sys::{self, Arrived, Change, Disposition, Ready, SignalSet};
+use crate::sys::{self, Arrived, Change, Disposition, Number, Proc, Ready, SignalSet};
 
 /// How the program ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,13 +55,15 @@ pub(super) fn forwarded(fork: &Fork) -> SignalSet {
 }
 
 /// Waits until the child ends, stops and continues with it, and passes signals on. `mask`: what our caller had blocked;
-/// everything is blocked now. `status` may have lines that could not be written yet.
+/// everything is blocked now. `status` may have lines that could not be written yet. `proc`: our own, where the child may be
+/// PID 1 of a PID namespace.
 pub(super) fn watch(
     child: i32,
     fork: &Fork,
     mask: SignalSet,
     pid1: Option<Pid1>,
     status: Option<&StatusFd>,
+    proc: Option<&Proc>,
 ) -> Result<Ended> {
     let failed = |error| Failure::new(Stage::Wait, "waiting for the child failed", error);
     let forwarded = forwarded(fork);
@@ -93,6 +95,7 @@ pub(super) fn watch(
             .map_err(failed)?,
         pid1,
         status,
+        proc,
         is_patient: fork.patient,
         forwarded,
         mask,
@@ -122,6 +125,8 @@ struct Watcher<'a> {
     /// The child is a PID 1 of ours.
     pid1: Option<Pid1>,
     status: Option<&'a StatusFd>,
+    /// Our own /proc, where the child may be PID 1 of a PID namespace.
+    proc: Option<&'a Proc>,
     /// We outlive what asks the child to end, and what stops it alone.
     is_patient: bool,
     forwarded: SignalSet,
@@ -174,7 +179,7 @@ impl Watcher<'_> {
                 if !(arrived.from_kernel && pid1.tells_of_stops()) {
                     self.stop_with_program(arrived.signal)?;
                 }
-            } else if is_deaf_init(self.child, arrived.signal) {
+            } else if self.is_deaf_init(arrived.signal) {
                 // PID 1 of a namespace does not hear a stop of the terminal; this one it cannot miss.
                 stop_asked_for = Some(arrived.signal);
                 self.send(libc::SIGSTOP);
@@ -269,17 +274,31 @@ impl Watcher<'_> {
         sys::set_blocked(self.mask.without(signal))?;
         self.block().map(drop)
     }
+
+    /// Whether the child is PID 1 of a PID namespace, and neither handles, ignores nor blocks the signal: then the
+    /// kernel drops it (pid_namespaces(7)).
+    fn is_deaf_init(&self, signal: i32) -> bool {
+        self.proc
+            .and_then(|proc| status_of(self.child, proc))
+            .is_some_and(|status| {
+                let bit = 1 << (signal - 1);
+                let minded =
+                    status.signals_blocked | status.signals_ignored | status.signals_caught;
+                status.pids.last() == Some(&1) && minded & bit == 0
+            })
+    }
 }
 
-/// Whether the process is PID 1 of a PID namespace, and neither handles, ignores nor blocks the signal: then the
-/// kernel drops it (pid_namespaces(7)).
-fn is_deaf_init(pid: i32, signal: i32) -> bool {
-    let status = sys::read_file(format!("/proc/{pid}/status").as_ref(), sys::Limit::FILE).ok();
-    status
-        .and_then(|text| procfs::Status::parse(&text))
-        .is_some_and(|status| {
-            let bit = 1 << (signal - 1);
-            let minded = status.signals_blocked | status.signals_ignored | status.signals_caught;
-            status.pids.len() > 1 && status.pids.last() == Some(&1) && minded & bit == 0
-        })
+/// What our /proc says of a child that has not been reaped, under the number that it has there.
+fn status_of(child: i32, proc: &Proc) -> Option<procfs::Status> {
+    let number = match sys::pidfd_open(child) {
+        Ok(pidfd) => match proc.number_of(pidfd.as_fd()).ok()? {
+            Some(Number::Is(number)) => number,
+            _ => return None,
+        },
+        Err(_) if proc.counts_as_we_do() => child,
+        Err(_) => return None,
+    };
+    let text = proc.read(&format!("{number}/status"), sys::Limit::FILE);
+    procfs::Status::parse(&text.ok()?)
 }

@@ -318,3 +318,50 @@ fn a_terminal_for_the_program() {
     terminal.expect("got a line");
     terminal.expect("[4]ready> ");
 }
+
+#[test]
+fn what_a_program_does_with_a_stop_is_not_asked_of_the_targets_proc() {
+    needs!(root(), command("bash"), ours("has no --kill-child"));
+    // In this /proc there is nobody under the program's number.
+    let holder = Holder::doing("-mpf", "mount -t proc none /proc");
+    let enter = |holder: &Holder, words: &str| {
+        let pid = holder.pid();
+        format!("nsenter -t {pid} -m --kill-child {words}")
+    };
+    // PID 1 of the namespace that the caller has unshared: it does not hear the terminal's stop.
+    let mut terminal = Terminal::shell();
+    terminal.types(&format!("unshare -p {}", enter(&holder, "sleep 60")));
+    let program = sleeping(&terminal);
+    terminal.control('z');
+    terminal.expect("Stopped");
+    assert_eq!(state(program), Some('T'));
+    drop(terminal);
+    // In this one somebody says that the program is PID 1, and minds no signal.
+    let holder = Holder::doing("-m", "mount -t tmpfs none /proc");
+    let mut terminal = Terminal::shell();
+    let program = "trap \"echo he\"\"ard\" TSTP; echo re\"\"ady; sleep 60 & while :; do wait; done";
+    terminal.types(&enter(&holder, &format!("bash -c '{program}'")));
+    terminal.expect("ready\r\n");
+    let nsenter = children(terminal.pid())[0];
+    let program = children(nsenter)[0];
+    let lie = format!("/proc/{}/root/proc/{program}", holder.pid());
+    std::fs::create_dir(&lie).expect("a directory in its tmpfs");
+    let own = std::fs::read_to_string(format!("/proc/{program}/status")).expect("its status");
+    let lines = own
+        .lines()
+        .map(|line| match line.split_once(":\t") {
+            Some(("NSpid", _)) => format!("NSpid:\t{program}\t1\n"),
+            Some((name @ ("SigBlk" | "SigIgn" | "SigCgt"), _)) => {
+                format!("{name}:\t0000000000000000\n")
+            }
+            _ => format!("{line}\n"),
+        })
+        .collect::<String>();
+    std::fs::write(format!("{lie}/status"), lines).expect("a file in its tmpfs");
+    for _ in 0..2 {
+        terminal.control('z');
+        terminal.expect("heard");
+        assert_ne!(state(nsenter), Some('T'));
+        assert_ne!(state(program), Some('T'));
+    }
+}

@@ -20,8 +20,11 @@ fn sleeping(terminal: &Terminal) -> i32 {
 }
 
 /// The command lines of the job control test with a PID namespace.
-const JOBS: [&str; 5] = [
+const JOBS: [&str; 8] = [
     "unshare -pf sleep 60",
+    "unshare -pf --mount-proc sleep 60",
+    "unshare -Urpf --mount-proc sleep 60",
+    "unshare -pf -R / --mount-proc sleep 60",
     "unshare -pf --forward-signals --kill-child sleep 60",
     "unshare --init sleep 60",
     "unshare --init --forward-signals sleep 60",
@@ -35,9 +38,9 @@ fn the_terminal_interrupts_a_program_in_a_pid_namespace() {
     for line in [
         "unshare -pf sh -c 'trap \"exit 130\" INT; sleep 60'",
         "unshare -pf --forward-signals sh -c 'trap \"exit 130\" INT; sleep 60'",
-        JOBS[2],
-        JOBS[3],
-        JOBS[4],
+        JOBS[5],
+        JOBS[6],
+        JOBS[7],
     ] {
         let mut terminal = Terminal::shell();
         terminal.types(line);
