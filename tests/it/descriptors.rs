@@ -526,3 +526,90 @@ fn of_setns() {
     ]);
     caller.keeps_all("setns", &rows);
 }
+
+/// Runs this under strace(1) with these of the standard descriptors closed; gives its status, and what was written or
+/// sent with our name in front.
+#[track_caller]
+fn said_without(tool: &str, words: &str, closed: &[u32]) -> (String, Vec<String>) {
+    let place = Place::new();
+    let words = ["file", "other"].iter().fold(
+        words.replace("{pidfile}", &place.at("pid")),
+        |words, name| {
+            let file = place.file(name, "");
+            words.replace(&format!("{{{name}}}"), &file)
+        },
+    );
+    // strace has its own standard descriptors, and gives its child what is left of them.
+    let close: String = closed.iter().map(|fd| format!(" {fd}<&-")).collect();
+    let (trace, report) = (place.at("trace"), place.file("report", ""));
+    let script = format!(
+        "exec {STATUS}>{report}; strace -f -s 4096 -e trace=write,writev,pwrite64,sendto,sendmsg -o {trace} \
+         sh -c 'exec {tool} {words} {close}'; echo $?"
+    );
+    let frame = Tool::fixture().line("-m --propagation private");
+    let ran = frame.sh(&script).run();
+    let text = std::fs::read_to_string(&trace).expect("strace writes its file");
+    let ours = format!("\"{tool}: ");
+    let messages = text.lines().filter(|line| line.contains(&ours));
+    let messages = messages.map(str::to_owned).collect();
+    assert!(!std::path::Path::new(&place.at("pid")).exists(), "{words}");
+    for name in ["file", "other", "report"] {
+        let text = std::fs::read_to_string(place.at(name)).expect("our file");
+        // A line that begins with a name is for people, and in this one there are none.
+        assert!(!text.contains(&ours[1..]), "{tool} {words}: {text}");
+    }
+    (ran.text(), messages)
+}
+
+/// A message for a closed standard error goes nowhere: its number may be that of a line between two processes of ours.
+#[test]
+fn what_cannot_be_said_is_not_said_elsewhere() {
+    needs!(ours(NOT_THEIRS), root(), command("strace"));
+    let holder = Holder::unshare("-muinpCf");
+    let pid = holder.pid();
+    let all = "--status-fd=9 --pidfile={pidfile} --kill-child --forward-signals --explain";
+    let none = "nosuchprogram";
+    let long = "--map-users=0:0:65536 --map-groups=all";
+    let rows = [
+        ("unshare", format!("-f {none}")),
+        ("unshare", format!("--init {none}")),
+        (
+            "unshare",
+            format!("--init=group -m --mount-proc {all} {none}"),
+        ),
+        ("unshare", format!("--pidfile={{pidfile}} {none}")),
+        ("unshare", format!("-pf --pidfile={{pidfile}} {none}")),
+        ("unshare", format!("{long} {all} {none}")),
+        ("unshare", format!("{long} -R /nosuchdirectory true")),
+        ("unshare", format!("--uts={{file}} --net={{other}} {none}")),
+        (
+            "unshare",
+            format!("--uts={{file}} --net={{other}} {all} -w /nosuchdirectory true"),
+        ),
+        ("nsenter", format!("-t {pid} -p {none}")),
+        ("nsenter", format!("-t {pid} -a -r -w {all} {none}")),
+        (
+            "nsenter",
+            format!("-t {pid} -u --pidfile={{pidfile}} {none}"),
+        ),
+        (
+            "setns",
+            format!("--explain --status-fd=9 --pidfile={{pidfile}} {pid} {none}"),
+        ),
+    ];
+    for (tool, words) in &rows {
+        let (expected, messages) = said_without(tool, words, &[]);
+        assert!(!messages.is_empty(), "{tool} {words}: {expected}");
+        for closed in [&[2][..], &[0, 2], &[1, 2], &[0, 1, 2], &[0], &[1], &[0, 1]] {
+            let (status, messages) = said_without(tool, words, closed);
+            assert_eq!(status, expected, "{tool} {words}, {closed:?} closed");
+            let elsewhere = messages.iter().filter(|line| !line.contains("(2, "));
+            let elsewhere: Vec<&String> = if closed.contains(&2) {
+                messages.iter().collect()
+            } else {
+                elsewhere.collect()
+            };
+            assert!(elsewhere.is_empty(), "{closed:?} closed: {elsewhere:?}");
+        }
+    }
+}

@@ -129,7 +129,8 @@ fn of_who_waits_and_of_pid_1() {
         "unshare",
         &[
             needs("--fork", &[], None),
-            needs("-pmf --mount-proc", &[], None),
+            // By its name it would be that of the child's PID namespace.
+            needs("-pmf --mount-proc", &["/proc"], None),
             needs("--kill-child", &[], None),
             needs("--forward-signals", &[PIDFD], None),
             needs("-f --status-fd=9", &[], None),
@@ -294,7 +295,7 @@ fn of_the_child_that_becomes_the_program() {
         (
             "unshare",
             format!("-pmf --mount-proc {all}"),
-            also(&[PIDFD, SOCKET]),
+            also(&["/proc", PIDFD, SOCKET]),
         ),
         (
             "unshare",
