@@ -160,6 +160,78 @@ fn a_helper_that_was_killed() {
     }
 }
 
+/// What CAVEATS in unshare(1) says that SIGKILL leaves, and nothing else.
+#[test]
+fn what_is_left_by_who_was_killed() {
+    needs!(root(), command("strace"), ours("lacks --pidfile"));
+    for (kills_parent, kills_helper) in [(true, false), (false, true), (true, true)] {
+        let outside = Outside::new();
+        let (held, helper) = held_with_helper(&outside, "--uts=uts --pidfile=pid true");
+        let (parent, child) = (children(held.strace())[0], held.pid());
+        if kills_helper {
+            kill(helper, Signal::SIGKILL);
+            eventually("the helper is dead", || (!alive(helper)).then_some(()));
+        }
+        if kills_parent {
+            kill(parent, Signal::SIGKILL);
+        } else {
+            kill(child, Signal::SIGCONT);
+        }
+        // The child too, which was stopped.
+        eventually("all are dead", || {
+            let all = [parent, child, helper];
+            all.iter().all(|pid| !alive(*pid)).then_some(())
+        });
+        let case = format!("parent: {kills_parent}, helper: {kills_helper}");
+        assert_eq!(outside.is_bound(), kills_helper, "{case}");
+        assert_eq!(outside.pid(), "before", "{case}");
+        assert_eq!(outside.names(), ["pid", "uts"], "{case}");
+    }
+}
+
+/// Runs words without --fork under strace(1). Both stop when they have said something: the caller, that the program
+/// is about to start, and the helper, when it has said that all is ready. Gives strace and the helper.
+fn stopped_with_helper(place: &Place, words: impl FnOnce(Tool) -> Tool) -> (Started, i32) {
+    let trace = place.path().join(".trace").display().to_string();
+    let strace = Tool::program("strace")
+        .args(["-f", "-qq", "-o", &trace, "-e", "trace=sendto"])
+        .args(["-e", "inject=sendto:signal=STOP:when=1"]);
+    let started = words(strace).dir(place.path()).start();
+    let stopped = eventually("both have stopped", || {
+        let text = std::fs::read_to_string(&trace).ok()?;
+        let pids: Vec<i32> = text
+            .lines()
+            .filter(|line| line.ends_with("--- stopped by SIGSTOP ---"))
+            .filter_map(|line| line.split_once(' ')?.0.parse().ok())
+            .collect();
+        (pids.len() == 2).then_some(pids)
+    });
+    let caller = children(started.pid())[0];
+    let helper = stopped.into_iter().find(|pid| *pid != caller);
+    (started, helper.expect("a helper"))
+}
+
+#[test]
+fn what_is_left_by_a_helper_that_was_killed_when_it_had_written_the_pid() {
+    needs!(root(), command("strace"), ours("lacks --pidfile"));
+    let outside = Outside::new();
+    let tool = |strace: Tool| strace.line("unshare --pidfile=pid /bin/sleep 60");
+    let (started, helper) = stopped_with_helper(&outside.place, tool);
+    let caller = children(started.pid())[0];
+    kill(helper, Signal::SIGKILL);
+    kill(caller, Signal::SIGCONT);
+    eventually("the program runs", || {
+        (name_of(caller) == "sleep").then_some(())
+    });
+    assert_eq!(outside.pid(), format!("{caller}\n"));
+    let left = format!(".nskit-pid.{caller}.0");
+    assert_eq!(outside.names(), [left.as_str(), ".trace", "pid", "uts"]);
+    let kept = std::fs::read_to_string(outside.place.at(&left)).expect("what was there before");
+    assert_eq!(kept, "before");
+    kill(caller, Signal::SIGKILL);
+    started.wait().dies_of(Signal::SIGKILL);
+}
+
 #[test]
 fn no_signal_ends_the_helper_before_it_has_undone_its_work() {
     needs!(root(), command("strace"), ours("leaves the bind behind"));
@@ -287,31 +359,13 @@ fn what_the_helper_holds_open() {
 fn the_helper_shows_nobody_the_environment_that_was_cleared() {
     needs!(root(), command("strace"), ours("lacks --pidfile"));
     let place = Place::new().owned_by_ordinary();
-    // Both stop when they have said something: the caller, and the helper when it has said that all is ready.
-    let trace = place.at("trace");
-    let started = Tool::program("strace")
-        .args(["-f", "-qq", "-o", &trace, "-e", "trace=sendto"])
-        .args(["-e", "inject=sendto:signal=STOP:when=1", "unshare"])
-        .args(["--clear-env", "--pidfile=pid", "/bin/sleep", "60"])
-        .env("SECRET", "s3cret")
-        .dir(place.path())
-        .by_ordinary()
-        .start();
-    let stopped = |count: usize| {
-        let text = std::fs::read_to_string(&trace).ok()?;
-        let pids: Vec<i32> = text
-            .lines()
-            .filter(|line| line.ends_with("--- stopped by SIGSTOP ---"))
-            .filter_map(|line| line.split_once(' ')?.0.parse().ok())
-            .collect();
-        (pids.len() == count).then_some(pids)
-    };
-    let both = eventually("both have stopped", || stopped(2));
+    let (started, helper) = stopped_with_helper(&place, |strace| {
+        strace
+            .line("unshare --clear-env --pidfile=pid /bin/sleep 60")
+            .env("SECRET", "s3cret")
+            .by_ordinary()
+    });
     let caller = children(started.pid())[0];
-    let helper = both
-        .into_iter()
-        .find(|pid| *pid != caller)
-        .expect("a helper");
     kill(caller, Signal::SIGCONT);
     eventually("the program runs", || {
         (name_of(caller) == "sleep").then_some(())

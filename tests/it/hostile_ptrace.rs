@@ -152,6 +152,62 @@ fn nothing_is_taken_of_who_is_about_to_become_the_program() {
     }
 }
 
+/// The owner of the user namespace has all capabilities in it (user_namespaces(7)), but what we hold is our caller's.
+#[test]
+fn nothing_is_taken_by_the_owner_of_a_user_namespace_before_it_is_the_programs() {
+    needs!(
+        root(),
+        command("python3"),
+        command("strace"),
+        command("setpriv"),
+        kind("time"),
+        ours("can be taken over")
+    );
+    let place = Place::new();
+    let ids = "--map-users=0:100000:10 --map-groups=0:200000:10";
+    let report = format!("--status-fd=9 --pidfile={}", place.at("pid"));
+    for words in [
+        format!("-U {report}"),
+        format!("{ids} {report} -S 0 -G 0"),
+        format!("{ids} {report} -r --fork --kill-child"),
+        format!("{ids} {report} --init"),
+        format!("-U --setgroups=deny {report}"),
+        format!("{ids} {report} -T -f --monotonic=5"),
+    ] {
+        let script = format!(
+            "exec strace -f -o {} --inject=execve:delay_enter=300000000:when=1 \
+             unshare --owner 4711:4712 {words} sleep 60 9>/dev/null",
+            place.at("trace")
+        );
+        let started = Tool::shell(&script).start();
+        let process = eventually(&format!("{words}: execve"), || {
+            let mut below = tree(started.pid()).into_iter();
+            below.find(|pid| {
+                let at = std::fs::read_to_string(format!("/proc/{pid}/syscall"));
+                let number = nix::libc::SYS_execve.to_string();
+                at.is_ok_and(|at| at.split(' ').next() == Some(&number))
+                    && state(*pid) == Some('t')
+                    && name_of(*pid) == "unshare"
+                    && Links::of(*pid).get("user") != Links::mine().get("user")
+            })
+        });
+        let taken = Tool::program("setpriv")
+            .line("--reuid 4711 --regid 4712 --clear-groups python3 -c")
+            .arg(TAKE)
+            .arg(process.to_string())
+            .run()
+            .ok()
+            .text();
+        assert_eq!(taken, "that was all", "{words}");
+        kill(started.pid(), Signal::SIGKILL);
+        eventually(&format!("{words}: the program"), || {
+            (name_of(process) == "sleep").then_some(())
+        });
+        kill(process, Signal::SIGKILL);
+        started.wait().dies_of(Signal::SIGKILL);
+    }
+}
+
 #[test]
 fn nothing_is_taken_of_who_waits() {
     needs!(root(), command("python3"), ours("can be taken over"));
