@@ -69,7 +69,15 @@ pub(crate) fn request(
     }
 
     let mut steps = Vec::with_capacity(24);
-    let outside = (!outside.is_empty()).then_some(Outside::Maps(outside));
+    let mut clocks = clocks(options, host)?;
+    let mut setgroups = setgroups;
+    let mut outside = Vec::from_iter((!outside.is_empty()).then_some(Outside::Maps(outside)));
+    if owner.is_some() {
+        // Our files in /proc are not ours then.
+        let before = setgroups.take().map(Outside::Setgroups);
+        outside.splice(0..0, before);
+        outside.extend(clocks.drain(..).map(Outside::Clock));
+    }
     let binds = (!binds.is_empty()).then_some(Outside::Bind(binds));
     let forks = fork.is_some();
     let work = outside.iter().chain(&binds).cloned().collect();
@@ -89,8 +97,8 @@ pub(crate) fn request(
     }
     steps.extend(setgroups.map(Step::Setgroups));
     steps.append(&mut own);
-    steps.extend(outside.map(Step::Outside));
-    clocks(options, host, &mut steps)?;
+    steps.extend(outside.into_iter().map(Step::Outside));
+    steps.extend(clocks.into_iter().map(Step::ClockOffset));
     steps.extend(fork.map(Step::Fork));
     steps.extend(binds.map(Step::Outside));
     mounts(options, kinds, forks, &mut steps)?;
@@ -331,11 +339,12 @@ fn setgroups(
     }
 }
 
-fn clocks(options: &Options, host: &dyn Host, steps: &mut Vec<Step>) -> Result<(), InvalidOptions> {
+fn clocks(options: &Options, host: &dyn Host) -> Result<Vec<ClockOffset>, InvalidOptions> {
     let clocks = [
         ("--monotonic", &options.monotonic, Clock::Monotonic),
         ("--boottime", &options.boottime, Clock::Boottime),
     ];
+    let mut offsets = Vec::new();
     for (option, text, clock) in clocks {
         let Some(text) = text else { continue };
         let seconds = of_option(option, value::seconds(&text.0))?;
@@ -345,9 +354,9 @@ fn clocks(options: &Options, host: &dyn Host, steps: &mut Vec<Step>) -> Result<(
             let text = format!("{seconds} is out of range: now {least} to {most} is accepted");
             return Err(InvalidOptions::value(option, text));
         }
-        steps.push(ClockOffset { clock, seconds }.into());
+        offsets.push(ClockOffset { clock, seconds });
     }
-    Ok(())
+    Ok(offsets)
 }
 
 /// Propagation, root, directory, proc and binfmt_misc.

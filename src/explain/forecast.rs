@@ -167,6 +167,7 @@ impl<'a> Ahead<'a> {
                 }
             }
             Step::Outside(Outside::Bind(binds)) => self.binds(step, binds),
+            Step::Outside(Outside::Setgroups(value)) => self.setgroups(step, *value),
             Step::Fork(_) => {
                 let has_time = self.made.has(Kind::Time);
                 let made = move |facts: &mut Facts| {

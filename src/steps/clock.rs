@@ -15,7 +15,8 @@ pub(crate) struct ClockOffset {
 }
 
 impl ClockOffset {
-    fn text(&self) -> String {
+    /// What is written.
+    pub(crate) fn text(&self) -> String {
         format!("{} {} 0", self.clock.name(), self.seconds)
     }
 }

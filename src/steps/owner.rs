@@ -27,7 +27,7 @@ impl Do for Become {
         sys::set_groups(&[]).map_err(|error| failed("setgroups", error))?;
         sys::set_gid(self.gid).map_err(|error| failed("setgid()", error))?;
         sys::set_uid(self.uid).map_err(|error| failed("setuid()", error))?;
-        // The maps to come are written through them.
-        sys::take_proc_files_back().map_err(|error| failed("prctl", error))
+        // What we hold open still is not this user's. Our files in /proc are root's then, and the helper writes them.
+        sys::make_undumpable().map_err(|error| failed("prctl", error))
     }
 }

@@ -99,12 +99,6 @@ pub(crate) fn make_undumpable() -> Result<()> {
     set_dumpable(false)
 }
 
-/// Gives us our files in /proc back, which belong to root after a change of IDs (proc(5)). No namespace of somebody
-/// else's may have been entered before.
-pub(crate) fn take_proc_files_back() -> Result<()> {
-    set_dumpable(true)
-}
-
 fn prctl(option: i32, second: libc::c_ulong, third: libc::c_ulong) -> Result<()> {
     const NONE: libc::c_ulong = 0;
     // SAFETY: the options used here take numbers, no pointers; the unused ones must be 0.

@@ -205,7 +205,20 @@ pub(crate) fn failure(work: &Outside, failed: Failed, pid: i32) -> Failure {
         said,
         causes,
     } = failed;
+    let of_file = |stage, name: &str| {
+        let error = match outcome {
+            PartError::Errno(number) => number,
+            _ => libc::EIO,
+        };
+        let text = format!("write failed /proc/self/{name}");
+        Failure::new(stage, text, sys::Error::from_raw(error))
+    };
     let mut failure = match work {
+        Outside::Setgroups(_) => of_file(Stage::Setgroups, "setgroups"),
+        Outside::Clock(offset) => {
+            let (clock, seconds) = (offset.clock, offset.seconds);
+            of_file(Stage::Clock { clock, seconds }, "timens_offsets")
+        }
         Outside::Bind(binds) => {
             let Some((kind, file)) = binds.get(part as usize) else {
                 return Failure::plain(Stage::Fork, "the helper outside failed");

@@ -9,8 +9,9 @@ use std::ffi::OsString;
 use std::fmt;
 
 use super::map::Extents;
-use super::{Do, State};
+use super::{ClockOffset, Do, State};
 use crate::failure::{Failure, Result, Stage};
+use crate::model::value::Setgroups;
 use crate::model::{IdMap, Ids, Kind, Word};
 
 /// Start the helper. The loop does it, as there are two of us then.
@@ -44,7 +45,7 @@ impl Helper {
     pub(crate) fn binds_mount(&self) -> bool {
         self.work.iter().any(|piece| match piece {
             Outside::Bind(binds) => binds.iter().any(|(kind, _)| *kind == Kind::Mnt),
-            Outside::Maps(_) => false,
+            _ => false,
         })
     }
 }
@@ -65,6 +66,10 @@ impl fmt::Display for Helper {
 /// Let the helper do this, and wait for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outside {
+    /// Write setgroups of our user namespace.
+    Setgroups(Setgroups),
+    /// Write the offset of a clock of our time namespace.
+    Clock(ClockOffset),
     /// Write the maps of more than one ID, each in its way.
     Maps(Vec<(Ids, IdMap, Via)>),
     /// Bind each new namespace on a file.
@@ -84,6 +89,8 @@ impl fmt::Display for Outside {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("outside: ")?;
         match self {
+            Outside::Setgroups(value) => write!(f, "write our setgroups: {}", value.as_str())?,
+            Outside::Clock(offset) => write!(f, "write our timens_offsets: {}", offset.text())?,
             Outside::Maps(maps) => {
                 for (index, (ids, map, via)) in maps.iter().enumerate() {
                     let gap = if index == 0 { "" } else { ", and at once: " };

@@ -81,6 +81,12 @@ pub(crate) fn serve(
             Order::Work => match next.next() {
                 Some(piece) => {
                     let done = match piece {
+                        Outside::Setgroups(value) => {
+                            write_file("setgroups", value.as_str().as_bytes(), caller)
+                        }
+                        Outside::Clock(offset) => {
+                            write_file("timens_offsets", offset.text().as_bytes(), caller)
+                        }
                         Outside::Maps(maps) => write_maps(maps, caller),
                         Outside::Bind(binds) => made.binds.make(binds, caller),
                     };
@@ -251,6 +257,15 @@ struct Running {
     output: OwnedFd,
     /// What it has said.
     said: Vec<u8>,
+}
+
+/// Writes a file of the caller's in /proc, with one write.
+fn write_file(name: &str, text: &[u8], caller: &Caller) -> std::result::Result<(), Failed> {
+    caller
+        .directory()
+        .and_then(|directory| sys::open_at(directory, name.as_ref(), For::Writing))
+        .and_then(|file| sys::write_once(file.as_fd(), text))
+        .map_err(|error| failed(0, error))
 }
 
 /// Writes the maps, by files directly and by programs side by side.
