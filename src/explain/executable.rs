@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
-use super::facts::{Need, Program, Role};
+use super::facts::{Executable, Need, Role};
 use super::gather::obstacle;
 use super::program::Format;
 use crate::failure::Executed;
@@ -41,10 +41,10 @@ impl View<'_> {
 }
 
 /// What is to be seen of a program, from our root directory or from another.
-pub(super) fn look_up(executed: &Executed, root: Option<&OwnedFd>) -> Program {
+pub(super) fn look_up(executed: &Executed, root: Option<&OwnedFd>) -> Executable {
     let view = View(root);
     let file = executed.file.as_os_str();
-    let mut program = Program::default();
+    let mut program = Executable::default();
     if file.is_empty() {
         return program;
     }

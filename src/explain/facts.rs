@@ -61,7 +61,7 @@ pub(crate) struct Facts {
     /// The offsets, in seconds, that the clock of the failure takes.
     pub(crate) offsets: Option<RangeInclusive<i64>>,
     /// newuidmap(1) or newgidmap(1).
-    pub(crate) helper: Option<Helper>,
+    pub(crate) helper: Option<MapProgram>,
     /// What may be mapped with its help.
     pub(crate) subids: Option<SubRanges>,
     /// The proc file systems that are mounted here; `None`: not looked at.
@@ -71,13 +71,13 @@ pub(crate) struct Facts {
     /// The file or directory of the failure.
     pub(crate) place: Option<Place>,
     /// The target process.
-    pub(crate) target: Option<Target>,
+    pub(crate) target: Option<TargetFacts>,
     /// What a pidfd's inode tells.
     pub(crate) pidfds: Option<Pidfds>,
     /// The namespaces that were to be entered.
-    pub(crate) namespaces: Vec<Namespace>,
+    pub(crate) namespaces: Vec<NamespaceFacts>,
     /// The program that was to be executed.
-    pub(crate) program: Option<Program>,
+    pub(crate) program: Option<Executable>,
 }
 
 /// Bounds on the number of processes, and what they count now.
@@ -99,7 +99,7 @@ pub(crate) struct Processes {
 
 /// A program that writes maps with privilege.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Helper {
+pub(crate) struct MapProgram {
     /// Where `PATH` finds it.
     pub(crate) path: Option<OsString>,
     /// It is root's, with a set-user-ID bit.
@@ -173,7 +173,7 @@ pub(crate) enum Obstacle {
 
 /// The target process.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Target {
+pub(crate) struct TargetFacts {
     /// Its number.
     pub(crate) pid: i32,
     /// The kind that was wanted of it.
@@ -207,7 +207,7 @@ pub(crate) enum Pidfds {
 
 /// A namespace that was to be entered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Namespace {
+pub(crate) struct NamespaceFacts {
     /// As which kind.
     pub(crate) asked: Kind,
     /// Why it could not be opened to be looked at.
@@ -226,10 +226,10 @@ pub(crate) struct Namespace {
     pub(crate) owner_uid: Option<u32>,
 }
 
-impl Namespace {
+impl NamespaceFacts {
     /// Nothing known of it yet.
-    pub(crate) fn asked(kind: Kind) -> Namespace {
-        Namespace {
+    pub(crate) fn asked(kind: Kind) -> NamespaceFacts {
+        NamespaceFacts {
             asked: kind,
             closed: None,
             is_namespace: None,
@@ -244,7 +244,7 @@ impl Namespace {
 
 /// The program that was to be executed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Program {
+pub(crate) struct Executable {
     /// The directories that it was looked up in; empty when its name has a slash.
     pub(crate) searched: Vec<OsString>,
     /// The file that was found.

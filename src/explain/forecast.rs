@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 
-use super::facts::{Capability, Facts, Namespace, Relation};
+use super::facts::{Capability, Facts, NamespaceFacts, Relation};
 use super::rules::{self, Case};
 use super::{executable, gather};
 use crate::failure::{Entering, Executed, Failure, Stage};
@@ -313,10 +313,10 @@ impl<'a> Ahead<'a> {
             };
             let what = format!("enter {}", one.kinds);
             for errno in [libc::EINVAL, libc::EPERM] {
-                let is_left_out = |namespace: &Namespace| {
+                let is_left_out = |namespace: &NamespaceFacts| {
                     namespace.is_ours == Some(true) && (one.leaves_ours || errno == libc::EPERM)
                 };
-                let is_brought = |namespace: &Namespace| {
+                let is_brought = |namespace: &NamespaceFacts| {
                     errno == libc::EPERM
                         && enters_user
                         && namespace.asked != Kind::User
@@ -489,7 +489,7 @@ fn root_of(pid: i32) -> Option<OsString> {
 }
 
 /// What can be seen of the namespaces that are entered.
-fn seen(entering: &Entering) -> Vec<Namespace> {
+fn seen(entering: &Entering) -> Vec<NamespaceFacts> {
     let stage = Stage::Enter {
         kinds: entering.kinds,
         pid: entering.pid,

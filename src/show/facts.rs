@@ -6,7 +6,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::scan::{Scan, identify};
-use super::seen::{Name, Relation, is_initial};
+use super::seen::{Kin, Name, is_initial};
 use crate::model::Kind;
 use crate::sys;
 
@@ -49,7 +49,7 @@ impl Scan {
                 self.relation(name, sys::parent_of(fd)),
                 None,
             ),
-            _ => (self.relation(name, sys::owner_of(fd)), Relation::None, None),
+            _ => (self.relation(name, sys::owner_of(fd)), Kin::None, None),
         };
         let namespace = self.seen.entry(name);
         namespace.id = id;
@@ -59,16 +59,16 @@ impl Scan {
     }
 
     /// What the kernel's answer about another namespace means.
-    fn relation(&mut self, (kind, inode): Name, answer: sys::Result<OwnedFd>) -> Relation {
+    fn relation(&mut self, (kind, inode): Name, answer: sys::Result<OwnedFd>) -> Kin {
         match self.seen.noted(answer) {
             Ok(fd) => match self.add(fd.as_fd()) {
-                Some((_, inode)) => Relation::Is(inode),
-                None => Relation::Hidden,
+                Some((_, inode)) => Kin::Is(inode),
+                None => Kin::Hidden,
             },
             // EPERM says both "there is none" and "it lies above yours". The owner of an initial PID namespace
             // is told, so what it does not tell of it is the parent.
-            Err(_) if is_initial(inode) && matches!(kind, Kind::User | Kind::Pid) => Relation::None,
-            Err(_) => Relation::Hidden,
+            Err(_) if is_initial(inode) && matches!(kind, Kind::User | Kind::Pid) => Kin::None,
+            Err(_) => Kin::Hidden,
         }
     }
 }

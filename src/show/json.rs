@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
-use super::limits::Limit;
-use super::seen::{Namespace, Relation, Seen};
+use super::limits::KindLimit;
+use super::seen::{Kin, Namespace, Seen};
 use super::tree::{Node, Trees};
 use crate::model::json::string;
 
 /// The namespaces, an object each.
-pub(super) fn table(seen: &Seen, chosen: &[&Namespace], limits: &[Limit]) -> String {
+pub(super) fn table(seen: &Seen, chosen: &[&Namespace], limits: &[KindLimit]) -> String {
     let namespaces = list(chosen.iter().map(|one| object(&members(one))));
     object(&[
         member("namespaces", namespaces),
@@ -22,7 +22,7 @@ pub(super) fn table(seen: &Seen, chosen: &[&Namespace], limits: &[Limit]) -> Str
 pub(super) fn tree(
     seen: &Seen,
     trees: &Trees<'_>,
-    limits: &[Limit],
+    limits: &[KindLimit],
     command: &dyn Fn(i32) -> Option<String>,
 ) -> String {
     let nodes = |nodes: &[Node<'_>]| list(nodes.iter().map(|one| node(one, command)));
@@ -55,8 +55,8 @@ fn node(one: &Node<'_>, command: &dyn Fn(i32) -> Option<String>) -> String {
 
 fn members(one: &Namespace) -> Vec<String> {
     let relation = |relation| match relation {
-        Relation::Is(inode) => Some(inode),
-        Relation::None | Relation::Hidden => None,
+        Kin::Is(inode) => Some(inode),
+        Kin::None | Kin::Hidden => None,
     };
     let threads = one.threads.iter();
     let threads =
@@ -87,7 +87,7 @@ fn members(one: &Namespace) -> Vec<String> {
     ]
 }
 
-fn limits_of(limits: &[Limit]) -> String {
+fn limits_of(limits: &[KindLimit]) -> String {
     let limits: Vec<String> = limits
         .iter()
         .map(|limit| {
@@ -128,7 +128,7 @@ mod tests {
     use crate::model::{Kind, Kinds};
     use serde_json::{Value, json};
 
-    const LIMITS: [Limit; 1] = [Limit {
+    const LIMITS: [KindLimit; 1] = [KindLimit {
         kind: Kind::User,
         most: 9,
         in_use: 2,

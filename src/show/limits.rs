@@ -6,7 +6,7 @@ use crate::sys;
 
 /// The limit in force in our user namespace for one kind; it holds for each user separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Limit {
+pub(crate) struct KindLimit {
     /// The kind.
     pub(crate) kind: Kind,
     /// How many namespaces of this kind one user may have.
@@ -16,7 +16,7 @@ pub(crate) struct Limit {
 }
 
 /// The limits of the kinds that the kernel limits.
-pub(super) fn limits(in_use: impl Fn(Kind) -> usize) -> Vec<Limit> {
+pub(super) fn limits(in_use: impl Fn(Kind) -> usize) -> Vec<KindLimit> {
     let most = |kind: Kind| {
         let path = format!("/proc/sys/user/max_{kind}_namespaces");
         let text = sys::read_file(path.as_ref(), sys::Limit::FILE).ok()?;
@@ -25,7 +25,7 @@ pub(super) fn limits(in_use: impl Fn(Kind) -> usize) -> Vec<Limit> {
     Kind::ALL
         .into_iter()
         .filter_map(|kind| {
-            Some(Limit {
+            Some(KindLimit {
                 kind,
                 most: most(kind)?,
                 in_use: in_use(kind),

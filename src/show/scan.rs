@@ -335,7 +335,7 @@ impl Scan {
 
     /// Opens a namespace that only those below it keep alive, through one of them.
     fn open_above(&self, name: Name) -> Option<OwnedFd> {
-        use super::seen::Relation::Is;
+        use super::seen::Kin::Is;
         let (kind, inode) = name;
         self.seen.all().iter().find_map(|below| {
             let is_parent = below.kind == kind && below.parent == Is(inode);

@@ -27,11 +27,11 @@ pub(crate) struct Namespace {
     /// The kernel's number, where it gives one.
     pub(crate) id: Option<u64>,
     /// The user namespace that owns it; of a user namespace, its parent.
-    pub(crate) owner: Relation,
+    pub(crate) owner: Kin,
     /// The user that owns it, or the user namespace that owns it, as our user namespace numbers users.
     pub(crate) owner_uid: Option<u32>,
     /// The parent of a user or PID namespace.
-    pub(crate) parent: Relation,
+    pub(crate) parent: Kin,
     /// Whether we are in it.
     pub(crate) ours: bool,
     /// The processes in it, in ascending order.
@@ -48,7 +48,7 @@ pub(crate) struct Namespace {
 
 /// Another namespace that a namespace belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Relation {
+pub(crate) enum Kin {
     /// There is none.
     None,
     /// The kernel does not tell: it lies above ours (ioctl_nsfs(2)), or the namespace could not be opened.
@@ -92,11 +92,11 @@ impl Namespace {
             kind,
             inode,
             id: None,
-            owner: Relation::Hidden,
+            owner: Kin::Hidden,
             owner_uid: None,
             parent: match kind {
-                Kind::User | Kind::Pid => Relation::Hidden,
-                _ => Relation::None,
+                Kind::User | Kind::Pid => Kin::Hidden,
+                _ => Kin::None,
             },
             ours: false,
             processes: Vec::new(),
@@ -195,7 +195,7 @@ impl Seen {
     pub(crate) fn spread_owners(&mut self) {
         for place in 0..self.namespaces.len() {
             let namespace = &self.namespaces[place];
-            if let (true, Relation::Is(owner)) = (namespace.kind != Kind::User, namespace.owner) {
+            if let (true, Kin::Is(owner)) = (namespace.kind != Kind::User, namespace.owner) {
                 let uid = self
                     .get((Kind::User, owner))
                     .and_then(|user| user.owner_uid);
@@ -209,9 +209,9 @@ impl Seen {
         &'a self,
         namespace: &Namespace,
     ) -> impl Iterator<Item = &'a Namespace> {
-        let step = |relation: Relation| match relation {
-            Relation::Is(inode) => self.get((Kind::User, inode)),
-            Relation::None | Relation::Hidden => None,
+        let step = |relation: Kin| match relation {
+            Kin::Is(inode) => self.get((Kind::User, inode)),
+            Kin::None | Kin::Hidden => None,
         };
         std::iter::successors(step(namespace.owner), move |user| step(user.owner))
     }
@@ -230,8 +230,8 @@ impl Seen {
     pub(crate) fn is_needed(&self, name: Name) -> bool {
         let (kind, inode) = name;
         self.namespaces.iter().any(|other| {
-            kind == Kind::User && other.owner == Relation::Is(inode)
-                || kind == other.kind && other.parent == Relation::Is(inode)
+            kind == Kind::User && other.owner == Kin::Is(inode)
+                || kind == other.kind && other.parent == Kin::Is(inode)
         })
     }
 }
@@ -272,28 +272,28 @@ pub(crate) mod tests {
         let first = FIRST_MADE;
         let mut seen = Seen::default();
         let user = seen.entry((Kind::User, 1));
-        user.owner = Relation::None;
-        user.parent = Relation::None;
+        user.owner = Kin::None;
+        user.parent = Kin::None;
         user.owner_uid = Some(0);
         user.ours = true;
         user.processes = vec![1, 7];
         let pid = seen.entry((Kind::Pid, 2));
-        pid.owner = Relation::Is(1);
-        pid.parent = Relation::None;
+        pid.owner = Kin::Is(1);
+        pid.parent = Kin::None;
         pid.ours = true;
         pid.id = Some(6);
         pid.processes = vec![1, 7];
         let user = seen.entry((Kind::User, first + 1));
-        user.owner = Relation::Is(1);
-        user.parent = Relation::Is(1);
+        user.owner = Kin::Is(1);
+        user.parent = Kin::Is(1);
         user.owner_uid = Some(1000);
         user.processes = vec![8];
         let pid = seen.entry((Kind::Pid, first + 2));
-        pid.owner = Relation::Is(first + 1);
-        pid.parent = Relation::Is(2);
+        pid.owner = Kin::Is(first + 1);
+        pid.parent = Kin::Is(2);
         pid.processes = vec![8];
         let net = seen.entry((Kind::Net, first + 3));
-        net.owner = Relation::Is(first + 1);
+        net.owner = Kin::Is(first + 1);
         net.mounts = vec![
             Mounted {
                 path: "/run/netns/a b".into(),
@@ -307,8 +307,8 @@ pub(crate) mod tests {
             },
         ];
         let user = seen.entry((Kind::User, first + 4));
-        user.owner = Relation::Is(first + 1);
-        user.parent = Relation::Is(first + 1);
+        user.owner = Kin::Is(first + 1);
+        user.parent = Kin::Is(first + 1);
         user.owner_uid = Some(1000);
         user.descriptors = vec![Descriptor { pid: 7, number: 3 }];
         seen.spread_owners();

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::grid::{grid, plain};
-use super::limits::Limit;
-use super::seen::{Namespace, Relation, Seen};
+use super::limits::KindLimit;
+use super::seen::{Kin, Namespace, Seen};
 
 /// What stands for something that there is none of.
 const NONE: &str = "-";
@@ -41,11 +41,11 @@ pub(super) fn table(
 }
 
 /// A namespace that this one belongs to.
-fn relation(relation: Relation) -> String {
+fn relation(relation: Kin) -> String {
     match relation {
-        Relation::None => NONE.into(),
-        Relation::Hidden => UNKNOWN.into(),
-        Relation::Is(inode) => inode.to_string(),
+        Kin::None => NONE.into(),
+        Kin::Hidden => UNKNOWN.into(),
+        Kin::Is(inode) => inode.to_string(),
     }
 }
 
@@ -95,7 +95,7 @@ pub(super) fn kept_by(
 }
 
 /// The limits, of the kinds that are shown.
-pub(super) fn limits(limits: &[Limit], chosen: &[&Namespace]) -> String {
+pub(super) fn limits(limits: &[KindLimit], chosen: &[&Namespace]) -> String {
     let mut lines = vec![
         vec!["LIMITS".to_owned()],
         vec!["each user".to_owned()],
@@ -151,7 +151,7 @@ mod tests {
     fn limits_of_what_is_shown() {
         let seen = sample();
         let all = [(Kind::User, 2), (Kind::Net, 1), (Kind::Time, 0)];
-        let all = all.map(|(kind, in_use)| Limit {
+        let all = all.map(|(kind, in_use)| KindLimit {
             kind,
             most: 96365,
             in_use,

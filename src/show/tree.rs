@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::grid::plain;
-use super::seen::{Name, Namespace, Relation, Seen};
+use super::seen::{Kin, Name, Namespace, Seen};
 use super::table::kept_by;
 use crate::model::Kind;
 
@@ -77,7 +77,7 @@ pub(super) fn trees<'a>(seen: &'a Seen, chosen: &[&'a Namespace]) -> Trees<'a> {
     for namespace in chosen {
         shown.extend(seen.owners(namespace).map(Namespace::name));
         let mut next = *namespace;
-        while let (Kind::Pid, Relation::Is(inode)) = (next.kind, next.parent)
+        while let (Kind::Pid, Kin::Is(inode)) = (next.kind, next.parent)
             && let Some(parent) = seen.get((Kind::Pid, inode))
         {
             shown.insert(parent.name());
@@ -92,10 +92,10 @@ pub(super) fn trees<'a>(seen: &'a Seen, chosen: &[&'a Namespace]) -> Trees<'a> {
     };
     let roots = |kind: Kind| {
         let is_root =
-            move |one: &&&Namespace| one.kind == kind && !matches!(one.parent, Relation::Is(_));
+            move |one: &&&Namespace| one.kind == kind && !matches!(one.parent, Kin::Is(_));
         shown.iter().filter(is_root)
     };
-    let ownerless = |one: &&&Namespace| one.kind != Kind::User && one.owner == Relation::Hidden;
+    let ownerless = |one: &&&Namespace| one.kind != Kind::User && one.owner == Kin::Hidden;
     Trees {
         users: roots(Kind::User).map(|one| wood.user(one)).collect(),
         ownerless: shown
@@ -114,7 +114,7 @@ struct Wood<'a, 'b> {
 
 impl<'a> Wood<'a, '_> {
     fn user(&self, user: &'a Namespace) -> Node<'a> {
-        let here = Relation::Is(user.inode);
+        let here = Kin::Is(user.inode);
         let owned = self.shown.iter();
         let owned = owned.filter(|one| one.kind != Kind::User && one.owner == here);
         let owned = owned.map(|one| Node::Namespace(one, Vec::new()));
@@ -125,7 +125,7 @@ impl<'a> Wood<'a, '_> {
     }
 
     fn pid(&self, namespace: &'a Namespace) -> Node<'a> {
-        let here = Relation::Is(namespace.inode);
+        let here = Kin::Is(namespace.inode);
         let processes: &[i32] = if self.wanted.contains(&namespace.name()) {
             &namespace.processes
         } else {

@@ -4,14 +4,14 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::explain::facts::{Helper, SubRanges};
+use crate::explain::facts::{MapProgram, SubRanges};
 use crate::host::accounts::User;
 use crate::model::Ids;
 use crate::model::subid::SubIds;
 use crate::sys::{self, Limit};
 
 /// The program that writes maps of these IDs, as `PATH` finds it.
-pub(super) fn helper(ids: Ids) -> Helper {
+pub(super) fn helper(ids: Ids) -> MapProgram {
     let path = sys::variable("PATH").unwrap_or(OsStr::new("/bin:/usr/bin"));
     let found = path.as_bytes().split(|&byte| byte == b':').find_map(|dir| {
         let file = Path::new(OsStr::from_bytes(dir)).join(ids.helper());
@@ -21,10 +21,10 @@ pub(super) fn helper(ids: Ids) -> Helper {
         is_program.then(|| file.into_os_string())
     });
     let Some(file) = found else {
-        return Helper::default();
+        return MapProgram::default();
     };
     let stat = sys::stat(&file).ok();
-    Helper {
+    MapProgram {
         set_user_id: stat.map(|stat| stat.st_mode & libc::S_ISUID != 0 && stat.st_uid == 0),
         capabilities: sys::has_file_capabilities(&file).ok(),
         nosuid: sys::forbidden_on(&file).ok().map(|mount| mount.set_id),

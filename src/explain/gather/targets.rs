@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::files::mounts;
 use super::status;
-use crate::explain::facts::{Namespace, Pidfds, Relation, Target};
+use crate::explain::facts::{NamespaceFacts, Pidfds, Relation, TargetFacts};
 use crate::host::mountinfo::Mount;
 use crate::model::number::decimal;
 use crate::model::{Kind, Kinds};
@@ -80,7 +80,7 @@ pub(super) fn pidfds() -> Pidfds {
     }
 }
 
-pub(super) fn target(proc: &Proc, process: Process, kind: Option<Kind>) -> Target {
+pub(super) fn target(proc: &Proc, process: Process, kind: Option<Kind>) -> TargetFacts {
     let file = |name: &str| Some(format!("{}{name}", process.number?));
     let status = file("/status").and_then(|path| status(proc, &path));
     let three = |ids: [u32; 4]| [ids[0], ids[1], ids[2]];
@@ -100,7 +100,7 @@ pub(super) fn target(proc: &Proc, process: Process, kind: Option<Kind>) -> Targe
                 .is_some_and(|how| how != b"0" && how != b"off")
         })
     };
-    Target {
+    TargetFacts {
         pid: process.pid,
         kind,
         proc_is_there: Some(proc.stat("self").is_ok()),
@@ -121,7 +121,7 @@ pub(super) fn namespaces(
     kinds: Kinds,
     process: Option<Process>,
     subject: Option<&OwnedFd>,
-) -> Vec<Namespace> {
+) -> Vec<NamespaceFacts> {
     kinds
         .iter()
         .map(|kind| {
@@ -136,14 +136,14 @@ pub(super) fn namespaces(
                             &opened
                         }
                         Err(error) => {
-                            return Namespace {
+                            return NamespaceFacts {
                                 closed: Some(error),
-                                ..Namespace::asked(kind)
+                                ..NamespaceFacts::asked(kind)
                             };
                         }
                     }
                 }
-                (None, None) => return Namespace::asked(kind),
+                (None, None) => return NamespaceFacts::asked(kind),
             };
             examine(proc, kind, fd.as_fd())
         })
@@ -151,7 +151,7 @@ pub(super) fn namespaces(
 }
 
 /// What can be seen of a namespace.
-fn examine(proc: &Proc, asked: Kind, fd: BorrowedFd<'_>) -> Namespace {
+fn examine(proc: &Proc, asked: Kind, fd: BorrowedFd<'_>) -> NamespaceFacts {
     /// `NSFS_MAGIC` of `linux/magic.h`.
     const NSFS: u64 = 0x6e73_6673;
     let found = sys::type_of(fd).ok().and_then(Kind::from_flag);
@@ -160,7 +160,7 @@ fn examine(proc: &Proc, asked: Kind, fd: BorrowedFd<'_>) -> Namespace {
         Some(_) => owner(proc, fd),
         None => None,
     };
-    Namespace {
+    NamespaceFacts {
         is_namespace: sys::filesystem_magic(fd).ok().map(|magic| magic == NSFS),
         found,
         is_ours: is_own(proc, fd, asked),
@@ -169,7 +169,7 @@ fn examine(proc: &Proc, asked: Kind, fd: BorrowedFd<'_>) -> Namespace {
             .flatten(),
         owner: owner.map(|(relation, _)| relation),
         owner_uid: owner.and_then(|(_, uid)| uid),
-        ..Namespace::asked(asked)
+        ..NamespaceFacts::asked(asked)
     }
 }
 
@@ -180,7 +180,7 @@ fn is_own(proc: &Proc, fd: BorrowedFd<'_>, kind: Kind) -> Option<bool> {
     Some((ours.st_dev, ours.st_ino) == (this.st_dev, this.st_ino))
 }
 
-/// Where the owner of a namespace stands, and its [`Namespace::owner_uid`].
+/// Where the owner of a namespace stands, and its [`NamespaceFacts::owner_uid`].
 pub(super) fn owner(proc: &Proc, fd: BorrowedFd<'_>) -> Option<(Relation, Option<u32>)> {
     match sys::owner_of(fd) {
         Ok(user) => relation(proc, user.as_fd()),
@@ -189,7 +189,7 @@ pub(super) fn owner(proc: &Proc, fd: BorrowedFd<'_>) -> Option<(Relation, Option
     }
 }
 
-/// Where a user namespace stands, and its [`Namespace::owner_uid`].
+/// Where a user namespace stands, and its [`NamespaceFacts::owner_uid`].
 fn relation(proc: &Proc, user: BorrowedFd<'_>) -> Option<(Relation, Option<u32>)> {
     if is_own(proc, user, Kind::User)? {
         return Some((Relation::Ours, None));

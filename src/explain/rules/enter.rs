@@ -5,7 +5,7 @@ use libc::{EACCES, EINVAL, ENOENT, ENOSYS, EOPNOTSUPP, EPERM, ESRCH};
 use super::mounts::blocked;
 use super::unshare::config_option;
 use super::{Case, Finding, because, filtered, lacks, perhaps};
-use crate::explain::facts::{Capability, Namespace, Pidfds, Relation, Target};
+use crate::explain::facts::{Capability, NamespaceFacts, Pidfds, Relation, TargetFacts};
 use crate::failure::Stage;
 use crate::model::Kind;
 
@@ -174,7 +174,8 @@ rules![
         about: "It is the user namespace that we are in, which cannot be entered again.",
         advice: "Leave -U out.",
         find: |case| {
-            let is_own = |one: &&Namespace| one.asked == Kind::User && one.is_ours == Some(true);
+            let is_own =
+                |one: &&NamespaceFacts| one.asked == Kind::User && one.is_ours == Some(true);
             entered(case)?.iter().find(is_own)?;
             because(
                 "we are in this user namespace already, and nobody can enter their own again",
@@ -189,7 +190,7 @@ rules![
         about: "The PID namespace is not below ours: only descendants can be entered.",
         advice: "Start from outside.",
         find: |case| {
-            let is_above = |one: &&Namespace| one.descends == Some(false);
+            let is_above = |one: &&NamespaceFacts| one.descends == Some(false);
             entered(case)?.iter().find(is_above)?;
             because(
                 "this PID namespace is not below ours (NS_GET_PARENT), and only those below can be entered",
@@ -204,7 +205,7 @@ rules![
         about: "The file is no namespace.",
         advice: "Take a file of /proc/PID/ns, or one on which a namespace was bound.",
         find: |case| {
-            let is_none = |one: &&Namespace| one.is_namespace == Some(false);
+            let is_none = |one: &&NamespaceFacts| one.is_namespace == Some(false);
             let one = entered(case)?.iter().find(is_none)?;
             because(
                 format!(
@@ -251,11 +252,11 @@ rules![
     },
 ];
 
-fn target<'a>(case: &'a Case<'_>) -> Option<&'a Target> {
+fn target<'a>(case: &'a Case<'_>) -> Option<&'a TargetFacts> {
     case.facts.target.as_ref()
 }
 
-fn entered<'a>(case: &'a Case<'_>) -> Option<&'a [Namespace]> {
+fn entered<'a>(case: &'a Case<'_>) -> Option<&'a [NamespaceFacts]> {
     let namespaces = case.facts.namespaces.as_slice();
     (!namespaces.is_empty()).then_some(namespaces)
 }
@@ -436,7 +437,8 @@ fn wrong_kind(case: &Case<'_>) -> Option<Finding> {
     let (asked, found) = match case.stage {
         Stage::WrongKind { asked, found } => (*asked, *found),
         _ => {
-            let is_other = |one: &&Namespace| one.found.is_some_and(|found| found != one.asked);
+            let is_other =
+                |one: &&NamespaceFacts| one.found.is_some_and(|found| found != one.asked);
             let one = entered(case)?.iter().find(is_other)?;
             (one.asked, one.found?)
         }

@@ -6,7 +6,7 @@ use libc::{E2BIG, EACCES, EAGAIN, ELOOP, ENOENT, ENOTDIR, ETXTBSY};
 
 use super::mounts::blocked;
 use super::{Case, Finding, because};
-use crate::explain::facts::{Need, Place, Program, Role};
+use crate::explain::facts::{Executable, Need, Place, Role};
 use crate::explain::program::{Format, machine_name, own_machine};
 use crate::failure::{Executed, Stage};
 use crate::model::Word;
@@ -220,7 +220,7 @@ fn executed<'a>(case: &'a Case<'_>) -> Option<&'a Executed> {
     }
 }
 
-fn program<'a>(case: &'a Case<'_>) -> Option<&'a Program> {
+fn program<'a>(case: &'a Case<'_>) -> Option<&'a Executable> {
     case.facts.program.as_ref()
 }
 

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use super::super::Case;
 use crate::explain::facts::{
-    Capability, Facts, Helper, Namespace, Need, Obstacle, Pidfds, Place, ProcMount, Processes,
-    Program, Relation, Role, SubRanges, Target,
+    Capability, Executable, Facts, MapProgram, NamespaceFacts, Need, Obstacle, Pidfds, Place,
+    ProcMount, Processes, Relation, Role, SubRanges, TargetFacts,
 };
 use crate::explain::program::Format;
 use crate::failure::{Executed, Stage};
@@ -151,8 +151,8 @@ fn place(path: &str, obstacle: Option<Obstacle>) -> Option<Place> {
 }
 
 /// Some other process of another user.
-fn other_process() -> Target {
-    Target {
+fn other_process() -> TargetFacts {
+    TargetFacts {
         pid: 77,
         proc_is_there: Some(true),
         hidden: Some(false),
@@ -161,30 +161,30 @@ fn other_process() -> Target {
         uids: Some([0, 0, 0]),
         gids: Some([0, 0, 0]),
         files_of: Some(0),
-        ..Target::default()
+        ..TargetFacts::default()
     }
 }
 
-fn gone() -> Target {
-    Target {
+fn gone() -> TargetFacts {
+    TargetFacts {
         pid: 77,
         proc_is_there: Some(true),
         hidden: Some(false),
         exists: Some(false),
-        ..Target::default()
+        ..TargetFacts::default()
     }
 }
 
-fn zombie() -> Target {
-    Target {
+fn zombie() -> TargetFacts {
+    TargetFacts {
         state: Some(b'Z'),
         ..other_process()
     }
 }
 
 /// A program that is there and can be executed.
-fn program(path: &str) -> Program {
-    Program {
+fn program(path: &str) -> Executable {
+    Executable {
         found: Some(path.into()),
         is_file: true,
         mode: 0o755,
@@ -192,7 +192,7 @@ fn program(path: &str) -> Program {
         noexec: Some(false),
         may_execute: Some(true),
         format: Some(Format::Other),
-        ..Program::default()
+        ..Executable::default()
     }
 }
 
@@ -206,14 +206,14 @@ fn need(by: &str, path: &str, role: Role, exists: bool) -> Need {
     }
 }
 
-fn with_program(program: Program) -> Facts {
+fn with_program(program: Executable) -> Facts {
     Facts {
         program: Some(program),
         ..Facts::default()
     }
 }
 
-fn with_target(facts: Facts, target: Target) -> Facts {
+fn with_target(facts: Facts, target: TargetFacts) -> Facts {
     Facts {
         target: Some(target),
         kinds: Some(Kinds::ALL),
@@ -221,7 +221,7 @@ fn with_target(facts: Facts, target: Target) -> Facts {
     }
 }
 
-fn with_namespace(facts: Facts, namespace: Namespace) -> Facts {
+fn with_namespace(facts: Facts, namespace: NamespaceFacts) -> Facts {
     Facts {
         namespaces: vec![namespace],
         kinds: Some(Kinds::ALL),
@@ -231,18 +231,18 @@ fn with_namespace(facts: Facts, namespace: Namespace) -> Facts {
 }
 
 /// A namespace that could be opened.
-fn namespace(kind: Kind, owner: Relation) -> Namespace {
-    Namespace {
+fn namespace(kind: Kind, owner: Relation) -> NamespaceFacts {
+    NamespaceFacts {
         is_namespace: Some(true),
         found: Some(kind),
         is_ours: Some(false),
         owner: Some(owner),
-        ..Namespace::asked(kind)
+        ..NamespaceFacts::asked(kind)
     }
 }
 
-fn helper() -> Helper {
-    Helper {
+fn helper() -> MapProgram {
+    MapProgram {
         path: Some("/usr/bin/newuidmap".into()),
         set_user_id: Some(true),
         capabilities: Some(false),
@@ -321,9 +321,9 @@ pub(super) fn recorded() -> Vec<Recorded> {
         case("setgroups-file-read-only", Stage::Setgroups, EROFS, Facts { proc_is_read_only: Some(true), ..inside() }),
         case("clock-read-only", Stage::Clock { clock: Clock::Boottime, seconds: 1 }, EROFS, Facts { proc_is_read_only: Some(true), ..inside() }),
         case("helper-account", newuidmap(), 0, Facts { helper: Some(helper()), subids: Some(SubRanges { owner: "4711".into(), has_account: Some(false), ranges: vec![(100_000, 65536)], elsewhere: false }), ..ordinary() }),
-        case("helper-missing", newuidmap(), ENOENT, Facts { helper: Some(Helper::default()), ..ordinary() }),
-        case("helper-powerless", newuidmap(), 0, Facts { helper: Some(Helper { set_user_id: Some(false), ..helper() }), ..ordinary() }),
-        case("helper-nosuid", newuidmap(), 0, Facts { helper: Some(Helper { nosuid: Some(true), ..helper() }), ..ordinary() }),
+        case("helper-missing", newuidmap(), ENOENT, Facts { helper: Some(MapProgram::default()), ..ordinary() }),
+        case("helper-powerless", newuidmap(), 0, Facts { helper: Some(MapProgram { set_user_id: Some(false), ..helper() }), ..ordinary() }),
+        case("helper-nosuid", newuidmap(), 0, Facts { helper: Some(MapProgram { nosuid: Some(true), ..helper() }), ..ordinary() }),
         case("helper-no-new-privs", newuidmap(), 0, Facts { no_new_privs: Some(true), helper: Some(helper()), ..ordinary() }),
         case("helper-ranges", newuidmap(), 0, Facts { helper: Some(helper()), subids: subids(&[]), ..ordinary() }),
         case("helper-ranges", newuidmap(), 0, Facts { helper: Some(helper()), subids: subids(&[(100_000, 1000), (300_000, 5)]), ..ordinary() }),
@@ -368,58 +368,58 @@ pub(super) fn recorded() -> Vec<Recorded> {
         case("directory-path", Stage::Directory(Some("/a/b".into())), ENOTDIR, Facts { place: place("/a/b", Some(Obstacle::NoDirectory("/a".into()))), ..root() }),
 
         case("target-gone", Stage::Target(77), ENOENT, with_target(root(), gone())),
-        case("target-gone", Stage::Target(77), ENOENT, with_target(ordinary(), Target { hidden: Some(true), ..gone() })),
+        case("target-gone", Stage::Target(77), ENOENT, with_target(ordinary(), TargetFacts { hidden: Some(true), ..gone() })),
         case("target-zombie", Stage::Target(77), ESRCH, with_target(root(), zombie())),
         case("target-inode", Stage::Target(77), libc::EOPNOTSUPP, Facts { pidfds: Some(Pidfds::Alike), ..with_target(root(), other_process()) }),
         case("target-inode", Stage::Target(77), libc::EOPNOTSUPP, Facts { pidfds: Some(Pidfds::Missing), ..with_target(root(), other_process()) }),
         case("open-gone", Stage::Open("/proc/77/root".into()), ENOENT, with_target(root(), gone())),
-        case("open-gone", Stage::Open("/proc/77/root".into()), ENOENT, with_target(root(), Target { proc_is_there: Some(false), ..gone() })),
+        case("open-gone", Stage::Open("/proc/77/root".into()), ENOENT, with_target(root(), TargetFacts { proc_is_there: Some(false), ..gone() })),
         case("open-zombie", Stage::Open("/proc/77/root".into()), ENOENT, with_target(root(), zombie())),
-        case("open-kind", Stage::Open("/proc/77/ns/time".into()), ENOENT, Facts { kinds: Some(Kinds::ALL.without(Kind::Time)), target: Some(Target { kind: Some(Kind::Time), ..other_process() }), ..root() }),
+        case("open-kind", Stage::Open("/proc/77/ns/time".into()), ENOENT, Facts { kinds: Some(Kinds::ALL.without(Kind::Time)), target: Some(TargetFacts { kind: Some(Kind::Time), ..other_process() }), ..root() }),
         case("open-path", Stage::Open("/run/netns/x".into()), ENOENT, Facts { place: place("/run/netns/x", Some(Obstacle::Missing("/run/netns".into()))), ..root() }),
         case("open-path", Stage::Open("/closed/x".into()), EACCES, Facts { place: place("/closed/x", Some(Obstacle::Closed("/closed".into()))), ..ordinary() }),
         case("open-traced", Stage::Open("/proc/77/ns/net".into()), EACCES, with_target(ordinary(), other_process())),
-        case("open-traced", Stage::Open("/proc/77/ns/net".into()), EACCES, with_target(ordinary(), Target { uids: Some([1000; 3]), gids: Some([1000, 4, 4]), ..other_process() })),
-        case("open-traced", Stage::Open("/proc/77/ns/net".into()), EACCES, with_target(ordinary(), Target { uids: Some([1000; 3]), gids: Some([1000; 3]), ..other_process() })),
+        case("open-traced", Stage::Open("/proc/77/ns/net".into()), EACCES, with_target(ordinary(), TargetFacts { uids: Some([1000; 3]), gids: Some([1000, 4, 4]), ..other_process() })),
+        case("open-traced", Stage::Open("/proc/77/ns/net".into()), EACCES, with_target(ordinary(), TargetFacts { uids: Some([1000; 3]), gids: Some([1000; 3]), ..other_process() })),
         case("open-refused", Stage::Open("/proc/77/ns/net".into()), EACCES, with_target(root(), other_process())),
-        case("open-refused", Stage::Open("/proc/77/ns/net".into()), EACCES, with_target(ordinary(), Target { uids: Some([1000; 3]), gids: Some([1000; 3]), files_of: Some(1000), ..other_process() })),
+        case("open-refused", Stage::Open("/proc/77/ns/net".into()), EACCES, with_target(ordinary(), TargetFacts { uids: Some([1000; 3]), gids: Some([1000; 3]), files_of: Some(1000), ..other_process() })),
         case("setns-seccomp", enter(&[Kind::Net]), EPERM, Facts { seccomp: Some(2), setns_probe: error(EPERM), ..root() }),
-        case("setns-privilege", enter(&[Kind::Net]), EPERM, with_namespace(ordinary(), Namespace { owner_uid: Some(1000), ..namespace(Kind::Net, Relation::Below) })),
+        case("setns-privilege", enter(&[Kind::Net]), EPERM, with_namespace(ordinary(), NamespaceFacts { owner_uid: Some(1000), ..namespace(Kind::Net, Relation::Below) })),
         case("setns-privilege", enter(&[Kind::Net]), EPERM, with_namespace(ordinary(), namespace(Kind::Net, Relation::Ours))),
         case("setns-chroot-privilege", enter(&[Kind::Mnt]), EPERM, with_namespace(Facts { capabilities: without(Capability::SysChroot), ..root() }, namespace(Kind::Mnt, Relation::Ours))),
-        case("setns-owner", enter(&[Kind::User]), EPERM, with_namespace(ordinary(), Namespace { owner_uid: Some(1001), ..namespace(Kind::User, Relation::Below) })),
+        case("setns-owner", enter(&[Kind::User]), EPERM, with_namespace(ordinary(), NamespaceFacts { owner_uid: Some(1001), ..namespace(Kind::User, Relation::Below) })),
         case("setns-outside", enter(&[Kind::User]), EPERM, with_namespace(inside(), namespace(Kind::User, Relation::Outside))),
         case("setns-outside", enter(&[Kind::Net]), EPERM, with_namespace(inside(), namespace(Kind::Net, Relation::Outside))),
-        case("setns-traced", enter(&[Kind::User]), EPERM, with_target(with_namespace(ordinary(), Namespace { closed: error(EACCES), ..Namespace::asked(Kind::User) }), other_process())),
-        case("setns-refused", enter(&[Kind::Net]), EPERM, with_target(with_namespace(inside(), Namespace { closed: error(EACCES), ..Namespace::asked(Kind::Net) }), other_process())),
-        case("setns-own-user", enter(&[Kind::User]), EINVAL, with_namespace(root(), Namespace { is_ours: Some(true), ..namespace(Kind::User, Relation::Ours) })),
-        case("setns-pid-ancestor", enter(&[Kind::Pid]), EINVAL, with_namespace(root(), Namespace { descends: Some(false), ..namespace(Kind::Pid, Relation::Ours) })),
-        case("setns-no-namespace", enter(&[Kind::Net]), EINVAL, with_namespace(root(), Namespace { is_namespace: Some(false), ..Namespace::asked(Kind::Net) })),
-        case("setns-kind", enter(&[Kind::Net]), EINVAL, with_namespace(root(), Namespace { found: Some(Kind::Uts), ..namespace(Kind::Net, Relation::Ours) })),
+        case("setns-traced", enter(&[Kind::User]), EPERM, with_target(with_namespace(ordinary(), NamespaceFacts { closed: error(EACCES), ..NamespaceFacts::asked(Kind::User) }), other_process())),
+        case("setns-refused", enter(&[Kind::Net]), EPERM, with_target(with_namespace(inside(), NamespaceFacts { closed: error(EACCES), ..NamespaceFacts::asked(Kind::Net) }), other_process())),
+        case("setns-own-user", enter(&[Kind::User]), EINVAL, with_namespace(root(), NamespaceFacts { is_ours: Some(true), ..namespace(Kind::User, Relation::Ours) })),
+        case("setns-pid-ancestor", enter(&[Kind::Pid]), EINVAL, with_namespace(root(), NamespaceFacts { descends: Some(false), ..namespace(Kind::Pid, Relation::Ours) })),
+        case("setns-no-namespace", enter(&[Kind::Net]), EINVAL, with_namespace(root(), NamespaceFacts { is_namespace: Some(false), ..NamespaceFacts::asked(Kind::Net) })),
+        case("setns-kind", enter(&[Kind::Net]), EINVAL, with_namespace(root(), NamespaceFacts { found: Some(Kind::Uts), ..namespace(Kind::Net, Relation::Ours) })),
         case("setns-kind", Stage::WrongKind { asked: Kind::Net, found: Kind::Uts }, EINVAL, Facts::default()),
-        case("setns-missing-kind", enter(&[Kind::Time]), EINVAL, Facts { kinds: Some(Kinds::ALL.without(Kind::Time)), ..with_namespace(root(), Namespace { closed: error(ENOENT), ..Namespace::asked(Kind::Time) }) }).with_kinds(Kinds::ALL.without(Kind::Time)),
+        case("setns-missing-kind", enter(&[Kind::Time]), EINVAL, Facts { kinds: Some(Kinds::ALL.without(Kind::Time)), ..with_namespace(root(), NamespaceFacts { closed: error(ENOENT), ..NamespaceFacts::asked(Kind::Time) }) }).with_kinds(Kinds::ALL.without(Kind::Time)),
         case("setns-ended", enter(&[Kind::Net]), ESRCH, with_target(root(), zombie())),
         case("setns-ended", enter(&[Kind::Net]), ESRCH, with_target(root(), gone())),
 
-        case("exec-needs", exec("/a/script", None), ENOENT, with_program(Program { format: Some(Format::Script(vec![])), needs: vec![need("/a/script", "/usr/bin/python9", Role::Interpreter, false)], ..program("/a/script") })),
-        case("exec-needs", exec("/a/script", None), ENOENT, with_program(Program { format: Some(Format::Script(vec![])), needs: vec![need("/a/script", "/bin/sh\r", Role::Interpreter, false)], ..program("/a/script") })),
-        case("exec-needs", exec_elsewhere("/a/script", false), ENOENT, with_program(Program { format: Some(Format::Script(vec![])), needs: vec![need("/a/script", "/bin/sh", Role::Interpreter, true), need("/bin/sh", "/lib64/ld-linux-x86-64.so.2", Role::Loader, false)], ..program("/a/script") })),
-        case("exec-needs", exec("/a/x", None), ENOENT, with_program(Program { format: Some(Format::Elf { machine: 22, loader: Some(b"/lib/ld64.so.1".to_vec()) }), needs: vec![need("/a/x", "/lib/ld64.so.1", Role::Loader, false)], ..program("/a/x") })),
-        case("exec-no-shell", exec("/a/x", None), ENOENT, with_program(Program { needs: vec![need("/a/x", "/bin/sh", Role::Shell, false)], ..program("/a/x") })),
-        case("exec-elsewhere", exec_elsewhere("ls", false), ENOENT, with_program(Program { searched: vec!["/opt/bin".into(), "/bin".into()], ..Program::default() })),
-        case("exec-elsewhere", exec_elsewhere("/bin/zsh", true), ENOENT, with_program(Program { obstacle: Some(Obstacle::Missing("/bin/zsh".into())), ..Program::default() })),
-        case("exec-elsewhere", exec_elsewhere("/bin/zsh", false), ENOENT, with_program(Program { obstacle: Some(Obstacle::Missing("/bin".into())), ..Program::default() })),
-        case("exec-not-found", exec("ls", Some("/opt")), ENOENT, with_program(Program { searched: vec!["/opt".into()], ..Program::default() })),
-        case("exec-not-found", exec("/a/b/c", None), ENOENT, with_program(Program { obstacle: Some(Obstacle::Missing("/a/b".into())), ..Program::default() })),
-        case("exec-not-found", exec("/a/b/c", None), ENOTDIR, with_program(Program { obstacle: Some(Obstacle::NoDirectory("/a/b".into())), ..Program::default() })),
-        case("exec-not-found", exec("", None), ENOENT, with_program(Program::default())),
-        case("exec-directory", exec("/a", None), EACCES, with_program(Program { is_directory: true, is_file: false, may_execute: Some(false), ..program("/a") })),
-        case("exec-no-file", exec("/dev/null", None), EACCES, with_program(Program { is_file: false, may_execute: Some(false), ..program("/dev/null") })),
-        case("exec-noexec", exec("/mnt/x", None), EACCES, with_program(Program { noexec: Some(true), may_execute: Some(false), ..program("/mnt/x") })),
-        case("exec-no-x", exec("/a/x", None), EACCES, with_program(Program { mode: 0o644, may_execute: Some(false), ..program("/a/x") })),
-        case("exec-no-x", exec("/a/x", None), EACCES, with_program(Program { mode: 0o700, may_execute: Some(false), ..program("/a/x") })),
-        case("exec-closed", exec("/closed/x", None), EACCES, with_program(Program { obstacle: Some(Obstacle::Closed("/closed".into())), ..Program::default() })),
-        case("exec-needs-x", exec("/a/x", None), EACCES, with_program(Program { needs: vec![need("/a/x", "/a/interpreter", Role::Interpreter, true)], ..program("/a/x") })),
+        case("exec-needs", exec("/a/script", None), ENOENT, with_program(Executable { format: Some(Format::Script(vec![])), needs: vec![need("/a/script", "/usr/bin/python9", Role::Interpreter, false)], ..program("/a/script") })),
+        case("exec-needs", exec("/a/script", None), ENOENT, with_program(Executable { format: Some(Format::Script(vec![])), needs: vec![need("/a/script", "/bin/sh\r", Role::Interpreter, false)], ..program("/a/script") })),
+        case("exec-needs", exec_elsewhere("/a/script", false), ENOENT, with_program(Executable { format: Some(Format::Script(vec![])), needs: vec![need("/a/script", "/bin/sh", Role::Interpreter, true), need("/bin/sh", "/lib64/ld-linux-x86-64.so.2", Role::Loader, false)], ..program("/a/script") })),
+        case("exec-needs", exec("/a/x", None), ENOENT, with_program(Executable { format: Some(Format::Elf { machine: 22, loader: Some(b"/lib/ld64.so.1".to_vec()) }), needs: vec![need("/a/x", "/lib/ld64.so.1", Role::Loader, false)], ..program("/a/x") })),
+        case("exec-no-shell", exec("/a/x", None), ENOENT, with_program(Executable { needs: vec![need("/a/x", "/bin/sh", Role::Shell, false)], ..program("/a/x") })),
+        case("exec-elsewhere", exec_elsewhere("ls", false), ENOENT, with_program(Executable { searched: vec!["/opt/bin".into(), "/bin".into()], ..Executable::default() })),
+        case("exec-elsewhere", exec_elsewhere("/bin/zsh", true), ENOENT, with_program(Executable { obstacle: Some(Obstacle::Missing("/bin/zsh".into())), ..Executable::default() })),
+        case("exec-elsewhere", exec_elsewhere("/bin/zsh", false), ENOENT, with_program(Executable { obstacle: Some(Obstacle::Missing("/bin".into())), ..Executable::default() })),
+        case("exec-not-found", exec("ls", Some("/opt")), ENOENT, with_program(Executable { searched: vec!["/opt".into()], ..Executable::default() })),
+        case("exec-not-found", exec("/a/b/c", None), ENOENT, with_program(Executable { obstacle: Some(Obstacle::Missing("/a/b".into())), ..Executable::default() })),
+        case("exec-not-found", exec("/a/b/c", None), ENOTDIR, with_program(Executable { obstacle: Some(Obstacle::NoDirectory("/a/b".into())), ..Executable::default() })),
+        case("exec-not-found", exec("", None), ENOENT, with_program(Executable::default())),
+        case("exec-directory", exec("/a", None), EACCES, with_program(Executable { is_directory: true, is_file: false, may_execute: Some(false), ..program("/a") })),
+        case("exec-no-file", exec("/dev/null", None), EACCES, with_program(Executable { is_file: false, may_execute: Some(false), ..program("/dev/null") })),
+        case("exec-noexec", exec("/mnt/x", None), EACCES, with_program(Executable { noexec: Some(true), may_execute: Some(false), ..program("/mnt/x") })),
+        case("exec-no-x", exec("/a/x", None), EACCES, with_program(Executable { mode: 0o644, may_execute: Some(false), ..program("/a/x") })),
+        case("exec-no-x", exec("/a/x", None), EACCES, with_program(Executable { mode: 0o700, may_execute: Some(false), ..program("/a/x") })),
+        case("exec-closed", exec("/closed/x", None), EACCES, with_program(Executable { obstacle: Some(Obstacle::Closed("/closed".into())), ..Executable::default() })),
+        case("exec-needs-x", exec("/a/x", None), EACCES, with_program(Executable { needs: vec![need("/a/x", "/a/interpreter", Role::Interpreter, true)], ..program("/a/x") })),
         case("exec-processes", exec("/a/x", None), EAGAIN, Facts { processes: Processes { limit: Some(3), ..Processes::default() }, ..with_program(program("/a/x")) }),
         case("exec-too-big", exec("/a/x", None), E2BIG, with_program(program("/a/x"))),
         case("exec-busy", exec("/a/x", None), ETXTBSY, with_program(program("/a/x"))),
