@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use super::Run;
 use super::child::{Ending, MESSAGE, Next, fork_failed, kill, pass_status_on};
-use super::pid1::{KILLED, Pid1, STOPPED};
+use super::pid1::{GO, KILLED, Pid1, STOPPED};
 use super::watch::Ended;
 use crate::failure::{Failure, Result, Stage};
 use crate::plan::Step;
@@ -20,8 +20,6 @@ use crate::sys::{self, Change, Forked, Ready, SignalSet};
 
 /// From the program's process: this is my PID.
 const HERE: u8 = b'p';
-/// To it: go on.
-const GO: u8 = b'g';
 /// From PID 1: the program runs.
 const RUNS: u8 = b'r';
 
@@ -103,8 +101,7 @@ impl Run<'_> {
                     if let Some(helper) = &self.state.helper {
                         helper.start_program(sender)?;
                     }
-                    sys::send(socket, &[GO]).map_err(fork_failed)?;
-                    pid1.met(sender, kind);
+                    pid1.let_start(sender, kind).map_err(fork_failed)?;
                     program = Some(sender);
                 }
                 (1, RUNS, Some(program)) => return Ok(Meeting::Runs(program)),

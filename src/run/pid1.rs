@@ -12,6 +12,8 @@ use super::report::StatusFd;
 use crate::steps::Init;
 use crate::sys::{self, For};
 
+/// To the program's process: go on.
+pub(super) const GO: u8 = b'g';
 /// From PID 1: the signal with the number that follows killed the program.
 pub(super) const KILLED: u8 = b'k';
 /// From PID 1: the signal with the number that follows stopped the program.
@@ -44,11 +46,13 @@ impl Pid1 {
         (!self.is_over).then(|| self.socket.as_fd())
     }
 
-    /// The program has come to be, with this PID; the terminal is its own now, if it has a group of its own.
-    pub(super) fn met(&mut self, program: i32, init: Init) {
+    /// The program has come to be, with this PID, and waits for our word to start. The terminal is its own before, if it
+    /// has a group of its own: it may read at once.
+    pub(super) fn let_start(&mut self, program: i32, init: Init) -> sys::Result<()> {
         if init == Init::Group {
             self.terminal = Terminal::lend_to(program);
         }
+        sys::send(self.socket.as_fd(), &[GO])
     }
 
     /// Takes what PID 1 says: if the program has stopped and we are to stop too, by which signal.
@@ -122,7 +126,7 @@ impl Terminal {
             just_lent: false,
         };
         terminal.lend();
-        // It does not run yet, and cannot have been too early.
+        // It waits for our word before it runs, and cannot have been too early.
         terminal.just_lent = false;
         Some(terminal)
     }

@@ -165,6 +165,24 @@ fn a_program_that_is_continued_before_it_has_the_terminal() {
 }
 
 #[test]
+fn a_program_that_reads_at_once_has_the_terminal() {
+    needs!(root(), command("bash"), command("strace"), init());
+    // However long it takes us to lend it.
+    let place = Place::new();
+    let trace = place.at("trace");
+    for late in ["delay_enter", "delay_exit"] {
+        let mut terminal = Terminal::shell();
+        terminal.types(&format!(
+            "strace -DDD -e inject=ioctl:{late}=200000 -e trace=ioctl -o {trace} unshare --init=group \
+             sh -c 'read a; echo \"<$a>\"; exit 6'"
+        ));
+        terminal.types("four");
+        terminal.expect("<four>");
+        terminal.expect("[6]ready> ");
+    }
+}
+
+#[test]
 fn what_the_terminal_sends_comes_once() {
     needs!(
         command("bash"),
