@@ -9,10 +9,12 @@ use std::fmt::Write as _;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 
-use super::facts::{Capability, Facts, NamespaceFacts, Relation};
+use super::gather;
 use super::rules::{self, Case};
-use super::{executable, gather};
 use crate::failure::{Entering, Executed, Failure, Stage};
+use crate::host::executable;
+use crate::host::facts::{Capability, Facts, NamespaceFacts, Relation};
+use crate::host::target::number_in_proc;
 use crate::model::value::Setgroups;
 use crate::model::{IdMap, Ids, Kind, Kinds};
 use crate::plan::{Plan, Step};
@@ -412,7 +414,7 @@ impl<'a> Ahead<'a> {
         if early.has(Capability::Setgid) == Some(true) && early.setgroups != Some(Setgroups::Deny) {
             return;
         }
-        let Some(number) = gather::number_in_proc(pid) else {
+        let Some(number) = number_in_proc(pid) else {
             return;
         };
         let proc = Proc::default();
@@ -461,7 +463,7 @@ impl<'a> Ahead<'a> {
             elsewhere: root.is_some(),
             own_environment: self.environment.is_none(),
         };
-        let mut program = executable::look_up(&executed, root);
+        let mut program = executable::look_up(&executed.file, executed.path.as_deref(), root);
         if !self.is_as_now() {
             // Whom the permissions would let pass then, nobody knows now.
             let has_x = program.mode & 0o111 != 0;
@@ -484,7 +486,7 @@ impl<'a> Ahead<'a> {
 
 /// The root directory of a process.
 fn root_of(pid: i32) -> Option<OsString> {
-    let number = gather::number_in_proc(pid)?;
+    let number = number_in_proc(pid)?;
     Some(format!("/proc/{number}/root").into())
 }
 

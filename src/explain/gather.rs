@@ -3,29 +3,20 @@
 //! The hard thing: nothing here may change anything, wait, or need what may just be missing, /proc included. Where
 //! another mount namespace or root directory was entered, only what lies in our own proc is read.
 
-mod bounds;
-mod files;
-mod helpers;
-mod targets;
-
 use std::os::fd::AsFd;
 
-use super::facts::Facts;
 use crate::failure::{Failure, Stage};
+use crate::host::bounds::{limits, memory, processes};
 use crate::host::clock::{Offsets, offset_range};
-use crate::host::procfs::Status;
-use crate::model::number::decimal;
+use crate::host::executable;
+use crate::host::facts::Facts;
+use crate::host::map_program::{helper, sub_ranges};
+use crate::host::place::{mounts, place, procs, root_is_mount};
+use crate::host::procfs::{number_at, status, text_at};
+use crate::host::target::{Process, in_proc, namespaces, owner, pidfds, process, target};
 use crate::model::value::Setgroups;
 use crate::model::{Clock, IdMap, Ids, Kind, Kinds};
 use crate::sys::{self, For, Limit, Proc};
-use bounds::{limits, memory, processes};
-use files::{mounts, place, procs, root_is_mount};
-use helpers::{helper, sub_ranges};
-use targets::{Process, in_proc, namespaces, owner, pidfds, process, target};
-
-pub(super) use files::obstacle;
-pub(super) use helpers::sub_file;
-pub(super) use targets::number_in_proc;
 
 /// The facts for a failure.
 pub(super) fn gather(failure: &Failure, proc: &Proc) -> Facts {
@@ -114,7 +105,11 @@ pub(super) fn gather(failure: &Failure, proc: &Proc) -> Facts {
             facts.read_maps(proc);
         }
         Stage::Execute(executed) => {
-            facts.program = Some(super::executable::look_up(executed, None));
+            facts.program = Some(executable::look_up(
+                &executed.file,
+                executed.path.as_deref(),
+                None,
+            ));
             if errno == libc::EAGAIN {
                 facts.read_process(proc);
                 facts.read_bounds(proc);
@@ -166,7 +161,7 @@ impl Facts {
             _ => {
                 self.read_maps(proc);
                 self.read_apparmor(proc);
-                self.userns_clone = number(proc, "sys/kernel/unprivileged_userns_clone");
+                self.userns_clone = number_at(proc, "sys/kernel/unprivileged_userns_clone");
                 self.root_is_mount = root_is_mount(proc);
             }
         }
@@ -178,7 +173,7 @@ impl Facts {
         self.uid_map = map("self/uid_map");
         self.gid_map = map("self/gid_map");
         self.setgroups =
-            text(proc, "self/setgroups").and_then(|text| Setgroups::parse(text.as_ref()).ok());
+            text_at(proc, "self/setgroups").and_then(|text| Setgroups::parse(text.as_ref()).ok());
     }
 
     /// What bounds the number of processes.
@@ -193,9 +188,10 @@ impl Facts {
 
     /// What AppArmor does to user namespaces.
     pub(super) fn read_apparmor(&mut self, proc: &Proc) {
-        self.apparmor_restricts = number(proc, "sys/kernel/apparmor_restrict_unprivileged_userns");
-        self.label = text(proc, "self/attr/apparmor/current")
-            .or_else(|| text(proc, "self/attr/current"))
+        self.apparmor_restricts =
+            number_at(proc, "sys/kernel/apparmor_restrict_unprivileged_userns");
+        self.label = text_at(proc, "self/attr/apparmor/current")
+            .or_else(|| text_at(proc, "self/attr/current"))
             .filter(|label| !label.is_empty());
     }
 
@@ -227,30 +223,6 @@ impl Facts {
         self.kinds = kinds(proc);
         self.target = Some(target(proc, process, kind));
     }
-}
-
-/// The text of a file in /proc without its last newline and NULs, if it is text.
-fn text(proc: &Proc, path: &str) -> Option<String> {
-    text_of(proc.read(path, Limit::FILE).ok()?)
-}
-
-/// Bytes without the last newline and NULs, if they are text.
-fn text_of(bytes: Vec<u8>) -> Option<String> {
-    let text = String::from_utf8(bytes).ok()?;
-    Some(text.trim_end_matches(['\n', '\0']).to_owned())
-}
-
-/// A file in /proc that holds a number.
-fn number(proc: &Proc, path: &str) -> Option<u64> {
-    number_in(&text(proc, path)?)
-}
-
-fn number_in(text: &str) -> Option<u64> {
-    u64::try_from(decimal(text.as_bytes())?).ok()
-}
-
-fn status(proc: &Proc, path: &str) -> Option<Status> {
-    Status::parse(&proc.read(path, Limit::FILE).ok()?)
 }
 
 /// Whether files that set a namespace up cannot be written.
@@ -287,7 +259,7 @@ fn unentered(proc: &Proc) -> Option<Kinds> {
 
 /// The version of the kernel.
 fn kernel(proc: &Proc) -> Option<(u32, u32)> {
-    let text = text(proc, "sys/kernel/osrelease")?;
+    let text = text_at(proc, "sys/kernel/osrelease")?;
     let mut numbers = text
         .split(|character: char| !character.is_ascii_digit())
         .map(|digits| digits.parse().ok());

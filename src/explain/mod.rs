@@ -2,19 +2,16 @@
 //!
 //! Nothing here is called before something has failed, so a run that succeeds pays nothing for it.
 
-mod executable;
-mod facts;
 mod forecast;
 mod gather;
 #[cfg(test)]
 pub(crate) mod manual;
-mod program;
 mod rules;
 
 use crate::failure::{Cause, Failure, Stage};
+use crate::host::facts::Facts;
 use crate::plan::Report;
 use crate::sys::{self, Proc};
-use facts::Facts;
 pub(crate) use forecast::foresee;
 use rules::Case;
 

@@ -1,10 +1,17 @@
 //! What a plan must know of the machine and of this process.
 
 pub(crate) mod accounts;
+pub(crate) mod bounds;
 pub(crate) mod clock;
+pub(crate) mod executable;
+pub(crate) mod facts;
+pub(crate) mod format;
 mod machine;
+pub(crate) mod map_program;
 pub(crate) mod mountinfo;
+pub(crate) mod place;
 pub(crate) mod procfs;
+pub(crate) mod target;
 
 use std::ffi::OsStr;
 use std::ops::RangeInclusive;

@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::host::mountinfo::Mount;
 use crate::model::number::decimal;
+use crate::sys::{Limit, Proc};
 
 /// What `/proc/PID/status` says of a process; IDs are as the reader's user namespace sees them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,6 +170,30 @@ impl Cgroup {
         let words = self.controllers.as_bytes().split(|byte| *byte == b',');
         words.filter(|word| !word.is_empty()).map(OsStr::from_bytes)
     }
+}
+
+/// The text of a file in /proc without its last newline and NULs, if it is text.
+pub(crate) fn text_at(proc: &Proc, path: &str) -> Option<String> {
+    text_of(proc.read(path, Limit::FILE).ok()?)
+}
+
+/// Bytes without the last newline and NULs, if they are text.
+pub(crate) fn text_of(bytes: Vec<u8>) -> Option<String> {
+    let text = String::from_utf8(bytes).ok()?;
+    Some(text.trim_end_matches(['\n', '\0']).to_owned())
+}
+
+/// A file in /proc that holds a number.
+pub(crate) fn number_at(proc: &Proc, path: &str) -> Option<u64> {
+    number_of(&text_at(proc, path)?)
+}
+
+pub(crate) fn number_of(text: &str) -> Option<u64> {
+    u64::try_from(decimal(text.as_bytes())?).ok()
+}
+
+pub(crate) fn status(proc: &Proc, path: &str) -> Option<Status> {
+    Status::parse(&proc.read(path, Limit::FILE).ok()?)
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use libc::{EACCES, EINVAL, EPERM, ERANGE, EROFS};
 
 use super::maps::{inner, read_only};
 use super::{Case, Finding, because, lacks};
-use crate::explain::facts::{Capability, holds};
 use crate::failure::Stage;
+use crate::host::facts::{Capability, holds};
 use crate::model::value::Setgroups;
 
 rules![

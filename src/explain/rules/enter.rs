@@ -5,8 +5,8 @@ use libc::{EACCES, EINVAL, ENOENT, ENOSYS, EOPNOTSUPP, EPERM, ESRCH};
 use super::mounts::blocked;
 use super::unshare::config_option;
 use super::{Case, Finding, because, filtered, lacks, perhaps};
-use crate::explain::facts::{Capability, NamespaceFacts, Pidfds, Relation, TargetFacts};
 use crate::failure::Stage;
+use crate::host::facts::{Capability, NamespaceFacts, Pidfds, Relation, TargetFacts};
 use crate::model::Kind;
 
 rules![

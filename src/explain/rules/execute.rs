@@ -6,9 +6,9 @@ use libc::{E2BIG, EACCES, EAGAIN, ELOOP, ENOENT, ENOTDIR, ETXTBSY};
 
 use super::mounts::blocked;
 use super::{Case, Finding, because};
-use crate::explain::facts::{Executable, Need, Place, Role};
-use crate::explain::program::{Format, machine_name, own_machine};
 use crate::failure::{Executed, Stage};
+use crate::host::facts::{Executable, Need, Place, Role};
+use crate::host::format::{Format, machine_name, own_machine};
 use crate::model::Word;
 
 rules![

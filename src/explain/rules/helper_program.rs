@@ -3,9 +3,9 @@
 use libc::ENOENT;
 
 use super::{Case, Finding, because};
-use crate::explain::facts::Capability;
-use crate::explain::gather::sub_file;
 use crate::failure::Stage;
+use crate::host::facts::Capability;
+use crate::host::map_program::sub_file;
 use crate::model::{IdMap, Ids, Word};
 
 rules![

@@ -3,9 +3,9 @@
 use libc::{EACCES, EINVAL, EPERM, EROFS};
 
 use super::{Case, Finding, apparmor, because, lacks, perhaps};
-use crate::explain::facts::{Capability, holds};
-use crate::explain::gather::sub_file;
 use crate::failure::Stage;
+use crate::host::facts::{Capability, holds};
+use crate::host::map_program::sub_file;
 use crate::model::value::Setgroups;
 use crate::model::{IdMap, Ids};
 

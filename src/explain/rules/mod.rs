@@ -47,8 +47,8 @@ mod maps;
 mod mounts;
 mod unshare;
 
-use super::facts::{Capability, Facts};
 use crate::failure::{Cause, Stage};
+use crate::host::facts::{Capability, Facts};
 
 /// A failure, as a row looks at it.
 pub(crate) struct Case<'a> {

@@ -3,8 +3,8 @@
 use libc::{EACCES, EBUSY, EINVAL, ENODEV, ENOENT, ENOSYS, ENOTDIR, EPERM};
 
 use super::{Case, Finding, apparmor, because, filtered, lacks};
-use crate::explain::facts::{Capability, Obstacle, Place, ProcMount, Relation};
 use crate::failure::Stage;
+use crate::host::facts::{Capability, Obstacle, Place, ProcMount, Relation};
 use crate::model::{Kind, Word};
 
 rules![

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::*;
-use crate::explain::facts::{Pidfds, Processes};
+use crate::host::facts::{Pidfds, Processes};
 use crate::model::{Ids, Kind};
 use crate::sys::Error;
 use recorded::{error, inside, map, ordinary, own_map, recorded, root, unshare};

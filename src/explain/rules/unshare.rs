@@ -3,8 +3,8 @@
 use libc::{EACCES, EAGAIN, EINVAL, ENOMEM, ENOSPC, ENOSYS, EPERM, EUSERS};
 
 use super::{Case, Finding, apparmor, because, filtered, lacks, perhaps};
-use crate::explain::facts::Capability;
 use crate::failure::Stage;
+use crate::host::facts::Capability;
 use crate::model::{Ids, Kind, Kinds};
 
 rules![

@@ -4,12 +4,12 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::super::Case;
-use crate::explain::facts::{
+use crate::failure::{Executed, Stage};
+use crate::host::facts::{
     Capability, Executable, Facts, MapProgram, NamespaceFacts, Need, Obstacle, Pidfds, Place,
     ProcMount, Processes, Relation, Role, SubRanges, TargetFacts,
 };
-use crate::explain::program::Format;
-use crate::failure::{Executed, Stage};
+use crate::host::format::Format;
 use crate::model::value::Setgroups;
 use crate::model::{Clock, IdMap, Ids, Kind, Kinds};
 use crate::sys::Error;

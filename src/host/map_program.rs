@@ -4,14 +4,14 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::explain::facts::{MapProgram, SubRanges};
 use crate::host::accounts::User;
+use crate::host::facts::{MapProgram, SubRanges};
 use crate::model::Ids;
 use crate::model::subid::SubIds;
 use crate::sys::{self, Limit};
 
 /// The program that writes maps of these IDs, as `PATH` finds it.
-pub(super) fn helper(ids: Ids) -> MapProgram {
+pub(crate) fn helper(ids: Ids) -> MapProgram {
     let path = sys::variable("PATH").unwrap_or(OsStr::new("/bin:/usr/bin"));
     let found = path.as_bytes().split(|&byte| byte == b':').find_map(|dir| {
         let file = Path::new(OsStr::from_bytes(dir)).join(ids.helper());
@@ -33,7 +33,7 @@ pub(super) fn helper(ids: Ids) -> MapProgram {
 }
 
 /// The ranges of a user in /etc/subuid or /etc/subgid.
-pub(super) fn sub_ranges(ids: Ids, uid: u32) -> Option<SubRanges> {
+pub(crate) fn sub_ranges(ids: Ids, uid: u32) -> Option<SubRanges> {
     let accounts = sys::read_file("/etc/passwd".as_ref(), Limit::FILE).unwrap_or_default();
     let names: Vec<OsString> = User::by_uid(&accounts, uid).map(|user| user.name).collect();
     let bytes: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
@@ -43,7 +43,10 @@ pub(super) fn sub_ranges(ids: Ids, uid: u32) -> Option<SubRanges> {
         Err(_) => return None,
     };
     let switch = sys::read_file("/etc/nsswitch.conf".as_ref(), Limit::FILE);
-    let switch = switch.ok().and_then(super::text_of).unwrap_or_default();
+    let switch = switch
+        .ok()
+        .and_then(super::procfs::text_of)
+        .unwrap_or_default();
     let only_files = |database: &str| {
         let mut lines = switch.lines();
         let sources = lines.find_map(|line| line.strip_prefix(database)?.strip_prefix(':'));
@@ -65,7 +68,7 @@ pub(super) fn sub_ranges(ids: Ids, uid: u32) -> Option<SubRanges> {
 }
 
 /// The file of subordinate IDs.
-pub(in crate::explain) const fn sub_file(ids: Ids) -> &'static str {
+pub(crate) const fn sub_file(ids: Ids) -> &'static str {
     match ids {
         Ids::Uid => "/etc/subuid",
         Ids::Gid => "/etc/subgid",

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use super::program::Format;
+use crate::host::format::Format;
 use crate::model::value::Setgroups;
 use crate::model::{IdMap, Ids, Kind, Kinds};
 use crate::sys;

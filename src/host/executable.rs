@@ -5,10 +5,9 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
-use super::facts::{Executable, Need, Role};
-use super::gather::obstacle;
-use super::program::Format;
-use crate::failure::Executed;
+use crate::host::facts::{Executable, Need, Role};
+use crate::host::format::Format;
+use crate::host::place::obstacle;
 use crate::sys::{self, For};
 
 /// As many interpreters of interpreters as the kernel follows (execve(2)).
@@ -40,10 +39,9 @@ impl View<'_> {
     }
 }
 
-/// What is to be seen of a program, from our root directory or from another.
-pub(super) fn look_up(executed: &Executed, root: Option<&OwnedFd>) -> Executable {
+/// What is to be seen of a program that is looked up in these directories, from our root directory or from another.
+pub(crate) fn look_up(file: &OsStr, path: Option<&OsStr>, root: Option<&OwnedFd>) -> Executable {
     let view = View(root);
-    let file = executed.file.as_os_str();
     let mut program = Executable::default();
     if file.is_empty() {
         return program;
@@ -52,10 +50,7 @@ pub(super) fn look_up(executed: &Executed, root: Option<&OwnedFd>) -> Executable
         program.obstacle = obstacle(file, &|path| view.mode(path));
         view.mode(file).ok().map(|_| file.to_owned())
     } else {
-        let path = executed
-            .path
-            .as_deref()
-            .unwrap_or(OsStr::new("/bin:/usr/bin"));
+        let path = path.unwrap_or(OsStr::new("/bin:/usr/bin"));
         let dirs = path.as_bytes().split(|&byte| byte == b':');
         program.searched = dirs
             .map(|dir| if dir.is_empty() { &b"."[..] } else { dir })

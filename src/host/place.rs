@@ -5,16 +5,16 @@ use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::explain::facts::{Obstacle, Place, ProcMount};
+use crate::host::facts::{Obstacle, Place, ProcMount};
 use crate::host::mountinfo::Mount;
 use crate::sys::{self, For, Limit, Proc};
 
-pub(super) fn mounts(proc: &Proc) -> Option<Vec<Mount>> {
+pub(crate) fn mounts(proc: &Proc) -> Option<Vec<Mount>> {
     let text = proc.read("self/mountinfo", Limit::MOUNTS).ok()?;
     Some(Mount::parse_all(&text).collect())
 }
 
-pub(super) fn root_is_mount(proc: &Proc) -> Option<bool> {
+pub(crate) fn root_is_mount(proc: &Proc) -> Option<bool> {
     Some(
         mounts(proc)?
             .iter()
@@ -23,7 +23,7 @@ pub(super) fn root_is_mount(proc: &Proc) -> Option<bool> {
 }
 
 /// The proc file systems, and what covers parts of them.
-pub(super) fn procs(mounts: &[Mount]) -> Vec<ProcMount> {
+pub(crate) fn procs(mounts: &[Mount]) -> Vec<ProcMount> {
     let is_read_only = |options: &OsStr| {
         options
             .as_bytes()
@@ -53,7 +53,7 @@ pub(super) fn procs(mounts: &[Mount]) -> Vec<ProcMount> {
 }
 
 /// A file or directory.
-pub(super) fn place(proc: &Proc, path: &OsStr) -> Place {
+pub(crate) fn place(proc: &Proc, path: &OsStr) -> Place {
     let stat = sys::stat(path).ok();
     Place {
         path: path.to_owned(),
@@ -74,7 +74,7 @@ fn mount_of(proc: &Proc, path: &OsStr) -> Option<(PathBuf, bool)> {
 }
 
 /// Where a path leads no further; `mode` gives the type and permissions of what a path refers to.
-pub(in crate::explain) fn obstacle(
+pub(crate) fn obstacle(
     path: &OsStr,
     mode: &dyn Fn(&OsStr) -> sys::Result<libc::mode_t>,
 ) -> Option<Obstacle> {

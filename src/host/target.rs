@@ -5,16 +5,16 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::files::mounts;
-use super::status;
-use crate::explain::facts::{NamespaceFacts, Pidfds, Relation, TargetFacts};
+use super::place::mounts;
+use super::procfs::status;
+use crate::host::facts::{NamespaceFacts, Pidfds, Relation, TargetFacts};
 use crate::host::mountinfo::Mount;
 use crate::model::number::decimal;
 use crate::model::{Kind, Kinds};
 use crate::sys::{self, For, Number, Proc};
 
 /// The process, as /proc calls it, and the kind of namespace in the path of a file in /proc.
-pub(super) fn in_proc(path: &OsStr) -> Option<(i32, Option<Kind>)> {
+pub(crate) fn in_proc(path: &OsStr) -> Option<(i32, Option<Kind>)> {
     let path = path.as_bytes().strip_prefix(b"/proc/")?;
     let mut parts = path.splitn(2, |&byte| byte == b'/');
     let pid = i32::try_from(decimal(parts.next()?)?).ok()?;
@@ -26,7 +26,7 @@ pub(super) fn in_proc(path: &OsStr) -> Option<(i32, Option<Kind>)> {
 
 /// A process, and what /proc calls it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Process {
+pub(crate) struct Process {
     /// What we call it.
     pid: i32,
     /// Its number in /proc, if it can be told.
@@ -37,7 +37,7 @@ pub(super) struct Process {
 
 impl Process {
     /// The one that /proc calls so.
-    pub(super) fn called(number: i32) -> Process {
+    pub(crate) fn called(number: i32) -> Process {
         Process {
             pid: number,
             number: Some(number),
@@ -47,7 +47,7 @@ impl Process {
 }
 
 /// The process of this number in our PID namespace, which need not be that of /proc.
-pub(super) fn process(proc: &Proc, pid: i32) -> Process {
+pub(crate) fn process(proc: &Proc, pid: i32) -> Process {
     let (number, exists) = match sys::pidfd_open(pid) {
         Ok(pidfd) => match proc.number_of(pidfd.as_fd()) {
             Ok(Some(Number::Is(number))) => (Some(number), Some(true)),
@@ -66,12 +66,12 @@ pub(super) fn process(proc: &Proc, pid: i32) -> Process {
 }
 
 /// What /proc calls the process of this number in our PID namespace.
-pub(in crate::explain) fn number_in_proc(pid: i32) -> Option<i32> {
+pub(crate) fn number_in_proc(pid: i32) -> Option<i32> {
     process(&Proc::default(), pid).number
 }
 
 /// What the inode of a pidfd tells here, by one of our own.
-pub(super) fn pidfds() -> Pidfds {
+pub(crate) fn pidfds() -> Pidfds {
     let own = sys::pidfd_open(sys::pid());
     match own.and_then(|pidfd| sys::is_on_pidfs(pidfd.as_fd())) {
         Ok(true) => Pidfds::Distinct,
@@ -80,7 +80,7 @@ pub(super) fn pidfds() -> Pidfds {
     }
 }
 
-pub(super) fn target(proc: &Proc, process: Process, kind: Option<Kind>) -> TargetFacts {
+pub(crate) fn target(proc: &Proc, process: Process, kind: Option<Kind>) -> TargetFacts {
     let file = |name: &str| Some(format!("{}{name}", process.number?));
     let status = file("/status").and_then(|path| status(proc, &path));
     let three = |ids: [u32; 4]| [ids[0], ids[1], ids[2]];
@@ -116,7 +116,7 @@ pub(super) fn target(proc: &Proc, process: Process, kind: Option<Kind>) -> Targe
 }
 
 /// The namespaces that could not be entered.
-pub(super) fn namespaces(
+pub(crate) fn namespaces(
     proc: &Proc,
     kinds: Kinds,
     process: Option<Process>,
@@ -181,7 +181,7 @@ fn is_own(proc: &Proc, fd: BorrowedFd<'_>, kind: Kind) -> Option<bool> {
 }
 
 /// Where the owner of a namespace stands, and its [`NamespaceFacts::owner_uid`].
-pub(super) fn owner(proc: &Proc, fd: BorrowedFd<'_>) -> Option<(Relation, Option<u32>)> {
+pub(crate) fn owner(proc: &Proc, fd: BorrowedFd<'_>) -> Option<(Relation, Option<u32>)> {
     match sys::owner_of(fd) {
         Ok(user) => relation(proc, user.as_fd()),
         Err(error) if error.raw() == libc::EPERM => Some((Relation::Outside, None)),

@@ -5,25 +5,25 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use super::files::mounts;
-use super::{number, number_in, text, text_of};
-use crate::explain::facts::Processes;
+use super::place::mounts;
+use super::procfs::{number_at, number_of, text_at, text_of};
+use crate::host::facts::Processes;
 use crate::host::procfs::{Cgroup, Status};
 use crate::model::{Kind, Kinds};
 use crate::sys::{self, For, Limit, Proc};
 
 /// `user.max_KIND_namespaces`.
-pub(super) fn limits(proc: &Proc, kinds: Kinds) -> Vec<(Kind, u64)> {
+pub(crate) fn limits(proc: &Proc, kinds: Kinds) -> Vec<(Kind, u64)> {
     let limit = |kind: Kind| {
-        let limit = number(proc, &format!("sys/user/max_{kind}_namespaces"))?;
+        let limit = number_at(proc, &format!("sys/user/max_{kind}_namespaces"))?;
         Some((kind, limit))
     };
     kinds.iter().filter_map(limit).collect()
 }
 
 /// Memory that can be had, in kB (proc_meminfo(5)).
-pub(super) fn memory(proc: &Proc) -> Option<u64> {
-    let text = text(proc, "meminfo")?;
+pub(crate) fn memory(proc: &Proc) -> Option<u64> {
+    let text = text_at(proc, "meminfo")?;
     let line = text
         .lines()
         .find_map(|line| line.strip_prefix("MemAvailable:"))?;
@@ -31,15 +31,15 @@ pub(super) fn memory(proc: &Proc) -> Option<u64> {
 }
 
 /// The bounds on the number of processes.
-pub(super) fn processes(proc: &Proc) -> Processes {
+pub(crate) fn processes(proc: &Proc) -> Processes {
     Processes {
         limit: sys::thread_limit().ok().flatten(),
         ours: threads_of(proc, sys::real_uid()),
         cgroups: pids_cgroups(proc).unwrap_or_default(),
-        threads_max: number(proc, "sys/kernel/threads-max"),
-        pid_max: number(proc, "sys/kernel/pid_max"),
+        threads_max: number_at(proc, "sys/kernel/threads-max"),
+        pid_max: number_at(proc, "sys/kernel/pid_max"),
         // The fourth field of loadavg: running/all (proc_loadavg(5)).
-        all: text(proc, "loadavg").and_then(|text| {
+        all: text_at(proc, "loadavg").and_then(|text| {
             let field = text.split(' ').nth(3)?;
             field.split_once('/')?.1.parse().ok()
         }),
@@ -101,5 +101,5 @@ fn of_cgroup(path: &OsStr) -> Option<u64> {
     let file = sys::open_regular(path).ok()?;
     let magic = sys::filesystem_magic(file.as_fd()).ok()?;
     CGROUPS.contains(&magic).then_some(())?;
-    number_in(&text_of(sys::read_all(file.as_fd(), Limit::FILE).ok()?)?)
+    number_of(&text_of(sys::read_all(file.as_fd(), Limit::FILE).ok()?)?)
 }
