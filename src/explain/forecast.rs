@@ -9,12 +9,14 @@ use std::fmt::Write as _;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 
-use super::gather;
 use super::rules::{self, Case};
-use crate::failure::{Entering, Executed, Failure, Stage};
+use crate::failure::{Entering, Executed, Stage};
+use crate::host::capability::Capability;
 use crate::host::executable;
-use crate::host::facts::{Capability, Facts, NamespaceFacts, Relation};
-use crate::host::target::number_in_proc;
+use crate::host::facts::Facts;
+use crate::host::ids::{map_of, setgroups_of};
+use crate::host::namespace::{self, NamespaceFacts, Relation};
+use crate::host::target::Process;
 use crate::model::value::Setgroups;
 use crate::model::{IdMap, Ids, Kind, Kinds};
 use crate::plan::{Plan, Step};
@@ -22,7 +24,7 @@ use crate::steps::{
     Become, Directory, Gid, GroupList, MountProc, NewId, OpenTarget, Outside, PivotRoot, Program,
     Root, Source, Uid, Unshare, Variables, Via, WriteMap,
 };
-use crate::sys::{self, For, Limit, Proc};
+use crate::sys::{self, For, Proc};
 
 /// A line for each step that would fail, with its causes and hints. `entering`: what the plan enters.
 pub(crate) fn foresee(plan: &Plan, entering: &[Entering]) -> String {
@@ -84,16 +86,15 @@ impl<'a> Ahead<'a> {
         step: &dyn std::fmt::Display,
         stage: Stage,
         errno: i32,
-        change: impl FnOnce(&mut Facts),
+        change: impl FnOnce(&mut Facts<'_>),
     ) -> bool {
-        let mut failure = Failure::plain(stage, OsString::new());
-        failure.error = (errno != 0).then_some(sys::Error::from_raw(errno));
-        let mut facts = gather::gather(&failure, &Proc::default());
+        let proc = Proc::default();
+        let mut facts = Facts::new(&proc);
         change(&mut facts);
         // A filter answers with an error of its own.
-        let filter = match failure.stage {
-            Stage::Unshare(_) => facts.unshare_probe,
-            Stage::Enter { .. } => facts.setns_probe,
+        let filter = match stage {
+            Stage::Unshare(kinds) => facts.unshare_probe(kinds),
+            Stage::Enter { kinds, .. } => facts.setns_probe(kinds),
             _ => None,
         };
         let answer = filter.filter(|answer| !matches!(answer.raw(), libc::EINVAL | libc::EBADF));
@@ -102,7 +103,7 @@ impl<'a> Ahead<'a> {
             _ => errno,
         };
         let causes = rules::proved(&Case {
-            stage: &failure.stage,
+            stage: &stage,
             errno,
             facts: &facts,
         });
@@ -129,7 +130,7 @@ impl<'a> Ahead<'a> {
     }
 
     /// Makes facts those of root in the new user namespace, where there would be one.
-    fn as_inside(&self) -> impl Fn(&mut Facts) + use<> {
+    fn as_inside(&self) -> impl Fn(&mut Facts<'_>) + use<> {
         let inside = self.has_new_user();
         let maps = self
             .maps
@@ -137,11 +138,11 @@ impl<'a> Ahead<'a> {
         let denied = self.groups_denied;
         move |facts| {
             if inside {
-                facts.capabilities = Some(u64::MAX);
+                facts.capabilities = Some(u64::MAX).into();
                 let [uids, gids] = maps.clone();
-                (facts.uid_map, facts.gid_map) = (uids, gids);
+                (facts.uid_map, facts.gid_map) = (uids.into(), gids.into());
                 if denied {
-                    facts.setgroups = Some(Setgroups::Deny);
+                    facts.setgroups = Some(Setgroups::Deny).into();
                 }
             }
         }
@@ -172,8 +173,8 @@ impl<'a> Ahead<'a> {
             Step::Outside(Outside::Setgroups(value)) => self.setgroups(step, *value),
             Step::Fork(_) => {
                 let has_time = self.made.has(Kind::Time);
-                let made = move |facts: &mut Facts| {
-                    facts.unentered = has_time.then_some(Kinds::NONE.with(Kind::Time));
+                let made = move |facts: &mut Facts<'_>| {
+                    facts.unentered = has_time.then_some(Kinds::NONE.with(Kind::Time)).into();
                 };
                 let _ = self.tell(step, Stage::Fork, libc::EAGAIN, |_| {})
                     || self.tell(step, Stage::Fork, libc::EINVAL, made);
@@ -216,7 +217,7 @@ impl<'a> Ahead<'a> {
             for errno in [libc::EPERM, libc::EINVAL, libc::ENOSPC] {
                 let failed = self.tell(step, Stage::Unshare(kinds), errno, |facts| {
                     if let Some((uid, gid)) = owner {
-                        (facts.uid, facts.gid) = (Some(uid), Some(gid));
+                        (facts.uid, facts.gid) = (Some(uid).into(), Some(gid).into());
                     }
                 });
                 if failed {
@@ -231,11 +232,11 @@ impl<'a> Ahead<'a> {
         let inside = self.has_new_user();
         self.tell(step, Stage::Setgroups, libc::EPERM, |facts| {
             if inside {
-                facts.gid_map = IdMap::parse(b"");
-                facts.capabilities = Some(u64::MAX);
+                facts.gid_map = IdMap::parse(b"").into();
+                facts.capabilities = Some(u64::MAX).into();
             }
             // To deny again what is denied is allowed.
-            if value == Setgroups::Deny && facts.setgroups == Some(Setgroups::Deny) {
+            if value == Setgroups::Deny && facts.setgroups() == Some(Setgroups::Deny) {
                 *facts = Facts::default();
             }
         });
@@ -326,7 +327,9 @@ impl<'a> Ahead<'a> {
                 };
                 let mut namespaces = namespaces.clone();
                 namespaces.retain(|one| !is_left_out(one) && !is_brought(one));
-                if self.tell(&what, stage(), errno, |facts| facts.namespaces = namespaces) {
+                if self.tell(&what, stage(), errno, |facts| {
+                    facts.namespaces = Some(namespaces).into()
+                }) {
                     break;
                 }
             }
@@ -368,19 +371,21 @@ impl<'a> Ahead<'a> {
             as_inside(facts);
             if inside {
                 let is_own = made && forked;
-                facts.pid_owner = Some(if is_own {
+                let owner = if is_own {
                     Relation::Ours
                 } else {
                     Relation::Outside
-                });
-                facts.unentered = Some(if made && !forked {
+                };
+                facts.pid_owner = Some(owner).into();
+                let unentered = if made && !forked {
                     Kinds::NONE.with(Kind::Pid)
                 } else {
                     Kinds::NONE
-                });
+                };
+                facts.unentered = Some(unentered).into();
             } else {
                 // What covers parts of a proc is locked only in a new user namespace (mount_namespaces(7)).
-                facts.procs = None;
+                facts.procs = None.into();
             }
         });
     }
@@ -407,25 +412,22 @@ impl<'a> Ahead<'a> {
     /// The groups of a target's user namespace, where they could not be dropped before it is entered.
     fn drop_groups(&mut self, step: &Step) {
         let Some(pid) = self.into else { return };
-        let early = gather::gather(
-            &Failure::plain(Stage::Groups, OsString::new()),
-            &Proc::default(),
-        );
-        if early.has(Capability::Setgid) == Some(true) && early.setgroups != Some(Setgroups::Deny) {
+        let proc = Proc::default();
+        let early = Facts::new(&proc);
+        if early.has(Capability::Setgid) == Some(true) && early.setgroups() != Some(Setgroups::Deny)
+        {
             return;
         }
-        let Some(number) = number_in_proc(pid) else {
+        let Some(number) = Process::Ours(pid).number(&proc) else {
             return;
         };
-        let proc = Proc::default();
-        let read = |file: &str| proc.read(&format!("{number}/{file}"), Limit::FILE).ok();
-        let setgroups = read("setgroups")
-            .and_then(|text| Setgroups::parse(OsStr::from_bytes(text.trim_ascii())).ok());
-        let gid_map = read("gid_map").and_then(|text| IdMap::parse(&text));
+        let process = number.to_string();
+        let setgroups = setgroups_of(&proc, &process);
+        let gid_map = map_of(&proc, &process, Ids::Gid).ok();
         self.tell(step, Stage::Groups, libc::EPERM, |facts| {
-            facts.capabilities = Some(u64::MAX);
-            facts.setgroups = setgroups;
-            facts.gid_map = gid_map;
+            facts.capabilities = Some(u64::MAX).into();
+            facts.setgroups = setgroups.into();
+            facts.gid_map = gid_map.into();
         });
     }
 
@@ -476,7 +478,7 @@ impl<'a> Ahead<'a> {
         for errno in [libc::ENOENT, libc::ENOTDIR, libc::EACCES] {
             let stage = Stage::Execute(Box::new(executed.clone()));
             if self.tell(step, stage, errno, |facts| {
-                facts.program = Some(program.clone())
+                facts.executable = Some(program.clone()).into()
             }) {
                 break;
             }
@@ -486,20 +488,12 @@ impl<'a> Ahead<'a> {
 
 /// The root directory of a process.
 fn root_of(pid: i32) -> Option<OsString> {
-    let number = number_in_proc(pid)?;
+    let number = Process::Ours(pid).number(&Proc::default())?;
     Some(format!("/proc/{number}/root").into())
 }
 
 /// What can be seen of the namespaces that are entered.
 fn seen(entering: &Entering) -> Vec<NamespaceFacts> {
-    let stage = Stage::Enter {
-        kinds: entering.kinds,
-        pid: entering.pid,
-    };
-    let mut failure = Failure::plain(stage, OsString::new());
-    failure.subject = entering
-        .file
-        .as_ref()
-        .and_then(|file| file.try_clone().ok());
-    gather::gather(&failure, &Proc::default()).namespaces
+    let (pid, file) = (entering.pid, entering.file.as_ref());
+    namespace::look_at(&Proc::default(), entering.kinds, pid, file)
 }

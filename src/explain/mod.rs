@@ -3,13 +3,13 @@
 //! Nothing here is called before something has failed, so a run that succeeds pays nothing for it.
 
 mod forecast;
-mod gather;
 #[cfg(test)]
 pub(crate) mod manual;
 mod rules;
 
 use crate::failure::{Cause, Failure, Stage};
 use crate::host::facts::Facts;
+use crate::host::namespace;
 use crate::plan::Report;
 use crate::sys::{self, Proc};
 pub(crate) use forecast::foresee;
@@ -18,7 +18,12 @@ use rules::Case;
 /// Finds out why, if anybody wants to know, and keeps it in the failure. Does nothing a second time.
 pub(crate) fn inquire(failure: &mut Failure, report: &Report, proc: &Proc) {
     if failure.causes.is_none() && is_wanted(report) {
-        failure.causes = Some(causes(failure, &gather::gather(failure, proc)).into());
+        let mut facts = Facts::new(proc);
+        if let (Stage::Enter { kinds, pid }, Some(fd)) = (&failure.stage, &failure.subject) {
+            // No path leads to it any more.
+            facts.namespaces = Some(namespace::look_at(proc, *kinds, *pid, Some(fd))).into();
+        }
+        failure.causes = Some(causes(failure, &facts).into());
     }
 }
 
@@ -53,21 +58,20 @@ fn lines_of(causes: &[Cause]) -> String {
 }
 
 /// The causes of a failure; where none fits, what was looked at.
-fn causes(failure: &Failure, facts: &Facts) -> Vec<Cause> {
+fn causes(failure: &Failure, facts: &Facts<'_>) -> Vec<Cause> {
     let case = Case {
         stage: &failure.stage,
         errno: failure.error.map_or(0, sys::Error::raw),
         facts,
     };
     let causes = rules::causes(&case);
-    let looked_at = facts.looked_at();
     // A failure without an errno is a sentence of ours, which says it all.
     let is_said = failure.error.is_none() && !matches!(failure.stage, Stage::MapProgram { .. });
-    if !causes.is_empty() || is_said || looked_at.is_empty() {
+    if !causes.is_empty() || is_said {
         return causes;
     }
     vec![Cause {
-        cause: format!("none of those known; looked at: {looked_at}"),
+        cause: format!("none of those known; looked at: {}", facts.looked_at()),
         hint: String::new(),
     }]
 }

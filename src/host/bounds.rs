@@ -5,20 +5,51 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use super::place::mounts;
-use super::procfs::{number_at, number_of, text_at, text_of};
-use crate::host::facts::Processes;
-use crate::host::procfs::{Cgroup, Status};
-use crate::model::{Kind, Kinds};
+use super::facts::Facts;
+use super::mountinfo::Mount;
+use super::procfs::{Cgroup, Status, number_at, number_of, text_at, text_of};
+use crate::model::{Ids, Kind, Kinds};
 use crate::sys::{self, For, Limit, Proc};
 
-/// `user.max_KIND_namespaces`.
+/// Bounds on the number of processes, and what they count now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Processes {
+    /// RLIMIT_NPROC.
+    pub(crate) limit: Option<u64>,
+    /// The threads of our user.
+    pub(crate) ours: Option<u64>,
+    /// Cgroups with a pids.max: their directory, pids.current and pids.max.
+    pub(crate) cgroups: Vec<(PathBuf, u64, u64)>,
+    /// `kernel.threads-max`.
+    pub(crate) threads_max: Option<u64>,
+    /// `kernel.pid_max`.
+    pub(crate) pid_max: Option<u64>,
+    /// All threads of the machine.
+    pub(crate) all: Option<u64>,
+}
+
+impl Processes {
+    /// What is known of it, in words.
+    pub(crate) fn told(&self) -> String {
+        let numbers = [
+            ("RLIMIT_NPROC", self.limit),
+            ("kernel.threads-max", self.threads_max),
+            ("kernel.pid_max", self.pid_max),
+        ];
+        let numbers = numbers.into_iter();
+        let numbers = numbers.filter_map(|(name, number)| Some(format!("{name} {}", number?)));
+        let cgroups = self.cgroups.iter().map(|(path, current, max)| {
+            format!("pids.max {max} of {} ({current} now)", path.display())
+        });
+        numbers.chain(cgroups).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// `user.max_KIND_namespaces`, of those kinds that the kernel limits: for each user separately (namespaces(7)).
 pub(crate) fn limits(proc: &Proc, kinds: Kinds) -> Vec<(Kind, u64)> {
-    let limit = |kind: Kind| {
-        let limit = number_at(proc, &format!("sys/user/max_{kind}_namespaces"))?;
-        Some((kind, limit))
-    };
-    kinds.iter().filter_map(limit).collect()
+    let limit = |kind| number_at(proc, &format!("sys/user/max_{kind}_namespaces"));
+    let limits = kinds.iter().map(|kind| Some((kind, limit(kind)?)));
+    limits.flatten().collect()
 }
 
 /// Memory that can be had, in kB (proc_meminfo(5)).
@@ -31,11 +62,16 @@ pub(crate) fn memory(proc: &Proc) -> Option<u64> {
 }
 
 /// The bounds on the number of processes.
-pub(crate) fn processes(proc: &Proc) -> Processes {
+pub(crate) fn processes(facts: &Facts<'_>, proc: &Proc) -> Processes {
+    // All users without an ID here look alike.
+    let is_countable = facts.is_mapped(Ids::Uid) != Some(false);
+    let mounts = facts.mounts().map_or(&[][..], Vec::as_slice);
     Processes {
         limit: sys::thread_limit().ok().flatten(),
-        ours: threads_of(proc, sys::real_uid()),
-        cgroups: pids_cgroups(proc).unwrap_or_default(),
+        ours: is_countable
+            .then(|| threads_of(proc, sys::real_uid()))
+            .flatten(),
+        cgroups: pids_cgroups(mounts, proc).unwrap_or_default(),
         threads_max: number_at(proc, "sys/kernel/threads-max"),
         pid_max: number_at(proc, "sys/kernel/pid_max"),
         // The fourth field of loadavg: running/all (proc_loadavg(5)).
@@ -71,13 +107,12 @@ fn threads_of(proc: &Proc, uid: u32) -> Option<u64> {
 }
 
 /// The cgroups that we are in, upwards, which bound the number of processes.
-fn pids_cgroups(proc: &Proc) -> Option<Vec<(PathBuf, u64, u64)>> {
-    let mounts = mounts(proc)?;
+fn pids_cgroups(mounts: &[Mount], proc: &Proc) -> Option<Vec<(PathBuf, u64, u64)>> {
     let cgroups = Cgroup::parse(&proc.read("self/cgroup", Limit::FILE).ok()?)?;
     let mut bounds = Vec::new();
     for cgroup in cgroups {
         let counts = cgroup.is_unified() || cgroup.each_controller().any(|name| name == "pids");
-        let Some(directory) = cgroup.directory(&mounts).filter(|_| counts) else {
+        let Some(directory) = cgroup.directory(mounts).filter(|_| counts) else {
             continue;
         };
         for directory in directory.ancestors() {

@@ -6,7 +6,9 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use crate::model::Clock;
 use crate::model::number::decimal;
+use crate::sys::{self, Limit, Proc};
 
 const NANOSECONDS: i128 = 1_000_000_000;
 
@@ -24,7 +26,7 @@ const HIGHEST: i128 = (i64::MAX / 2) as i128;
 /// `now` is what the clock reads to us, and `offset` the offset (in nanoseconds) of the time namespace that we
 /// are in: 0 in the initial one, else from [`Offsets`]. The range is what it is at `now`: an
 /// offset at the lower end stays good, one at the upper end may be refused a moment later.
-pub(crate) fn offset_range(now: Duration, offset: i128) -> RangeInclusive<i64> {
+fn offset_range(now: Duration, offset: i128) -> RangeInclusive<i64> {
     let initial = i128::try_from(now.as_nanos())
         .unwrap_or(i128::MAX)
         .saturating_sub(offset);
@@ -37,18 +39,43 @@ pub(crate) fn offset_range(now: Duration, offset: i128) -> RangeInclusive<i64> {
     -seconds(initial)..=seconds(HIGHEST.saturating_sub(initial))
 }
 
+/// As [`offset_range`], for now and the time namespace that we are in; nothing where its offsets cannot be read.
+pub(crate) fn range_now(proc: &Proc, clock: Clock) -> Option<RangeInclusive<i64>> {
+    let offsets = Offsets::parse(&proc.read("self/timens_offsets", Limit::FILE).ok()?)?;
+    Some(range_with(clock, offsets))
+}
+
+/// As [`range_now`], with the offsets of the initial time namespace.
+pub(crate) fn range_without_offsets(clock: Clock) -> RangeInclusive<i64> {
+    range_with(
+        clock,
+        Offsets {
+            monotonic: 0,
+            boottime: 0,
+        },
+    )
+}
+
+fn range_with(clock: Clock, offsets: Offsets) -> RangeInclusive<i64> {
+    let offset = match clock {
+        Clock::Monotonic => offsets.monotonic,
+        Clock::Boottime => offsets.boottime,
+    };
+    offset_range(sys::clock(clock == Clock::Boottime), offset)
+}
+
 /// The offsets of a time namespace, in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Offsets {
+struct Offsets {
     /// Of `CLOCK_MONOTONIC`.
-    pub(crate) monotonic: i128,
+    monotonic: i128,
     /// Of `CLOCK_BOOTTIME`.
-    pub(crate) boottime: i128,
+    boottime: i128,
 }
 
 impl Offsets {
     /// Reads `/proc/PID/timens_offsets`: lines of a clock's name or number, seconds and nanoseconds.
-    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
+    fn parse(text: &[u8]) -> Option<Self> {
         let (mut monotonic, mut boottime) = (None, None);
         for line in text
             .split(|byte| *byte == b'\n')

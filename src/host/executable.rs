@@ -5,13 +5,65 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
-use crate::host::facts::{Executable, Need, Role};
-use crate::host::format::Format;
-use crate::host::place::obstacle;
+use super::format::Format;
+use super::place::{Obstacle, obstacle};
 use crate::sys::{self, For};
 
 /// As many interpreters of interpreters as the kernel follows (execve(2)).
 const DEPTH: usize = 5;
+
+/// The program that was to be executed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Executable {
+    /// The directories that it was looked up in; empty when its name has a slash.
+    pub(crate) searched: Vec<OsString>,
+    /// The file that was found.
+    pub(crate) found: Option<OsString>,
+    /// The first part of its path that leads no further, when its name has a slash.
+    pub(crate) obstacle: Option<Obstacle>,
+    /// It is a directory.
+    pub(crate) is_directory: bool,
+    /// It is a regular file.
+    pub(crate) is_file: bool,
+    /// Its permission bits.
+    pub(crate) mode: u32,
+    /// Its user and group.
+    pub(crate) owner: (u32, u32),
+    /// Its mount forbids execution.
+    pub(crate) noexec: Option<bool>,
+    /// Whether we may execute it, by permissions and mount.
+    pub(crate) may_execute: Option<bool>,
+    /// What it is.
+    pub(crate) format: Option<Format>,
+    /// What it needs, and what that needs.
+    pub(crate) needs: Vec<Need>,
+}
+
+/// A file that is needed to execute another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Need {
+    /// Which file needs it.
+    pub(crate) by: OsString,
+    /// As what.
+    pub(crate) role: Role,
+    /// Its path.
+    pub(crate) path: OsString,
+    /// Whether it is there.
+    pub(crate) exists: bool,
+    /// Whether we may execute it.
+    pub(crate) may_execute: bool,
+}
+
+/// What a program needs another file for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Its `#!` line names it.
+    Interpreter,
+    /// Its ELF header names it.
+    Loader,
+    /// It is no program that the kernel knows, so execvp(3) gives it to /bin/sh.
+    Shell,
+}
 
 /// Files as they are found from a root directory: ours, or another that is open.
 struct View<'a>(Option<&'a OwnedFd>);

@@ -7,11 +7,15 @@ use std::os::unix::ffi::OsStrExt;
 
 use crate::host::Host;
 use crate::host::accounts::{Group, User};
-use crate::host::clock::{Offsets, offset_range};
+use crate::host::capability::Capability;
+use crate::host::clock::{range_now, range_without_offsets};
+use crate::host::ids::map_of;
+use crate::host::kinds::existing;
+use crate::host::map_program::ranges;
 use crate::model::number::{LAST_ID, Quoted};
 use crate::model::subid::SubIds;
 use crate::model::{Clock, IdMap, Ids, Kind, Kinds};
-use crate::sys::{self, ArgList, Change, Environment, Limit, OwnArgs};
+use crate::sys::{self, ArgList, Change, Environment, Limit, OwnArgs, Proc};
 
 /// This machine.
 #[derive(Debug, Clone, Copy)]
@@ -26,12 +30,7 @@ impl Host for Machine {
     }
 
     fn may_map(&self, ids: Ids) -> bool {
-        // capabilities(7), linux/capability.h.
-        let capability = match ids {
-            Ids::Uid => 7,
-            Ids::Gid => 6,
-        };
-        sys::capabilities().is_ok_and(|held| held.effective & 1 << capability != 0)
+        Capability::to_map(ids).is_held()
     }
 
     fn lookup(&self, ids: Ids, name: &OsStr) -> Result<u32, String> {
@@ -58,15 +57,9 @@ impl Host for Machine {
     fn subids(&self, ids: Ids) -> Result<SubIds, String> {
         let uid = sys::effective_uid();
         let names: Vec<OsString> = names_of(uid);
-        let bytes: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
-        let file = match ids {
-            Ids::Uid => "/etc/subuid",
-            Ids::Gid => "/etc/subgid",
-        };
-        if let Ok(text) = sys::read_file(file.as_ref(), Limit::FILE)
-            && let Some(found) = SubIds::find(&text, &bytes, uid)
-        {
-            return Ok(found);
+        let found = ranges(ids, &names, uid).unwrap_or_default();
+        if let Some(first) = found.first() {
+            return Ok(*first);
         }
         // Ranges may come from elsewhere (nsswitch.conf(5), subid).
         for name in &names {
@@ -83,14 +76,11 @@ impl Host for Machine {
             Some(name) => format!("user {} ({uid})", name.to_string_lossy()),
             None => format!("user {uid}"),
         };
-        Err(format!("{who} has no range in {file}"))
+        Err(format!("{who} has no range in {}", ids.sub_file()))
     }
 
     fn own_map(&self, ids: Ids) -> Result<IdMap, String> {
-        let path = format!("/proc/self/{}", ids.file());
-        let text = sys::read_file(path.as_ref(), Limit::FILE)
-            .map_err(|error| format!("cannot read {path}: {error}"))?;
-        IdMap::parse(&text).ok_or_else(|| format!("cannot understand {path}"))
+        map_of(&Proc::default(), "self", ids)
     }
 
     fn page_size(&self) -> usize {
@@ -98,12 +88,9 @@ impl Host for Machine {
     }
 
     fn kinds(&self) -> Kinds {
-        let exists = |kind: &Kind| sys::lstat(format!("/proc/self/ns/{kind}").as_ref()).is_ok();
-        let listed: Kinds = Kind::ALL.into_iter().filter(exists).collect();
-        if listed.has(Kind::Mnt) {
-            return listed;
+        if let Some(kinds) = existing(&Proc::default()) {
+            return kinds;
         }
-        // Every kernel has that one: this is no proc.
         let known = sys::try_namespaces(&Kind::ALL.map(Kind::flag)).unwrap_or(0);
         let kinds = Kind::ALL.into_iter().enumerate();
         kinds
@@ -117,15 +104,7 @@ impl Host for Machine {
     }
 
     fn offset_range(&self, clock: Clock) -> RangeInclusive<i64> {
-        // Offsets count from the clocks of the initial namespace, ours may be shifted already.
-        let offsets = sys::read_file("/proc/self/timens_offsets".as_ref(), Limit::FILE)
-            .ok()
-            .and_then(|text| Offsets::parse(&text));
-        let offset = offsets.map_or(0, |offsets| match clock {
-            Clock::Monotonic => offsets.monotonic,
-            Clock::Boottime => offsets.boottime,
-        });
-        offset_range(sys::clock(clock == Clock::Boottime), offset)
+        range_now(&Proc::default(), clock).unwrap_or_else(|| range_without_offsets(clock))
     }
 
     fn at_terminal(&self) -> bool {

@@ -2,13 +2,17 @@
 
 pub(crate) mod accounts;
 pub(crate) mod bounds;
+pub(crate) mod capability;
 pub(crate) mod clock;
 pub(crate) mod executable;
 pub(crate) mod facts;
 pub(crate) mod format;
+pub(crate) mod ids;
+pub(crate) mod kinds;
 mod machine;
 pub(crate) mod map_program;
 pub(crate) mod mountinfo;
+pub(crate) mod namespace;
 pub(crate) mod place;
 pub(crate) mod procfs;
 pub(crate) mod target;

@@ -4,10 +4,12 @@
 //! of fields before ` - ` differs from mount to mount.
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use super::capability::Capability;
 use crate::model::number::decimal;
+use crate::sys::{Limit, Proc};
 
 /// One mount.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,6 +126,65 @@ impl Mount {
     }
 }
 
+/// A mounted proc.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ProcMount {
+    /// Where.
+    pub(crate) point: PathBuf,
+    /// It, or what it shows, is read-only.
+    pub(crate) read_only: bool,
+    /// What is mounted over parts of it.
+    pub(crate) covered: Vec<PathBuf>,
+}
+
+impl ProcMount {
+    /// Those among these mounts.
+    pub(crate) fn all(mounts: &[Mount]) -> Vec<ProcMount> {
+        let is_read_only = |options: &OsStr| words(options).any(|word| word == b"ro");
+        // The kernel lets mounts on directories pass that are always empty, as those for other file systems are.
+        let may_be_covered = |point: &Path| {
+            let mut empty = ["sys/fs/binfmt_misc", "fs/nfsd"].iter();
+            empty.any(|empty| point.ends_with(empty))
+        };
+        let procs = mounts.iter();
+        let procs = procs.filter(|mount| mount.fs_type == "proc" && mount.root == "/");
+        procs
+            .map(|mount| ProcMount {
+                point: mount.point.clone(),
+                read_only: is_read_only(&mount.options) || is_read_only(&mount.super_options),
+                covered: mounts
+                    .iter()
+                    .filter(|over| over.parent == mount.id && over.id != mount.id)
+                    .map(|over| over.point.clone())
+                    .filter(|point| !may_be_covered(point))
+                    .collect(),
+            })
+            .collect()
+    }
+}
+
+/// The mounts that we see.
+pub(crate) fn mounts(proc: &Proc) -> Option<Vec<Mount>> {
+    let text = proc.read("self/mountinfo", Limit::MOUNTS).ok()?;
+    Some(Mount::parse_all(&text).collect())
+}
+
+/// Whether the /proc among these mounts hides the processes of others from us, who may not trace them (proc(5),
+/// `hidepid`).
+pub(crate) fn hides_processes(mounts: &[Mount]) -> bool {
+    let proc = Mount::holding(mounts, Path::new("/proc/self"));
+    let hides = proc.is_some_and(|proc| {
+        let mut how = words(&proc.super_options).filter_map(|word| word.strip_prefix(b"hidepid="));
+        how.any(|how| how != b"0" && how != b"off")
+    });
+    hides && !Capability::SysPtrace.is_held()
+}
+
+/// The words of a mount's options.
+pub(crate) fn words(options: &OsStr) -> impl Iterator<Item = &[u8]> {
+    options.as_bytes().split(|&byte| byte == b',')
+}
+
 /// The ID of the mount that an open file lies on, in `/proc/PID/fdinfo/N` (proc_pid_fdinfo(5)).
 pub(crate) fn mount_of_file(fdinfo: &[u8]) -> Option<u32> {
     let mut lines = fdinfo.split(|byte| *byte == b'\n');
@@ -163,7 +224,6 @@ fn unescaped(text: &[u8]) -> OsString {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::os::unix::ffi::OsStrExt;
 
     #[test]
     fn a_line_with_everything() {
@@ -275,6 +335,18 @@ mod tests {
         assert_eq!(mount_of_file(info), Some(27));
         assert_eq!(mount_of_file(b"pos:\t0\n"), None);
         assert_eq!(mount_of_file(b"mnt_id:\tx\n"), None);
+    }
+
+    #[test]
+    fn a_proc_that_hides_is_found() {
+        let proc = |id: u32, options: &str| {
+            format!("{id} {} 0:3 / /proc rw - proc proc rw{options}\n", id - 1)
+        };
+        let hides =
+            |text: String| hides_processes(&Mount::parse_all(text.as_bytes()).collect::<Vec<_>>());
+        assert!(!hides(proc(2, "")));
+        assert!(!hides(proc(2, ",hidepid=off")));
+        assert!(!hides(proc(2, ",hidepid=invisible") + &proc(3, "")));
     }
 
     proptest! {

@@ -1,76 +1,55 @@
-//! Mounts, and where paths lead.
+//! Where paths lead, and the first part of one that leads no further.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::fd::AsRawFd;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::host::facts::{Obstacle, Place, ProcMount};
-use crate::host::mountinfo::Mount;
-use crate::sys::{self, For, Limit, Proc};
-
-pub(crate) fn mounts(proc: &Proc) -> Option<Vec<Mount>> {
-    let text = proc.read("self/mountinfo", Limit::MOUNTS).ok()?;
-    Some(Mount::parse_all(&text).collect())
-}
-
-pub(crate) fn root_is_mount(proc: &Proc) -> Option<bool> {
-    Some(
-        mounts(proc)?
-            .iter()
-            .any(|mount| mount.point == Path::new("/")),
-    )
-}
-
-/// The proc file systems, and what covers parts of them.
-pub(crate) fn procs(mounts: &[Mount]) -> Vec<ProcMount> {
-    let is_read_only = |options: &OsStr| {
-        options
-            .as_bytes()
-            .split(|&byte| byte == b',')
-            .any(|word| word == b"ro")
-    };
-    // The kernel lets mounts on directories pass that are always empty, as those for other file systems are.
-    let may_be_covered = |point: &Path| {
-        ["sys/fs/binfmt_misc", "fs/nfsd"]
-            .iter()
-            .any(|empty| point.ends_with(empty))
-    };
-    mounts
-        .iter()
-        .filter(|mount| mount.fs_type == "proc" && mount.root == "/")
-        .map(|mount| ProcMount {
-            point: mount.point.clone(),
-            read_only: is_read_only(&mount.options) || is_read_only(&mount.super_options),
-            covered: mounts
-                .iter()
-                .filter(|over| over.parent == mount.id && over.id != mount.id)
-                .map(|over| over.point.clone())
-                .filter(|point| !may_be_covered(point))
-                .collect(),
-        })
-        .collect()
-}
+use super::facts::Facts;
+use super::mountinfo::Mount;
+use crate::sys::{self, For, Proc};
 
 /// A file or directory.
-pub(crate) fn place(proc: &Proc, path: &OsStr) -> Place {
-    let stat = sys::stat(path).ok();
-    Place {
-        path: path.to_owned(),
-        obstacle: obstacle(path, &|path| sys::stat(path).map(|stat| stat.st_mode)),
-        is_directory: stat.map(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFDIR),
-        mount: mount_of(proc, path),
-    }
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// As it was named.
+    pub(crate) path: OsString,
+    /// The first part of the path that leads no further.
+    pub(crate) obstacle: Option<Obstacle>,
+    /// It is a directory.
+    pub(crate) is_directory: Option<bool>,
+    /// The mount that it lies on, and whether that is shared.
+    pub(crate) mount: Option<(PathBuf, bool)>,
 }
 
-/// The mount that a path lies on, and whether it is shared.
-fn mount_of(proc: &Proc, path: &OsStr) -> Option<(PathBuf, bool)> {
-    let file = sys::open(path, For::Path).ok()?;
-    let link = format!("self/fd/{}", file.as_raw_fd());
-    let real = PathBuf::from(proc.read_link(&link).ok()?);
-    let mounts = mounts(proc)?;
-    let mount = Mount::holding(&mounts, &real)?;
-    Some((mount.point.clone(), mount.shared.is_some()))
+/// Why a path leads no further.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Obstacle {
+    /// There is nothing of this name.
+    Missing(OsString),
+    /// A symbolic link, and the text that leads nowhere.
+    Dangling(OsString, OsString),
+    /// This is no directory.
+    NoDirectory(OsString),
+    /// We may not search this directory.
+    Closed(OsString),
+}
+
+impl Place {
+    pub(crate) fn look_at(facts: &Facts<'_>, proc: &Proc, path: &OsStr) -> Place {
+        let stat = sys::stat(path).ok();
+        let mount = || {
+            let file = sys::open(path, For::Path).ok()?;
+            let real = proc.read_link(&format!("self/fd/{}", file.as_raw_fd()));
+            let mount = Mount::holding(facts.mounts()?, Path::new(&real.ok()?))?;
+            Some((mount.point.clone(), mount.shared.is_some()))
+        };
+        Place {
+            path: path.to_owned(),
+            obstacle: obstacle(path, &|path| sys::stat(path).map(|stat| stat.st_mode)),
+            is_directory: stat.map(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFDIR),
+            mount: mount(),
+        }
+    }
 }
 
 /// Where a path leads no further; `mode` gives the type and permissions of what a path refers to.

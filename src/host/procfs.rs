@@ -3,12 +3,13 @@
 //! The hard thing here: the cgroup's path is any bytes but a newline, so only the first two colons divide.
 
 use std::ffi::{OsStr, OsString};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
-use crate::host::mountinfo::Mount;
+use crate::host::mountinfo::{Mount, words};
 use crate::model::number::decimal;
-use crate::sys::{Limit, Proc};
+use crate::sys::{self, For, Limit, Proc};
 
 /// What `/proc/PID/status` says of a process; IDs are as the reader's user namespace sees them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +67,11 @@ impl Status {
                 None => None,
             },
         })
+    }
+
+    /// Reads that of a process.
+    pub(crate) fn read(proc: &Proc, path: &str) -> Option<Self> {
+        Self::parse(&proc.read(path, Limit::FILE).ok()?)
     }
 
     /// The user ID that permissions go by.
@@ -139,11 +145,7 @@ impl Cgroup {
                 mount.fs_type == "cgroup2"
             } else {
                 mount.fs_type == "cgroup" && {
-                    let options: Vec<&[u8]> = mount
-                        .super_options
-                        .as_bytes()
-                        .split(|byte| *byte == b',')
-                        .collect();
+                    let options: Vec<&[u8]> = words(&mount.super_options).collect();
                     self.each_controller()
                         .all(|controller| options.contains(&controller.as_bytes()))
                 }
@@ -192,8 +194,26 @@ pub(crate) fn number_of(text: &str) -> Option<u64> {
     u64::try_from(decimal(text.as_bytes())?).ok()
 }
 
-pub(crate) fn status(proc: &Proc, path: &str) -> Option<Status> {
-    Status::parse(&proc.read(path, Limit::FILE).ok()?)
+/// Our security attribute.
+pub(crate) fn label(proc: &Proc) -> Option<String> {
+    text_at(proc, "self/attr/apparmor/current")
+        .or_else(|| text_at(proc, "self/attr/current"))
+        .filter(|label| !label.is_empty())
+}
+
+/// The version of the kernel.
+pub(crate) fn kernel(proc: &Proc) -> Option<(u32, u32)> {
+    let text = text_at(proc, "sys/kernel/osrelease")?;
+    let mut numbers = text
+        .split(|character: char| !character.is_ascii_digit())
+        .map(|digits| digits.parse().ok());
+    Some((numbers.next()??, numbers.next()??))
+}
+
+/// Whether files that set a namespace up cannot be written.
+pub(crate) fn is_read_only(proc: &Proc) -> Option<bool> {
+    let file = proc.open("self/uid_map", For::Path).ok()?;
+    Some(sys::forbidden_on_fd(file.as_fd()).ok()?.writing)
 }
 
 #[cfg(test)]

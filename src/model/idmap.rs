@@ -370,6 +370,13 @@ impl IdMap {
         matches!(self.extents[..], [Extent { count: 1, .. }])
     }
 
+    /// Whether there is this ID inside.
+    pub(crate) fn has(&self, inside: u32) -> bool {
+        let above = |extent: &Extent| inside.checked_sub(extent.inside);
+        let mut extents = self.extents.iter();
+        extents.any(|extent| above(extent).is_some_and(|above| above < extent.count))
+    }
+
     /// The ID in the parent namespace of this one inside.
     #[cfg(test)]
     pub(crate) fn outside_of(&self, inside: u32) -> Option<u32> {

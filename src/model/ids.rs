@@ -25,4 +25,12 @@ impl Ids {
             Ids::Gid => "newgidmap",
         }
     }
+
+    /// The file of subordinate IDs (subuid(5), subgid(5)).
+    pub(crate) const fn sub_file(self) -> &'static str {
+        match self {
+            Ids::Uid => "/etc/subuid",
+            Ids::Gid => "/etc/subgid",
+        }
+    }
 }

@@ -31,15 +31,10 @@ impl SubIds {
         self.count
     }
 
-    /// The first range in `text` (of /etc/subuid or /etc/subgid) for a user of one of these names, or with
-    /// this ID.
+    /// The ranges in `text` (of /etc/subuid or /etc/subgid) for a user of one of these names, or with this ID, in the
+    /// order of the lines.
     ///
     /// Both files name users, so `uid` is a user's ID for either.
-    pub(crate) fn find(text: &[u8], names: &[&[u8]], uid: u32) -> Option<Self> {
-        Self::find_all(text, names, uid).next()
-    }
-
-    /// All ranges of that user, in the order of the lines.
     pub(crate) fn find_all<'a>(
         text: &'a [u8],
         names: &'a [&'a [u8]],
@@ -81,7 +76,9 @@ mod tests {
 
     fn find(text: &str, names: &[&str], uid: u32) -> Option<(u32, u32)> {
         let names: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
-        SubIds::find(text.as_bytes(), &names, uid).map(|ids| (ids.first(), ids.count()))
+        SubIds::find_all(text.as_bytes(), &names, uid)
+            .next()
+            .map(|ids| (ids.first(), ids.count()))
     }
 
     #[test]
@@ -148,7 +145,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_do(text: Vec<u8>, name: Vec<u8>, uid: u32) {
-            for ids in [SubIds::find(&text, &[&name], uid), SubIds::from_getsubids(&text)].into_iter().flatten() {
+            for ids in [SubIds::find_all(&text, &[&name], uid).next(), SubIds::from_getsubids(&text)].into_iter().flatten() {
                 prop_assert!(ids.count > 0 && ids.first.checked_add(ids.count).is_some());
             }
         }

@@ -5,7 +5,7 @@ use libc::{EACCES, EINVAL, EPERM, ERANGE, EROFS};
 use super::maps::{inner, read_only};
 use super::{Case, Finding, because, lacks};
 use crate::failure::Stage;
-use crate::host::facts::{Capability, holds};
+use crate::host::capability::Capability;
 use crate::model::value::Setgroups;
 
 rules![
@@ -49,7 +49,7 @@ rules![
             let Stage::Clock { clock, seconds } = case.stage else {
                 return None;
             };
-            let (least, most) = case.facts.offsets.clone()?.into_inner();
+            let (least, most) = case.facts.offsets(*clock)?.clone().into_inner();
             because(
                 format!(
                     "an offset of {seconds} s would make the {} clock negative or too large",
@@ -85,7 +85,7 @@ rules![
         about: "setgroups is denied in the user namespace.",
         advice: "Add --preserve-credentials (nsenter, setns), or leave --setgid and --groups out.",
         find: |case| {
-            (case.facts.setgroups == Some(Setgroups::Deny)).then(|| {
+            (case.facts.setgroups() == Some(Setgroups::Deny)).then(|| {
                 because(
                     "/proc/self/setgroups says deny, so nobody in this user namespace may set groups",
                     "add --preserve-credentials (nsenter), or leave --setgid and --groups out",
@@ -100,7 +100,7 @@ rules![
         about: "gid_map is not written, so groups cannot be set.",
         advice: "Map groups.",
         find: |case| {
-            case.facts.gid_map.as_ref()?.extents().is_empty().then(|| {
+            case.facts.gid_map()?.extents().is_empty().then(|| {
                 because(
                     "/proc/self/gid_map is empty, so this user namespace has no groups",
                     "map groups: --map-group, --map-groups",
@@ -123,7 +123,7 @@ rules![
         about: "A group is not mapped inside.",
         advice: "The groups that are mapped are named.",
         find: |case| {
-            let map = case.facts.gid_map.as_ref()?;
+            let map = case.facts.gid_map()?;
             because(
                 "one of the groups is not mapped in this user namespace",
                 format!("use groups of /proc/self/gid_map: {}", inner(map)),
@@ -178,13 +178,13 @@ rules![
 
 fn setgroups_file(case: &Case<'_>) -> Option<Finding> {
     let hint = "say --setgroups together with the option that makes the user namespace (-U, -r)";
-    if case.facts.setgroups == Some(Setgroups::Deny) {
+    if case.facts.setgroups() == Some(Setgroups::Deny) {
         return because(
             "/proc/self/setgroups says deny already, which cannot be taken back, neither here nor below",
             "leave --setgroups=allow out, or start from a user namespace where it is allowed",
         );
     }
-    let is_written = !case.facts.gid_map.as_ref()?.extents().is_empty();
+    let is_written = !case.facts.gid_map()?.extents().is_empty();
     is_written.then(|| {
         because(
             "/proc/self/gid_map is written already, and after that setgroups cannot be denied",
@@ -195,11 +195,11 @@ fn setgroups_file(case: &Case<'_>) -> Option<Finding> {
 
 fn unmapped_inside(case: &Case<'_>) -> Option<Finding> {
     let (id, what, file, map) = match case.stage {
-        Stage::Uid(uid) => (*uid, "user", "uid_map", case.facts.uid_map.as_ref()?),
-        Stage::Gid(gid) => (*gid, "group", "gid_map", case.facts.gid_map.as_ref()?),
+        Stage::Uid(uid) => (*uid, "user", "uid_map", case.facts.uid_map()?),
+        Stage::Gid(gid) => (*gid, "group", "gid_map", case.facts.gid_map()?),
         _ => return None,
     };
-    if holds(map, id) {
+    if map.has(id) {
         return None;
     }
     because(

@@ -4,9 +4,11 @@ use libc::{EACCES, EINVAL, ENOENT, ENOSYS, EOPNOTSUPP, EPERM, ESRCH};
 
 use super::mounts::blocked;
 use super::unshare::config_option;
-use super::{Case, Finding, because, filtered, lacks, perhaps};
+use super::{Case, Finding, because, filtered, lacks, perhaps, place};
 use crate::failure::Stage;
-use crate::host::facts::{Capability, NamespaceFacts, Pidfds, Relation, TargetFacts};
+use crate::host::capability::Capability;
+use crate::host::namespace::{NamespaceFacts, Relation};
+use crate::host::target::{Pidfds, Process, TargetFacts};
 use crate::model::Kind;
 
 rules![
@@ -58,8 +60,11 @@ rules![
         about: "This kernel has no namespaces of this kind.",
         advice: "The kernel must be built with the option that is named.",
         find: |case| {
-            let kind = target(case)?.kind?;
-            (!case.facts.kinds?.has(kind)).then(|| {
+            let Stage::Open(path) = case.stage else {
+                return None;
+            };
+            let kind = Process::in_path(path)?.1?;
+            (!case.facts.kinds()?.has(kind)).then(|| {
                 because(
                     format!("this kernel has no {kind} namespaces (no such file in /proc/self/ns)"),
                     format!("use a kernel with {}", config_option(kind)),
@@ -73,7 +78,7 @@ rules![
         errors: [ENOENT, libc::ENOTDIR, EACCES],
         about: "A part of the path is missing, is no directory, or may not be searched.",
         advice: "The part is named.",
-        find: |case| blocked(case, case.facts.place.as_ref()?, "correct the path"),
+        find: |case| blocked(case, place(case)?, "correct the path"),
     },
     Rule {
         id: "open-traced",
@@ -98,7 +103,17 @@ rules![
         errors: [EPERM, EACCES, ENOSYS],
         about: "A seccomp filter refuses setns(2).",
         advice: "Use another seccomp profile, or --cap-add SYS_ADMIN.",
-        find: |case| filtered(case, "setns(2)", case.facts.setns_probe, libc::EBADF),
+        find: |case| match case.stage {
+            Stage::Enter { kinds, .. } => {
+                filtered(
+                    case,
+                    "setns(2)",
+                    case.facts.setns_probe(*kinds),
+                    libc::EBADF,
+                )
+            }
+            _ => None,
+        },
     },
     Rule {
         id: "setns-privilege",
@@ -231,8 +246,9 @@ rules![
         about: "This kernel has no namespaces of this kind.",
         advice: "The kernel must be built with the option that is named.",
         find: |case| {
-            let kinds = case.facts.kinds?;
-            let one = entered(case)?.iter().find(|one| !kinds.has(one.asked))?;
+            let entered = entered(case)?;
+            let kinds = case.facts.kinds()?;
+            let one = entered.iter().find(|one| !kinds.has(one.asked))?;
             because(
                 format!(
                     "this kernel has no {} namespaces (no such file in /proc/self/ns)",
@@ -253,11 +269,18 @@ rules![
 ];
 
 fn target<'a>(case: &'a Case<'_>) -> Option<&'a TargetFacts> {
-    case.facts.target.as_ref()
+    case.facts.target(match case.stage {
+        Stage::Open(path) => Process::in_path(path)?.0,
+        Stage::Target(pid) | Stage::Enter { pid: Some(pid), .. } => Process::Ours(*pid),
+        _ => return None,
+    })
 }
 
 fn entered<'a>(case: &'a Case<'_>) -> Option<&'a [NamespaceFacts]> {
-    let namespaces = case.facts.namespaces.as_slice();
+    let Stage::Enter { kinds, pid } = case.stage else {
+        return None;
+    };
+    let namespaces = case.facts.namespaces((*kinds, *pid))?;
     (!namespaces.is_empty()).then_some(namespaces)
 }
 
@@ -275,7 +298,7 @@ fn gone(case: &Case<'_>) -> Option<Finding> {
     if target.exists? {
         return None;
     }
-    if target.hidden == Some(true) && case.facts.uid != Some(0) {
+    if target.hidden == Some(true) {
         return because(
             format!("either there is no process {pid} here, or /proc hides it from us (hidepid)"),
             "run as root, or look the PID up with ps -e",
@@ -293,7 +316,7 @@ fn gone(case: &Case<'_>) -> Option<Finding> {
 }
 
 fn without_inode(case: &Case<'_>) -> Option<Finding> {
-    let why = match case.facts.pidfds? {
+    let why = match case.facts.pidfds()? {
         Pidfds::Alike => {
             "all pidfds share one inode before Linux 6.9, so it tells no process from another"
         }
@@ -329,7 +352,7 @@ fn other_user(case: &Case<'_>) -> Option<Finding> {
         return None;
     }
     let hint = "run as root; or as the same user, with -U";
-    let (uid, gid) = (case.facts.uid?, case.facts.gid?);
+    let (uid, gid) = (case.facts.uid()?, case.facts.gid()?);
     let uids = target.uids?;
     if uids.iter().any(|other| *other != uid) {
         let other = uids.iter().find(|other| **other != uid)?;
@@ -401,7 +424,7 @@ fn privilege(case: &Case<'_>) -> Option<Finding> {
 
 fn owned_by_other(case: &Case<'_>) -> Option<Finding> {
     let lacks = lacks(case, Capability::SysAdmin)?;
-    let uid = case.facts.uid?;
+    let uid = case.facts.uid()?;
     let one = entered(case)?.iter().find(|one| {
         one.owner == Some(Relation::Below) && one.owner_uid.is_some_and(|owner| owner != uid)
     })?;

@@ -7,8 +7,9 @@ use libc::{E2BIG, EACCES, EAGAIN, ELOOP, ENOENT, ENOTDIR, ETXTBSY};
 use super::mounts::blocked;
 use super::{Case, Finding, because};
 use crate::failure::{Executed, Stage};
-use crate::host::facts::{Executable, Need, Place, Role};
+use crate::host::executable::{Executable, Need, Role};
 use crate::host::format::{Format, machine_name, own_machine};
+use crate::host::place::Place;
 use crate::model::Word;
 
 rules![
@@ -158,7 +159,7 @@ rules![
         about: "RLIMIT_NPROC was exceeded when the user changed.",
         advice: "Raise the limit: ulimit -u.",
         find: |case| {
-            let limit = case.facts.processes.limit?;
+            let limit = case.facts.processes()?.limit?;
             because(
                 format!(
                     "our user has more threads than RLIMIT_NPROC ({limit}) lets it, and has changed since the start"
@@ -221,7 +222,8 @@ fn executed<'a>(case: &'a Case<'_>) -> Option<&'a Executed> {
 }
 
 fn program<'a>(case: &'a Case<'_>) -> Option<&'a Executable> {
-    case.facts.program.as_ref()
+    let Executed { file, path, .. } = executed(case)?;
+    case.facts.executable((file, path.as_deref()))
 }
 
 fn needs(case: &Case<'_>) -> Option<Finding> {

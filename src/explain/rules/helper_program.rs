@@ -4,8 +4,8 @@ use libc::ENOENT;
 
 use super::{Case, Finding, because};
 use crate::failure::Stage;
-use crate::host::facts::Capability;
-use crate::host::map_program::sub_file;
+use crate::host::capability::Capability;
+use crate::host::map_program::SubRanges;
 use crate::model::{IdMap, Ids, Word};
 
 rules![
@@ -17,7 +17,7 @@ rules![
         advice: "Install uidmap (Debian, Ubuntu) or shadow-utils (Fedora, SUSE, Arch: shadow).",
         find: |case| {
             let (ids, _) = helper_map(case)?;
-            case.facts.helper.as_ref()?.path.is_none().then(|| {
+            case.facts.map_program(ids)?.path.is_none().then(|| {
                 because(
                     format!("{} is not in PATH", ids.helper()),
                     "install it: package uidmap (Debian, Ubuntu), shadow-utils (Fedora) or shadow (Arch, SUSE)",
@@ -40,8 +40,8 @@ rules![
         about: "newuidmap or newgidmap lies on a mount with nosuid.",
         advice: "Use a mount without it.",
         find: |case| {
-            helper_map(case)?;
-            let helper = case.facts.helper.as_ref()?;
+            let (ids, _) = helper_map(case)?;
+            let helper = case.facts.map_program(ids)?;
             let path = helper.path.as_ref()?;
             (helper.nosuid? && !may_map(case)?).then(|| {
                 because(
@@ -62,7 +62,7 @@ rules![
         advice: "Start without it: NoNewPrivileges=no in a systemd service, or another sandbox.",
         find: |case| {
             let (ids, _) = helper_map(case)?;
-            (case.facts.no_new_privs? && !may_map(case)?).then(|| {
+            (case.facts.no_new_privs()? && !may_map(case)?).then(|| {
                 because(
                     format!("no_new_privs is set (NoNewPrivs is 1), so {} has no privilege", ids.helper()),
                     "start without it: NoNewPrivileges=no (systemd), allowPrivilegeEscalation: true (Kubernetes)",
@@ -78,7 +78,7 @@ rules![
         advice: "Make one: useradd.",
         find: |case| {
             let (ids, _) = helper_map(case)?;
-            let subids = case.facts.subids.as_ref()?;
+            let subids = case.facts.subids(ids)?;
             (!subids.has_account?).then(|| {
                 because(
                     format!(
@@ -113,23 +113,17 @@ fn helper_map<'a>(case: &'a Case<'_>) -> Option<(Ids, &'a [u8])> {
 /// Whether we have ourselves what the helper program is for.
 fn may_map(case: &Case<'_>) -> Option<bool> {
     let (ids, _) = helper_map(case)?;
-    case.facts.has(match ids {
-        Ids::Uid => Capability::Setuid,
-        Ids::Gid => Capability::Setgid,
-    })
+    case.facts.has(Capability::to_map(ids))
 }
 
 fn powerless(case: &Case<'_>) -> Option<Finding> {
     let (ids, _) = helper_map(case)?;
-    let helper = case.facts.helper.as_ref()?;
+    let helper = case.facts.map_program(ids)?;
     let path = Word(helper.path.as_ref()?);
     if helper.set_user_id? || helper.capabilities? || may_map(case)? {
         return None;
     }
-    let capability = match ids {
-        Ids::Uid => "cap_setuid",
-        Ids::Gid => "cap_setgid",
-    };
+    let capability = Capability::to_map(ids).name().to_ascii_lowercase();
     because(
         format!(
             "{path} is neither set-user-ID root nor has it file capabilities, so it has no privilege"
@@ -140,15 +134,9 @@ fn powerless(case: &Case<'_>) -> Option<Finding> {
 
 fn ranges(case: &Case<'_>) -> Option<Finding> {
     let (ids, text) = helper_map(case)?;
-    let subids = case
-        .facts
-        .subids
-        .as_ref()
-        .filter(|subids| !subids.elsewhere)?;
-    let own = match ids {
-        Ids::Uid => case.facts.uid?,
-        Ids::Gid => case.facts.gid?,
-    };
+    let is_whole = |subids: &&SubRanges| !subids.elsewhere;
+    let subids = case.facts.subids(ids).filter(is_whole)?;
+    let own = case.facts.id(ids)?;
     let map = IdMap::parse(text)?;
     let outside = map.extents().iter().find(|extent| {
         let is_own = extent.count() == 1 && extent.outside() == own;
@@ -158,7 +146,7 @@ fn ranges(case: &Case<'_>) -> Option<Finding> {
         });
         !is_own && !is_inside
     })?;
-    let (file, owner) = (sub_file(ids), &subids.owner);
+    let (file, owner) = (ids.sub_file(), &subids.owner);
     let first = outside.outside();
     let last = first + (outside.count() - 1);
     let hint = format!(

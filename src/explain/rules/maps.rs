@@ -4,8 +4,7 @@ use libc::{EACCES, EINVAL, EPERM, EROFS};
 
 use super::{Case, Finding, apparmor, because, lacks, perhaps};
 use crate::failure::Stage;
-use crate::host::facts::{Capability, holds};
-use crate::host::map_program::sub_file;
+use crate::host::capability::Capability;
 use crate::model::value::Setgroups;
 use crate::model::{IdMap, Ids};
 
@@ -31,8 +30,8 @@ rules![
         advice: "Add --setgroups=deny.",
         find: |case| {
             let (ids, _, outside) = map(case)?;
-            let allowed = case.facts.setgroups == Some(Setgroups::Allow);
-            (ids == Ids::Gid && !outside && allowed).then(|| {
+            let is_ours = ids == Ids::Gid && !outside;
+            (is_ours && case.facts.setgroups() == Some(Setgroups::Allow)).then(|| {
                 because(
                     "/proc/self/setgroups says allow, and without privilege gid_map can be written only where \
                      it says deny",
@@ -55,7 +54,10 @@ rules![
         errors: [EPERM, EACCES],
         about: "AppArmor has taken the capabilities away in the new user namespace.",
         advice: "Give the binary an AppArmor profile with \"userns,\", or run as root.",
-        find: apparmor,
+        find: |case| {
+            map(case)?;
+            apparmor(case)
+        },
     },
     Rule {
         id: "map-unmapped",
@@ -86,7 +88,10 @@ rules![
         errors: [EROFS],
         about: "/proc is read-only, as in containers.",
         advice: "Mount it for writing, or let the container do so.",
-        find: read_only,
+        find: |case| {
+            map(case)?;
+            read_only(case)
+        },
     },
     Rule {
         id: "map-form",
@@ -109,30 +114,26 @@ fn map<'a>(case: &'a Case<'_>) -> Option<(Ids, &'a [u8], bool)> {
 
 fn privilege(case: &Case<'_>) -> Option<Finding> {
     let (ids, text, outside) = map(case)?;
-    let capability = match ids {
-        Ids::Uid => Capability::Setuid,
-        Ids::Gid => Capability::Setgid,
-    };
     // Inside, our capabilities are those of the new namespace, and count for nothing in the parent.
-    let lacks = lacks(case, capability).filter(|_| outside)?;
-    let own = match ids {
-        Ids::Uid => case.facts.uid?,
-        Ids::Gid => case.facts.gid?,
-    };
+    let lacks = lacks(case, Capability::to_map(ids)).filter(|_| outside)?;
     let map = IdMap::parse(text)?;
-    if map.is_single() && map.extents()[0].outside() == own {
+    if map.is_single() && map.extents()[0].outside() == case.facts.id(ids)? {
         return None;
     }
     because(
         format!("{lacks}, and to map more than our own ID takes it in the parent user namespace"),
-        format!("use {} and {}, or run as root", ids.helper(), sub_file(ids)),
+        format!(
+            "use {} and {}, or run as root",
+            ids.helper(),
+            ids.sub_file()
+        ),
     )
 }
 
 /// Whether the map has user 0 of the parent, and the kernel asks for a capability for it.
 fn maps_root(case: &Case<'_>) -> Option<bool> {
     let (ids, text, _) = map(case)?;
-    let is_old = case.facts.kernel.is_some_and(|version| version < (5, 12));
+    let is_old = case.facts.kernel().is_some_and(|version| version < (5, 12));
     Some(ids == Ids::Uid && !is_old && IdMap::parse(text)?.inside_of(0).is_some())
 }
 
@@ -162,12 +163,8 @@ fn root(case: &Case<'_>) -> Option<Finding> {
 
 fn unmapped(case: &Case<'_>) -> Option<Finding> {
     let (ids, text, outside) = map(case)?;
-    let own = match ids {
-        Ids::Uid => case.facts.uid_map.as_ref(),
-        Ids::Gid => case.facts.gid_map.as_ref(),
-    };
     // From inside, the parent's map cannot be seen.
-    let own = own.filter(|_| outside)?;
+    let own = case.facts.map(ids).filter(|_| outside)?;
     let map = IdMap::parse(text)?;
     let missing = map.extents().iter().find_map(|extent| {
         let last = extent.outside().checked_add(extent.count() - 1)?;
@@ -181,7 +178,7 @@ fn unmapped(case: &Case<'_>) -> Option<Finding> {
             .into_iter()
             .chain(after)
             .filter(|id| (extent.outside()..=last).contains(id))
-            .filter(|id| !holds(own, *id))
+            .filter(|id| !own.has(*id))
             .min()
     })?;
     because(
@@ -196,7 +193,7 @@ fn unmapped(case: &Case<'_>) -> Option<Finding> {
 
 /// The sentence that what sets a namespace up cannot be written.
 pub(super) fn read_only(case: &Case<'_>) -> Option<Finding> {
-    case.facts.proc_is_read_only?.then(|| {
+    case.facts.proc_is_read_only()?.then(|| {
         because(
             "/proc is mounted read-only here, so what sets a new namespace up cannot be written",
             "mount -o remount,rw /proc from where that is allowed; --security-opt unmask=ALL (podman), \
@@ -252,7 +249,7 @@ fn form(case: &Case<'_>) -> Option<Finding> {
             );
         }
     }
-    let most = match case.facts.kernel {
+    let most = match case.facts.kernel() {
         Some(version) if version < (4, 15) => OLD_EXTENTS,
         _ => EXTENTS,
     };

@@ -48,7 +48,10 @@ mod mounts;
 mod unshare;
 
 use crate::failure::{Cause, Stage};
-use crate::host::facts::{Capability, Facts};
+use crate::host::capability::Capability;
+use crate::host::facts::Facts;
+use crate::host::place::Place;
+use crate::host::target::Process;
 
 /// A failure, as a row looks at it.
 pub(crate) struct Case<'a> {
@@ -56,8 +59,8 @@ pub(crate) struct Case<'a> {
     pub(crate) stage: &'a Stage,
     /// The errno; 0 if no system call failed.
     pub(crate) errno: i32,
-    /// What was seen.
-    pub(crate) facts: &'a Facts,
+    /// What can be seen.
+    pub(crate) facts: &'a Facts<'a>,
 }
 
 /// A cause that can be told from the others.
@@ -153,6 +156,19 @@ impl Case<'_> {
     }
 }
 
+/// The file or directory of the failure.
+fn place<'a>(case: &'a Case<'_>) -> Option<&'a Place> {
+    match case.stage {
+        Stage::Open(path) if Process::in_path(path).is_some() => None,
+        Stage::Mount { target: path, .. }
+        | Stage::Bind { file: path, .. }
+        | Stage::Open(path)
+        | Stage::Root(Some(path))
+        | Stage::Directory(Some(path)) => case.facts.place(path),
+        _ => None,
+    }
+}
+
 /// A cause that is proved.
 fn because(cause: impl Into<String>, hint: impl Into<String>) -> Option<Finding> {
     Some(Finding {
@@ -175,9 +191,9 @@ fn perhaps(cause: impl Into<String>, hint: impl Into<String>) -> Option<Finding>
 
 /// The sentence that a capability is missing.
 fn lacks(case: &Case<'_>, capability: Capability) -> Option<String> {
-    let set = case.facts.capabilities?;
-    let is_there = set & 1 << capability as u32 != 0;
-    (!is_there).then(|| format!("{} is missing (CapEff is {set:016x})", capability.name()))
+    let set = case.facts.capabilities()?;
+    (!capability.is_in(set))
+        .then(|| format!("{} is missing (CapEff is {set:016x})", capability.name()))
 }
 
 /// The sentence that a filter stands in front of a system call: `probe` was answered with the same error as the
@@ -194,7 +210,7 @@ fn filtered(
     }
     let hint = "use another seccomp profile, or --cap-add SYS_ADMIN (container); RestrictNamespaces= and \
                 SystemCallFilter= (systemd service)";
-    match case.facts.seccomp {
+    match case.facts.seccomp() {
         Some(2) => because(
             format!("a seccomp filter refuses {call} (Seccomp is 2 in /proc/self/status)"),
             hint,
@@ -218,8 +234,8 @@ fn filtered(
 fn apparmor(case: &Case<'_>) -> Option<Finding> {
     let hint = "give this binary an AppArmor profile with \"userns,\" or run as root";
     let facts = case.facts;
-    let label = facts.label.as_deref();
-    let restricts = facts.apparmor_restricts == Some(1);
+    let label = facts.label();
+    let restricts = facts.apparmor_restricts() == Some(1);
     let sysctl = "kernel.apparmor_restrict_unprivileged_userns is 1";
     if let Some(label) = label
         && label.starts_with("unprivileged_userns")

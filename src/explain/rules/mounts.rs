@@ -2,9 +2,12 @@
 
 use libc::{EACCES, EBUSY, EINVAL, ENODEV, ENOENT, ENOSYS, ENOTDIR, EPERM};
 
-use super::{Case, Finding, apparmor, because, filtered, lacks};
+use super::{Case, Finding, apparmor, because, filtered, lacks, place};
 use crate::failure::Stage;
-use crate::host::facts::{Capability, Obstacle, Place, ProcMount, Relation};
+use crate::host::capability::Capability;
+use crate::host::mountinfo::ProcMount;
+use crate::host::namespace::Relation;
+use crate::host::place::{Obstacle, Place};
 use crate::model::{Kind, Word};
 
 rules![
@@ -15,7 +18,7 @@ rules![
         about: "/ is no mount point: this is a chroot.",
         advice: "Add --propagation unchanged, or change the root with pivot_root(2).",
         find: |case| {
-            (case.facts.root_is_mount == Some(false)).then(|| {
+            (case.facts.root_is_mount() == Some(false)).then(|| {
                 because(
                     "/ is no mount point here (a chroot), so it has no propagation to set",
                     "add --propagation unchanged",
@@ -29,7 +32,7 @@ rules![
         errors: [EPERM, EACCES, ENOSYS],
         about: "A seccomp filter refuses mount(2).",
         advice: "Use another seccomp profile.",
-        find: |case| filtered(case, "mount(2)", case.facts.mount_probe, libc::EFAULT),
+        find: |case| filtered(case, "mount(2)", case.facts.mount_probe(), libc::EFAULT),
     },
     Rule {
         id: "propagation-apparmor",
@@ -45,7 +48,7 @@ rules![
         errors: [EPERM, EACCES, ENOSYS],
         about: "A seccomp filter refuses mount(2).",
         advice: "Use another seccomp profile.",
-        find: |case| filtered(case, "mount(2)", case.facts.mount_probe, libc::EFAULT),
+        find: |case| filtered(case, "mount(2)", case.facts.mount_probe(), libc::EFAULT),
     },
     Rule {
         id: "mount-apparmor",
@@ -108,7 +111,7 @@ rules![
         about: "The directory does not exist, or is none.",
         advice: "Make it: mkdir -p DIR.",
         find: |case| {
-            let place = case.facts.place.as_ref()?;
+            let place = place(case)?;
             directory(case, place, &format!("mkdir -p {}", Word(&place.path)))
         },
     },
@@ -143,7 +146,7 @@ rules![
         about: "FILE is a directory, or its path leads through a file.",
         advice: "Name a file.",
         find: |case| {
-            let place = case.facts.place.as_ref()?;
+            let place = place(case)?;
             if place.is_directory == Some(true) {
                 let path = Word(&place.path).to_string();
                 return because(
@@ -182,7 +185,7 @@ rules![
         errors: [EPERM, EACCES, ENOSYS],
         about: "A seccomp filter refuses mount(2).",
         advice: "Use another seccomp profile.",
-        find: |case| filtered(case, "mount(2)", case.facts.mount_probe, libc::EFAULT),
+        find: |case| filtered(case, "mount(2)", case.facts.mount_probe(), libc::EFAULT),
     },
     Rule {
         id: "root-privilege",
@@ -203,11 +206,7 @@ rules![
         errors: [ENOENT, ENOTDIR, EACCES],
         about: "A part of the path is missing, is no directory, or may not be searched.",
         advice: "The part is named.",
-        find: |case| directory(
-            case,
-            case.facts.place.as_ref()?,
-            "name a directory that is there"
-        ),
+        find: |case| directory(case, place(case)?, "name a directory that is there"),
     },
     Rule {
         id: "directory-path",
@@ -216,11 +215,7 @@ rules![
         about: "A part of the path is missing, is no directory, or may not be searched. With -R, -w is a path in the \
                 new root directory.",
         advice: "The part is named.",
-        find: |case| directory(
-            case,
-            case.facts.place.as_ref()?,
-            "name a directory that is there"
-        ),
+        find: |case| directory(case, place(case)?, "name a directory that is there"),
     },
 ];
 
@@ -233,19 +228,19 @@ fn unprivileged_procs<'a>(case: &'a Case<'_>) -> Option<&'a [ProcMount]> {
     if case.facts.has_all_ids()? {
         return None;
     }
-    case.facts.procs.as_deref()
+    case.facts.procs().map(Vec::as_slice)
 }
 
 fn proc_owner(case: &Case<'_>) -> Option<Finding> {
     let Stage::Mount { kind: "proc", .. } = case.stage else {
         return None;
     };
-    if case.facts.pid_owner? != Relation::Outside {
+    if case.facts.pid_owner()? != Relation::Outside {
         return None;
     }
     let unentered = case
         .facts
-        .unentered
+        .unentered()
         .is_some_and(|kinds| kinds.has(Kind::Pid));
     if unentered {
         return because(
@@ -345,7 +340,7 @@ fn directory(case: &Case<'_>, place: &Place, hint: &str) -> Option<Finding> {
 }
 
 fn bind_missing(case: &Case<'_>) -> Option<Finding> {
-    let place = case.facts.place.as_ref()?;
+    let place = place(case)?;
     let path = Word(&place.path).to_string();
     blocked(case, place, &format!("touch {path}"))
 }
@@ -358,7 +353,7 @@ fn bind_shared(case: &Case<'_>) -> Option<Finding> {
     else {
         return None;
     };
-    let (point, is_shared) = case.facts.place.as_ref()?.mount.as_ref()?;
+    let (point, is_shared) = place(case)?.mount.as_ref()?;
     if !is_shared {
         return None;
     }

@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::*;
-use crate::host::facts::{Pidfds, Processes};
+use crate::host::bounds::Processes;
+use crate::host::target::Pidfds;
 use crate::model::{Ids, Kind};
 use crate::sys::Error;
-use recorded::{error, inside, map, ordinary, own_map, recorded, root, unshare};
+use recorded::{error, inside, known, map, ordinary, own_map, recorded, root, unshare};
 
 /// What is said of each recorded failure, as people see it.
 const SAID: &str = "src/explain/rules/said.txt";
@@ -117,11 +118,11 @@ fn what_is_proved_comes_alone() {
         ..inside()
     };
     let proved = Facts {
-        label: Some("unprivileged_userns (enforce)".into()),
+        label: known("unprivileged_userns (enforce)".into()),
         ..possible.clone()
     };
     let stage = own_map(Ids::Uid, "0 0 1\n");
-    let said = |facts: &Facts| {
+    let said = |facts: &Facts<'static>| {
         causes(&Case {
             stage: &stage,
             errno: libc::EPERM,
@@ -142,9 +143,9 @@ fn what_is_proved_comes_alone() {
 fn of_two_causes_both_are_named() {
     // A container's filter, and a sysctl: either alone would refuse.
     let facts = Facts {
-        seccomp: Some(2),
-        unshare_probe: error(libc::EPERM),
-        userns_clone: Some(0),
+        seccomp: known(2),
+        unshare_probe: error(libc::EPERM).into(),
+        userns_clone: known(0),
         ..ordinary()
     };
     let case = Case {
@@ -179,9 +180,9 @@ fn where_nothing_fits_nothing_is_named() {
 #[test]
 fn a_filter_that_lets_the_call_pass_is_not_blamed() {
     let facts = Facts {
-        seccomp: Some(2),
-        unshare_probe: error(libc::EINVAL),
-        root_is_mount: Some(false),
+        seccomp: known(2),
+        unshare_probe: error(libc::EINVAL).into(),
+        root_is_mount: known(false),
         ..root()
     };
     let case = Case {
@@ -198,7 +199,7 @@ fn a_filter_that_lets_the_call_pass_is_not_blamed() {
 #[test]
 fn who_may_trace_is_not_told_of_other_users() {
     for one in recorded() {
-        let traced = |facts: &Facts| {
+        let traced = |facts: &Facts<'static>| {
             let case = Case {
                 facts,
                 ..one.case()
@@ -210,7 +211,7 @@ fn who_may_trace_is_not_told_of_other_users() {
         }
         assert!(traced(&one.facts), "{}", one.id);
         let with = |bit: u64| Facts {
-            capabilities: one.facts.capabilities.map(|set| set | bit),
+            capabilities: one.facts.capabilities().map(|set| set | bit).into(),
             ..one.facts.clone()
         };
         assert!(!traced(&with(1 << 19)), "CAP_SYS_PTRACE: {}", one.id);
@@ -222,7 +223,7 @@ fn who_may_trace_is_not_told_of_other_users() {
 #[test]
 fn pidfds_with_inodes_of_their_own_are_not_blamed() {
     let facts = Facts {
-        pidfds: Some(Pidfds::Distinct),
+        pidfds: known(Pidfds::Distinct),
         ..root()
     };
     let case = Case {
@@ -236,11 +237,11 @@ fn pidfds_with_inodes_of_their_own_are_not_blamed() {
 #[test]
 fn root_is_not_told_of_limits_that_do_not_bind_it() {
     let facts = Facts {
-        processes: Processes {
+        processes: known(Processes {
             limit: Some(1),
             ours: Some(100),
             ..Processes::default()
-        },
+        }),
         ..root()
     };
     assert_eq!(

@@ -4,7 +4,7 @@ use libc::{EACCES, EAGAIN, EINVAL, ENOMEM, ENOSPC, ENOSYS, EPERM, EUSERS};
 
 use super::{Case, Finding, apparmor, because, filtered, lacks, perhaps};
 use crate::failure::Stage;
-use crate::host::facts::Capability;
+use crate::host::capability::Capability;
 use crate::model::{Ids, Kind, Kinds};
 
 rules![
@@ -23,7 +23,12 @@ rules![
         about: "A seccomp filter refuses unshare(2): a container's default profile, or RestrictNamespaces= of a \
                 systemd service.",
         advice: "Use another seccomp profile, or --cap-add SYS_ADMIN.",
-        find: |case| filtered(case, "unshare(2)", case.facts.unshare_probe, EINVAL),
+        find: |case| filtered(
+            case,
+            "unshare(2)",
+            case.facts.unshare_probe(kinds(case)?),
+            EINVAL
+        ),
     },
     Rule {
         id: "unshare-sysctl",
@@ -41,11 +46,8 @@ rules![
                 profile is unprivileged_userns.",
         advice: "Give the binary an AppArmor profile with \"userns,\", or run as root.",
         find: |case| {
-            let inside = case
-                .facts
-                .label
-                .as_ref()
-                .is_some_and(|label| label.starts_with("unprivileged_userns"));
+            let label = case.facts.label();
+            let inside = label.is_some_and(|label| label.starts_with("unprivileged_userns"));
             (inside || kinds(case)?.has(Kind::User))
                 .then(|| apparmor(case))
                 .flatten()
@@ -58,7 +60,7 @@ rules![
         about: "In a chroot no user namespace can be made.",
         advice: "Change the root with pivot_root(2) instead.",
         find: |case| {
-            (kinds(case)?.has(Kind::User) && case.facts.root_is_mount == Some(false))
+            (kinds(case)?.has(Kind::User) && case.facts.root_is_mount() == Some(false))
                 .then(|| {
                     because(
                         "this is a chroot (/ is no mount point), and in a chroot no user namespace can be made",
@@ -110,7 +112,7 @@ rules![
         about: "A PID namespace was already unshared here, and has not been entered.",
         advice: "Put --fork in between.",
         find: |case| {
-            let differs = case.facts.unentered?.has(Kind::Pid);
+            let differs = case.facts.unentered()?.has(Kind::Pid);
             (differs && kinds(case)?.has(Kind::Pid))
                 .then(|| {
                     because(
@@ -204,7 +206,7 @@ rules![
         about: "A seccomp filter refuses new processes: the kernel itself never says so.",
         advice: "Use another seccomp profile.",
         find: |case| {
-            (case.facts.seccomp == Some(2))
+            (case.facts.seccomp() == Some(2))
                 .then(|| {
                     because(
                         "a seccomp filter refuses new processes (Seccomp is 2 in /proc/self/status)",
@@ -239,7 +241,7 @@ fn sysctl(case: &Case<'_>) -> Option<Finding> {
     let facts = case.facts;
     let is_privileged =
         facts.has(Capability::SysAdmin) == Some(true) && facts.has_all_ids() == Some(true);
-    if facts.userns_clone != Some(0) || !kinds(case)?.has(Kind::User) || is_privileged {
+    if facts.userns_clone() != Some(0) || !kinds(case)?.has(Kind::User) || is_privileged {
         return None;
     }
     because(
@@ -266,7 +268,7 @@ fn unmapped(case: &Case<'_>) -> Option<Finding> {
 }
 
 fn missing_kind(case: &Case<'_>) -> Option<Finding> {
-    let missing = kinds(case)?.less(case.facts.kinds?);
+    let missing = kinds(case)?.less(case.facts.kinds()?);
     if missing.is_empty() {
         return None;
     }
@@ -292,7 +294,8 @@ pub(super) fn config_option(kind: Kind) -> &'static str {
 }
 
 fn no_limit(case: &Case<'_>) -> Option<Finding> {
-    let mut zero = case.facts.limits.iter().filter(|(_, limit)| *limit == 0);
+    let limits = case.facts.limits(kinds(case)?)?;
+    let mut zero = limits.iter().filter(|(_, limit)| *limit == 0);
     let (first, _) = zero.next()?;
     let mut names = format!("user.max_{first}_namespaces");
     let mut verb = "is";
@@ -310,9 +313,8 @@ fn no_limit(case: &Case<'_>) -> Option<Finding> {
 
 fn limit(case: &Case<'_>) -> Option<Finding> {
     let kinds = kinds(case)?;
-    let limits: Vec<String> = case
-        .facts
-        .limits
+    let limits = case.facts.limits(kinds).map_or(&[][..], Vec::as_slice);
+    let limits: Vec<String> = limits
         .iter()
         .map(|(kind, limit)| format!("user.max_{kind}_namespaces ({limit} here)"))
         .collect();
@@ -339,13 +341,15 @@ fn limit(case: &Case<'_>) -> Option<Finding> {
 }
 
 fn bounds(case: &Case<'_>) -> Option<Finding> {
-    let processes = &case.facts.processes;
+    let processes = case.facts.processes()?;
     let mut reached = Vec::new();
     let mut hints = Vec::new();
     // Root of the initial user namespace, and who has these capabilities there, is not bound.
     let has = |capability| case.facts.has(capability) == Some(true);
     let exempt = case.facts.has_all_ids() != Some(false)
-        && (case.facts.uid == Some(0) || has(Capability::SysAdmin) || has(Capability::SysResource));
+        && (case.facts.uid() == Some(0)
+            || has(Capability::SysAdmin)
+            || has(Capability::SysResource));
     if let (Some(limit), Some(ours), false) = (processes.limit, processes.ours, exempt)
         && ours >= limit
     {
@@ -383,10 +387,10 @@ fn bounds(case: &Case<'_>) -> Option<Finding> {
 }
 
 fn dead_init(case: &Case<'_>) -> Option<Finding> {
-    let memory = case.facts.memory.map_or_else(String::new, |memory| {
+    let memory = case.facts.memory().map_or_else(String::new, |memory| {
         format!(" (MemAvailable is {memory} kB)")
     });
-    if case.facts.unentered?.has(Kind::Pid) {
+    if case.facts.unentered()?.has(Kind::Pid) {
         return perhaps(
             format!(
                 "either the init of the PID namespace for children, which is not ours (/proc/self/ns/pid and \

@@ -21,7 +21,9 @@ fn map(single: Option<(u32, u32)>, specs: &[&str]) -> Result<String, String> {
 }
 
 fn subids(first: u32, count: u32) -> SubIds {
-    SubIds::find(format!("x:{first}:{count}").as_bytes(), &[b"x"], 0).unwrap()
+    SubIds::find_all(format!("x:{first}:{count}").as_bytes(), &[b"x"], 0)
+        .next()
+        .unwrap()
 }
 
 #[test]

@@ -5,11 +5,16 @@ use std::path::PathBuf;
 
 use super::super::Case;
 use crate::failure::{Executed, Stage};
-use crate::host::facts::{
-    Capability, Executable, Facts, MapProgram, NamespaceFacts, Need, Obstacle, Pidfds, Place,
-    ProcMount, Processes, Relation, Role, SubRanges, TargetFacts,
-};
+use crate::host::bounds::Processes;
+use crate::host::capability::Capability;
+use crate::host::executable::{Executable, Need, Role};
+use crate::host::facts::{Fact, Facts};
 use crate::host::format::Format;
+use crate::host::map_program::{MapProgram, SubRanges};
+use crate::host::mountinfo::ProcMount;
+use crate::host::namespace::{NamespaceFacts, Relation};
+use crate::host::place::{Obstacle, Place};
+use crate::host::target::{Pidfds, TargetFacts};
 use crate::model::value::Setgroups;
 use crate::model::{Clock, IdMap, Ids, Kind, Kinds};
 use crate::sys::Error;
@@ -17,12 +22,16 @@ use crate::sys::Error;
 /// All capabilities of Linux 6.18.
 const ALL: u64 = (1 << 41) - 1;
 
-fn without(capability: Capability) -> Option<u64> {
-    Some(ALL & !(1 << capability as u32))
+pub(super) fn known<T>(value: T) -> Fact<T> {
+    Some(value).into()
 }
 
-pub(super) fn map(text: &str) -> Option<IdMap> {
-    Some(IdMap::parse(text.as_bytes()).expect("a map"))
+fn without(capability: Capability) -> Fact<u64> {
+    known(ALL & !(1 << capability as u32))
+}
+
+pub(super) fn map(text: &str) -> Fact<IdMap> {
+    known(IdMap::parse(text.as_bytes()).expect("a map"))
 }
 
 pub(super) fn error(number: i32) -> Option<Error> {
@@ -30,39 +39,39 @@ pub(super) fn error(number: i32) -> Option<Error> {
 }
 
 /// An ordinary user outside of all containers.
-pub(super) fn ordinary() -> Facts {
+pub(super) fn ordinary() -> Facts<'static> {
     Facts {
-        capabilities: Some(0),
-        uid: Some(1000),
-        gid: Some(1000),
+        capabilities: known(0),
+        uid: known(1000),
+        gid: known(1000),
         uid_map: map("0 0 4294967295\n"),
         gid_map: map("0 0 4294967295\n"),
-        seccomp: Some(0),
-        no_new_privs: Some(false),
-        kernel: Some((6, 18)),
+        seccomp: known(0),
+        no_new_privs: known(false),
+        kernel: known((6, 18)),
         ..Facts::default()
     }
 }
 
 /// Root in a user namespace of an ordinary user.
-pub(super) fn inside() -> Facts {
+pub(super) fn inside() -> Facts<'static> {
     Facts {
-        capabilities: Some(ALL),
-        uid: Some(0),
-        gid: Some(0),
+        capabilities: known(ALL),
+        uid: known(0),
+        gid: known(0),
         uid_map: map("0 1000 1\n"),
         gid_map: map("0 1000 1\n"),
-        setgroups: Some(Setgroups::Deny),
+        setgroups: known(Setgroups::Deny),
         ..ordinary()
     }
 }
 
 /// Root of the machine.
-pub(super) fn root() -> Facts {
+pub(super) fn root() -> Facts<'static> {
     Facts {
-        capabilities: Some(ALL),
-        uid: Some(0),
-        gid: Some(0),
+        capabilities: known(ALL),
+        uid: known(0),
+        gid: known(0),
         ..ordinary()
     }
 }
@@ -72,7 +81,7 @@ pub(super) struct Recorded {
     pub(super) id: &'static str,
     pub(super) stage: Stage,
     pub(super) errno: i32,
-    pub(super) facts: Facts,
+    pub(super) facts: Facts<'static>,
 }
 
 pub(super) fn unshare(kinds: &[Kind]) -> Stage {
@@ -142,8 +151,8 @@ fn exec_elsewhere(file: &str, is_shell: bool) -> Stage {
     }))
 }
 
-fn place(path: &str, obstacle: Option<Obstacle>) -> Option<Place> {
-    Some(Place {
+fn place(path: &str, obstacle: Option<Obstacle>) -> Fact<Place> {
+    known(Place {
         path: path.into(),
         obstacle,
         ..Place::default()
@@ -161,7 +170,6 @@ fn other_process() -> TargetFacts {
         uids: Some([0, 0, 0]),
         gids: Some([0, 0, 0]),
         files_of: Some(0),
-        ..TargetFacts::default()
     }
 }
 
@@ -206,26 +214,26 @@ fn need(by: &str, path: &str, role: Role, exists: bool) -> Need {
     }
 }
 
-fn with_program(program: Executable) -> Facts {
+fn with_program(program: Executable) -> Facts<'static> {
     Facts {
-        program: Some(program),
+        executable: known(program),
         ..Facts::default()
     }
 }
 
-fn with_target(facts: Facts, target: TargetFacts) -> Facts {
+fn with_target(facts: Facts<'static>, target: TargetFacts) -> Facts<'static> {
     Facts {
-        target: Some(target),
-        kinds: Some(Kinds::ALL),
+        target: known(target),
+        kinds: known(Kinds::ALL),
         ..facts
     }
 }
 
-fn with_namespace(facts: Facts, namespace: NamespaceFacts) -> Facts {
+fn with_namespace(facts: Facts<'static>, namespace: NamespaceFacts) -> Facts<'static> {
     Facts {
-        namespaces: vec![namespace],
-        kinds: Some(Kinds::ALL),
-        setns_probe: error(libc::EBADF),
+        namespaces: known(vec![namespace]),
+        kinds: known(Kinds::ALL),
+        setns_probe: error(libc::EBADF).into(),
         ..facts
     }
 }
@@ -250,8 +258,8 @@ fn helper() -> MapProgram {
     }
 }
 
-fn subids(ranges: &[(u32, u32)]) -> Option<SubRanges> {
-    Some(SubRanges {
+fn subids(ranges: &[(u32, u32)]) -> Fact<SubRanges> {
+    known(SubRanges {
         owner: "ann".into(),
         has_account: Some(true),
         ranges: ranges.to_vec(),
@@ -273,67 +281,67 @@ pub(super) fn recorded() -> Vec<Recorded> {
     let case = |id, stage, errno, facts| Recorded { id, stage, errno, facts };
     let user_net = || unshare(&[Kind::User, Kind::Net]);
     let user = || unshare(&[Kind::User]);
-    let passes = |facts: Facts| Facts { unshare_probe: error(EINVAL), root_is_mount: Some(true), ..facts };
-    let bounded = |processes: Processes| Facts { processes, ..ordinary() };
+    let passes = |facts: Facts<'static>| Facts { unshare_probe: error(EINVAL).into(), root_is_mount: known(true), ..facts };
+    let bounded = |processes: Processes| Facts { processes: known(processes), ..ordinary() };
     vec![
         case("unshare-privilege", unshare(&[Kind::Net, Kind::Uts]), EPERM, passes(ordinary())),
-        case("unshare-seccomp", user(), EPERM, Facts { seccomp: Some(2), unshare_probe: error(EPERM), ..ordinary() }),
-        case("unshare-seccomp", user(), ENOSYS, Facts { seccomp: Some(0), unshare_probe: error(ENOSYS), ..root() }),
-        case("unshare-seccomp", user(), EPERM, Facts { seccomp: None, unshare_probe: error(EPERM), ..ordinary() }),
-        case("unshare-sysctl", user(), EPERM, passes(Facts { userns_clone: Some(0), ..ordinary() })),
-        case("unshare-apparmor", user_net(), EACCES, passes(Facts { apparmor_restricts: Some(1), label: Some("unconfined".into()), ..ordinary() })),
-        case("unshare-apparmor", unshare(&[Kind::Net]), EPERM, passes(Facts { apparmor_restricts: Some(1), label: Some("unprivileged_userns (enforce)".into()), ..inside() })),
-        case("unshare-chroot", user(), EPERM, Facts { unshare_probe: error(EINVAL), root_is_mount: Some(false), ..root() }),
-        case("unshare-unmapped", user(), EPERM, passes(Facts { uid: Some(65534), gid: Some(65534), uid_map: map(""), gid_map: map(""), ..inside() })),
-        case("unshare-unmapped", user(), EPERM, passes(Facts { gid: Some(65534), ..inside() })),
+        case("unshare-seccomp", user(), EPERM, Facts { seccomp: known(2), unshare_probe: error(EPERM).into(), ..ordinary() }),
+        case("unshare-seccomp", user(), ENOSYS, Facts { seccomp: known(0), unshare_probe: error(ENOSYS).into(), ..root() }),
+        case("unshare-seccomp", user(), EPERM, Facts { seccomp: None.into(), unshare_probe: error(EPERM).into(), ..ordinary() }),
+        case("unshare-sysctl", user(), EPERM, passes(Facts { userns_clone: known(0), ..ordinary() })),
+        case("unshare-apparmor", user_net(), EACCES, passes(Facts { apparmor_restricts: known(1), label: known("unconfined".into()), ..ordinary() })),
+        case("unshare-apparmor", unshare(&[Kind::Net]), EPERM, passes(Facts { apparmor_restricts: known(1), label: known("unprivileged_userns (enforce)".into()), ..inside() })),
+        case("unshare-chroot", user(), EPERM, Facts { unshare_probe: error(EINVAL).into(), root_is_mount: known(false), ..root() }),
+        case("unshare-unmapped", user(), EPERM, passes(Facts { uid: known(65534), gid: known(65534), uid_map: map(""), gid_map: map(""), ..inside() })),
+        case("unshare-unmapped", user(), EPERM, passes(Facts { gid: known(65534), ..inside() })),
         case("unshare-refused", user(), EPERM, passes(ordinary())),
-        case("unshare-kind", unshare(&[Kind::Time, Kind::Net, Kind::Pid]), EINVAL, Facts { kinds: Some(Kinds::ALL.without(Kind::Time).without(Kind::Pid)), ..root() }),
-        case("unshare-pid-twice", unshare(&[Kind::Pid]), EINVAL, Facts { kinds: Some(Kinds::ALL), unentered: Some(Kinds::NONE.with(Kind::Pid)), ..root() }),
-        case("unshare-pid-owner", unshare(&[Kind::Pid]), EINVAL, Facts { kinds: Some(Kinds::ALL), unentered: Some(Kinds::NONE), ..root() }),
-        case("unshare-limit-zero", user_net(), ENOSPC, Facts { limits: vec![(Kind::User, 0), (Kind::Net, 0)], ..ordinary() }),
-        case("unshare-limit-zero", user_net(), EUSERS, Facts { limits: vec![(Kind::User, 500), (Kind::Net, 0)], ..ordinary() }),
-        case("unshare-limit", user_net(), ENOSPC, Facts { limits: vec![(Kind::User, 500), (Kind::Net, 7)], ..ordinary() }),
-        case("unshare-limit", unshare(&[Kind::Uts]), ENOSPC, Facts { limits: vec![(Kind::Uts, 7)], ..root() }),
+        case("unshare-kind", unshare(&[Kind::Time, Kind::Net, Kind::Pid]), EINVAL, Facts { kinds: known(Kinds::ALL.without(Kind::Time).without(Kind::Pid)), ..root() }),
+        case("unshare-pid-twice", unshare(&[Kind::Pid]), EINVAL, Facts { kinds: known(Kinds::ALL), unentered: known(Kinds::NONE.with(Kind::Pid)), ..root() }),
+        case("unshare-pid-owner", unshare(&[Kind::Pid]), EINVAL, Facts { kinds: known(Kinds::ALL), unentered: known(Kinds::NONE), ..root() }),
+        case("unshare-limit-zero", user_net(), ENOSPC, Facts { limits: known(vec![(Kind::User, 0), (Kind::Net, 0)]), ..ordinary() }),
+        case("unshare-limit-zero", user_net(), EUSERS, Facts { limits: known(vec![(Kind::User, 500), (Kind::Net, 0)]), ..ordinary() }),
+        case("unshare-limit", user_net(), ENOSPC, Facts { limits: known(vec![(Kind::User, 500), (Kind::Net, 7)]), ..ordinary() }),
+        case("unshare-limit", unshare(&[Kind::Uts]), ENOSPC, Facts { limits: known(vec![(Kind::Uts, 7)]), ..root() }),
         case("unshare-limit", unshare(&[Kind::Uts]), ENOSPC, root()),
         case("unshare-processes", user(), EAGAIN, bounded(Processes { limit: Some(10), ours: Some(10), ..Processes::default() })),
         case("fork-processes", Stage::Fork, EAGAIN, bounded(Processes { limit: Some(10), ours: Some(12), ..Processes::default() })),
         case("fork-processes", Stage::Fork, EAGAIN, bounded(Processes { cgroups: vec![("/sys/fs/cgroup/a/b".into(), 3, 30), ("/sys/fs/cgroup/a".into(), 40, 40)], ..Processes::default() })),
         case("fork-processes", Stage::Fork, EAGAIN, bounded(Processes { threads_max: Some(900), pid_max: Some(32768), all: Some(900), ..Processes::default() })),
-        case("fork-some-bound", Stage::Fork, EAGAIN, Facts { processes: Processes { limit: Some(10), ours: Some(50), pid_max: Some(32768), all: Some(90), ..Processes::default() }, ..root() }),
-        case("fork-dead-init", Stage::Fork, ENOMEM, Facts { unentered: Some(Kinds::NONE.with(Kind::Pid)), memory: Some(123_456), ..root() }),
-        case("fork-dead-init", Stage::Fork, ENOMEM, Facts { unentered: Some(Kinds::NONE), memory: Some(12), ..root() }),
-        case("fork-seccomp", Stage::Fork, EPERM, Facts { seccomp: Some(2), ..root() }),
+        case("fork-some-bound", Stage::Fork, EAGAIN, Facts { processes: known(Processes { limit: Some(10), ours: Some(50), pid_max: Some(32768), all: Some(90), ..Processes::default() }), ..root() }),
+        case("fork-dead-init", Stage::Fork, ENOMEM, Facts { unentered: known(Kinds::NONE.with(Kind::Pid)), memory: known(123_456), ..root() }),
+        case("fork-dead-init", Stage::Fork, ENOMEM, Facts { unentered: known(Kinds::NONE), memory: known(12), ..root() }),
+        case("fork-seccomp", Stage::Fork, EPERM, Facts { seccomp: known(2), ..root() }),
 
         case("map-privilege", outer_map("0 100000 65536\n"), EPERM, ordinary()),
-        case("map-setgroups", own_map(Ids::Gid, "0 1000 1\n"), EPERM, Facts { setgroups: Some(Setgroups::Allow), gid_map: map(""), ..inside() }),
+        case("map-setgroups", own_map(Ids::Gid, "0 1000 1\n"), EPERM, Facts { setgroups: known(Setgroups::Allow), gid_map: map(""), ..inside() }),
         case("map-root", outer_map("0 0 10\n"), EPERM, Facts { capabilities: without(Capability::Setfcap), ..root() }),
         case("map-root", own_map(Ids::Uid, "0 0 1\n"), EPERM, Facts { uid_map: map(""), ..inside() }),
-        case("map-apparmor", own_map(Ids::Uid, "0 1000 1\n"), EPERM, Facts { label: Some("unprivileged_userns (enforce)".into()), ..inside() }),
-        case("map-apparmor", own_map(Ids::Uid, "0 1000 1\n"), EPERM, Facts { apparmor_restricts: Some(1), ..inside() }),
+        case("map-apparmor", own_map(Ids::Uid, "0 1000 1\n"), EPERM, Facts { label: known("unprivileged_userns (enforce)".into()), ..inside() }),
+        case("map-apparmor", own_map(Ids::Uid, "0 1000 1\n"), EPERM, Facts { apparmor_restricts: known(1), ..inside() }),
         case("map-unmapped", outer_map("0 1000 1\n1 100000 65536\n"), EPERM, Facts { uid_map: map("0 1000 1\n1 100000 1000\n"), ..root() }),
         case("map-unmapped", outer_map("0 5 20\n"), EPERM, Facts { uid_map: map("0 1000 10\n20 2000 10\n"), ..root() }),
-        case("map-capabilities", own_map(Ids::Uid, "0 1000 1\n"), EPERM, Facts { capabilities: Some(0), ..inside() }),
+        case("map-capabilities", own_map(Ids::Uid, "0 1000 1\n"), EPERM, Facts { capabilities: known(0), ..inside() }),
         case("map-form", outer_map("0 1000 0\n"), EINVAL, root()),
         case("map-form", outer_map("0 1000 5\n10 1004 1\n"), EINVAL, root()),
-        case("map-form", outer_map(&(0..6).map(|n| format!("{n} {} 1\n", n * 2)).collect::<String>()), EINVAL, Facts { kernel: Some((4, 9)), ..root() }),
+        case("map-form", outer_map(&(0..6).map(|n| format!("{n} {} 1\n", n * 2)).collect::<String>()), EINVAL, Facts { kernel: known((4, 9)), ..root() }),
         case("map-form", outer_map(&(0..341).map(|n| format!("{n} {} 1\n", n * 2)).collect::<String>()), EINVAL, root()),
-        case("map-read-only", own_map(Ids::Uid, "0 1000 1\n"), EROFS, Facts { proc_is_read_only: Some(true), ..inside() }),
-        case("setgroups-file-read-only", Stage::Setgroups, EROFS, Facts { proc_is_read_only: Some(true), ..inside() }),
-        case("clock-read-only", Stage::Clock { clock: Clock::Boottime, seconds: 1 }, EROFS, Facts { proc_is_read_only: Some(true), ..inside() }),
-        case("helper-account", newuidmap(), 0, Facts { helper: Some(helper()), subids: Some(SubRanges { owner: "4711".into(), has_account: Some(false), ranges: vec![(100_000, 65536)], elsewhere: false }), ..ordinary() }),
-        case("helper-missing", newuidmap(), ENOENT, Facts { helper: Some(MapProgram::default()), ..ordinary() }),
-        case("helper-powerless", newuidmap(), 0, Facts { helper: Some(MapProgram { set_user_id: Some(false), ..helper() }), ..ordinary() }),
-        case("helper-nosuid", newuidmap(), 0, Facts { helper: Some(MapProgram { nosuid: Some(true), ..helper() }), ..ordinary() }),
-        case("helper-no-new-privs", newuidmap(), 0, Facts { no_new_privs: Some(true), helper: Some(helper()), ..ordinary() }),
-        case("helper-ranges", newuidmap(), 0, Facts { helper: Some(helper()), subids: subids(&[]), ..ordinary() }),
-        case("helper-ranges", newuidmap(), 0, Facts { helper: Some(helper()), subids: subids(&[(100_000, 1000), (300_000, 5)]), ..ordinary() }),
+        case("map-read-only", own_map(Ids::Uid, "0 1000 1\n"), EROFS, Facts { proc_is_read_only: known(true), ..inside() }),
+        case("setgroups-file-read-only", Stage::Setgroups, EROFS, Facts { proc_is_read_only: known(true), ..inside() }),
+        case("clock-read-only", Stage::Clock { clock: Clock::Boottime, seconds: 1 }, EROFS, Facts { proc_is_read_only: known(true), ..inside() }),
+        case("helper-account", newuidmap(), 0, Facts { map_program: known(helper()), subids: known(SubRanges { owner: "4711".into(), has_account: Some(false), ranges: vec![(100_000, 65536)], elsewhere: false }), ..ordinary() }),
+        case("helper-missing", newuidmap(), ENOENT, Facts { map_program: known(MapProgram::default()), ..ordinary() }),
+        case("helper-powerless", newuidmap(), 0, Facts { map_program: known(MapProgram { set_user_id: Some(false), ..helper() }), ..ordinary() }),
+        case("helper-nosuid", newuidmap(), 0, Facts { map_program: known(MapProgram { nosuid: Some(true), ..helper() }), ..ordinary() }),
+        case("helper-no-new-privs", newuidmap(), 0, Facts { no_new_privs: known(true), map_program: known(helper()), ..ordinary() }),
+        case("helper-ranges", newuidmap(), 0, Facts { map_program: known(helper()), subids: subids(&[]), ..ordinary() }),
+        case("helper-ranges", newuidmap(), 0, Facts { map_program: known(helper()), subids: subids(&[(100_000, 1000), (300_000, 5)]), ..ordinary() }),
         case("setgroups-file-order", Stage::Setgroups, EPERM, inside()),
-        case("setgroups-file-order", Stage::Setgroups, EPERM, Facts { setgroups: Some(Setgroups::Allow), ..root() }),
+        case("setgroups-file-order", Stage::Setgroups, EPERM, Facts { setgroups: known(Setgroups::Allow), ..root() }),
         case("setgroups-file-privilege", Stage::Setgroups, EACCES, ordinary()),
-        case("clock-range", Stage::Clock { clock: Clock::Boottime, seconds: -900 }, ERANGE, Facts { offsets: Some(-885..=4_611_685_133), ..root() }),
+        case("clock-range", Stage::Clock { clock: Clock::Boottime, seconds: -900 }, ERANGE, Facts { offsets: known(-885..=4_611_685_133), ..root() }),
         case("clock-privilege", Stage::Clock { clock: Clock::Monotonic, seconds: 1 }, EPERM, Facts { capabilities: without(Capability::SysTime), ..root() }),
         case("setgroups-denied", Stage::Groups, EPERM, inside()),
-        case("setgroups-no-map", Stage::Groups, EPERM, Facts { gid_map: map(""), setgroups: Some(Setgroups::Allow), ..inside() }),
+        case("setgroups-no-map", Stage::Groups, EPERM, Facts { gid_map: map(""), setgroups: known(Setgroups::Allow), ..inside() }),
         case("setgroups-privilege", Stage::Groups, EPERM, ordinary()),
         case("setgroups-unmapped", Stage::Groups, EINVAL, inside()),
         case("setgid-unmapped", Stage::Gid(5), EINVAL, inside()),
@@ -343,26 +351,26 @@ pub(super) fn recorded() -> Vec<Recorded> {
         case("setuid-privilege", Stage::Uid(5), EPERM, ordinary()),
         case("owner-privilege", Stage::Become, EPERM, ordinary()),
 
-        case("propagation-chroot", Stage::Propagation, EINVAL, Facts { root_is_mount: Some(false), ..root() }),
-        case("propagation-seccomp", Stage::Propagation, EPERM, Facts { seccomp: Some(2), mount_probe: error(EPERM), ..inside() }),
-        case("propagation-apparmor", Stage::Propagation, EACCES, Facts { apparmor_restricts: Some(1), ..inside() }),
-        case("mount-seccomp", mount("proc"), EPERM, Facts { seccomp: Some(2), mount_probe: error(EPERM), ..inside() }),
-        case("mount-apparmor", mount("proc"), EPERM, Facts { label: Some("unprivileged_userns (enforce)".into()), ..inside() }),
-        case("mount-proc-owner", mount("proc"), EPERM, Facts { pid_owner: Some(Relation::Outside), unentered: Some(Kinds::NONE), ..inside() }),
-        case("mount-proc-owner", mount("proc"), EPERM, Facts { pid_owner: Some(Relation::Outside), unentered: Some(Kinds::NONE.with(Kind::Pid)), ..inside() }),
-        case("mount-proc-masked", mount("proc"), EPERM, Facts { pid_owner: Some(Relation::Ours), procs: Some(vec![proc(&["/proc/kcore", "/proc/keys", "/proc/acpi", "/proc/timer_list"], false)]), ..inside() }),
-        case("mount-proc-read-only", mount("proc"), EPERM, Facts { pid_owner: Some(Relation::Ours), procs: Some(vec![proc(&[], true), proc(&["/proc/kcore"], false)]), ..inside() }),
+        case("propagation-chroot", Stage::Propagation, EINVAL, Facts { root_is_mount: known(false), ..root() }),
+        case("propagation-seccomp", Stage::Propagation, EPERM, Facts { seccomp: known(2), mount_probe: error(EPERM).into(), ..inside() }),
+        case("propagation-apparmor", Stage::Propagation, EACCES, Facts { apparmor_restricts: known(1), ..inside() }),
+        case("mount-seccomp", mount("proc"), EPERM, Facts { seccomp: known(2), mount_probe: error(EPERM).into(), ..inside() }),
+        case("mount-apparmor", mount("proc"), EPERM, Facts { label: known("unprivileged_userns (enforce)".into()), ..inside() }),
+        case("mount-proc-owner", mount("proc"), EPERM, Facts { pid_owner: known(Relation::Outside), unentered: known(Kinds::NONE), ..inside() }),
+        case("mount-proc-owner", mount("proc"), EPERM, Facts { pid_owner: known(Relation::Outside), unentered: known(Kinds::NONE.with(Kind::Pid)), ..inside() }),
+        case("mount-proc-masked", mount("proc"), EPERM, Facts { pid_owner: known(Relation::Ours), procs: known(vec![proc(&["/proc/kcore", "/proc/keys", "/proc/acpi", "/proc/timer_list"], false)]), ..inside() }),
+        case("mount-proc-read-only", mount("proc"), EPERM, Facts { pid_owner: known(Relation::Ours), procs: known(vec![proc(&[], true), proc(&["/proc/kcore"], false)]), ..inside() }),
         case("mount-busy", mount("proc"), EBUSY, root()),
         case("mount-directory", mount("proc"), ENOENT, Facts { place: place("/a/proc", Some(Obstacle::Missing("/a".into()))), ..root() }),
-        case("mount-directory", mount("proc"), ENOTDIR, Facts { place: Some(Place { path: "/etc/passwd".into(), is_directory: Some(false), ..Place::default() }), ..root() }),
+        case("mount-directory", mount("proc"), ENOTDIR, Facts { place: known(Place { path: "/etc/passwd".into(), is_directory: Some(false), ..Place::default() }), ..root() }),
         case("mount-unknown-type", mount("binfmt_misc"), ENODEV, root()),
         case("bind-missing", bind(Kind::Net), ENOENT, Facts { place: place("/run/ns/a b", Some(Obstacle::Missing("/run/ns/a b".into()))), ..root() }),
         case("bind-missing", bind(Kind::Net), ENOENT, Facts { place: place("/run/ns/a b", Some(Obstacle::Dangling("/run/ns/a b".into(), "gone".into()))), ..root() }),
-        case("bind-directory", bind(Kind::Net), ENOTDIR, Facts { place: Some(Place { path: "/run/ns/a b".into(), is_directory: Some(true), ..Place::default() }), ..root() }),
+        case("bind-directory", bind(Kind::Net), ENOTDIR, Facts { place: known(Place { path: "/run/ns/a b".into(), is_directory: Some(true), ..Place::default() }), ..root() }),
         case("bind-directory", bind(Kind::Net), ENOTDIR, Facts { place: place("/run/ns/a b", Some(Obstacle::NoDirectory("/run/ns".into()))), ..root() }),
-        case("bind-shared", bind(Kind::Mnt), EINVAL, Facts { place: Some(Place { path: "/run/ns/a b".into(), mount: Some(("/run".into(), true)), ..Place::default() }), ..root() }),
+        case("bind-shared", bind(Kind::Mnt), EINVAL, Facts { place: known(Place { path: "/run/ns/a b".into(), mount: Some(("/run".into(), true)), ..Place::default() }), ..root() }),
         case("bind-privilege", bind(Kind::Net), EPERM, ordinary()),
-        case("bind-seccomp", bind(Kind::Net), EPERM, Facts { seccomp: Some(2), mount_probe: error(EPERM), ..root() }),
+        case("bind-seccomp", bind(Kind::Net), EPERM, Facts { seccomp: known(2), mount_probe: error(EPERM).into(), ..root() }),
         case("root-privilege", Stage::Root(None), EPERM, ordinary()),
         case("root-path", Stage::Root(Some("/a/b".into())), ENOENT, Facts { place: place("/a/b", Some(Obstacle::Missing("/a".into()))), ..root() }),
         case("directory-path", Stage::Directory(Some("/a/b".into())), ENOTDIR, Facts { place: place("/a/b", Some(Obstacle::NoDirectory("/a".into()))), ..root() }),
@@ -370,12 +378,12 @@ pub(super) fn recorded() -> Vec<Recorded> {
         case("target-gone", Stage::Target(77), ENOENT, with_target(root(), gone())),
         case("target-gone", Stage::Target(77), ENOENT, with_target(ordinary(), TargetFacts { hidden: Some(true), ..gone() })),
         case("target-zombie", Stage::Target(77), ESRCH, with_target(root(), zombie())),
-        case("target-inode", Stage::Target(77), libc::EOPNOTSUPP, Facts { pidfds: Some(Pidfds::Alike), ..with_target(root(), other_process()) }),
-        case("target-inode", Stage::Target(77), libc::EOPNOTSUPP, Facts { pidfds: Some(Pidfds::Missing), ..with_target(root(), other_process()) }),
+        case("target-inode", Stage::Target(77), libc::EOPNOTSUPP, Facts { pidfds: known(Pidfds::Alike), ..with_target(root(), other_process()) }),
+        case("target-inode", Stage::Target(77), libc::EOPNOTSUPP, Facts { pidfds: known(Pidfds::Missing), ..with_target(root(), other_process()) }),
         case("open-gone", Stage::Open("/proc/77/root".into()), ENOENT, with_target(root(), gone())),
         case("open-gone", Stage::Open("/proc/77/root".into()), ENOENT, with_target(root(), TargetFacts { proc_is_there: Some(false), ..gone() })),
         case("open-zombie", Stage::Open("/proc/77/root".into()), ENOENT, with_target(root(), zombie())),
-        case("open-kind", Stage::Open("/proc/77/ns/time".into()), ENOENT, Facts { kinds: Some(Kinds::ALL.without(Kind::Time)), target: Some(TargetFacts { kind: Some(Kind::Time), ..other_process() }), ..root() }),
+        case("open-kind", Stage::Open("/proc/77/ns/time".into()), ENOENT, Facts { kinds: known(Kinds::ALL.without(Kind::Time)), target: known(other_process()), ..root() }),
         case("open-path", Stage::Open("/run/netns/x".into()), ENOENT, Facts { place: place("/run/netns/x", Some(Obstacle::Missing("/run/netns".into()))), ..root() }),
         case("open-path", Stage::Open("/closed/x".into()), EACCES, Facts { place: place("/closed/x", Some(Obstacle::Closed("/closed".into()))), ..ordinary() }),
         case("open-traced", Stage::Open("/proc/77/ns/net".into()), EACCES, with_target(ordinary(), other_process())),
@@ -383,7 +391,7 @@ pub(super) fn recorded() -> Vec<Recorded> {
         case("open-traced", Stage::Open("/proc/77/ns/net".into()), EACCES, with_target(ordinary(), TargetFacts { uids: Some([1000; 3]), gids: Some([1000; 3]), ..other_process() })),
         case("open-refused", Stage::Open("/proc/77/ns/net".into()), EACCES, with_target(root(), other_process())),
         case("open-refused", Stage::Open("/proc/77/ns/net".into()), EACCES, with_target(ordinary(), TargetFacts { uids: Some([1000; 3]), gids: Some([1000; 3]), files_of: Some(1000), ..other_process() })),
-        case("setns-seccomp", enter(&[Kind::Net]), EPERM, Facts { seccomp: Some(2), setns_probe: error(EPERM), ..root() }),
+        case("setns-seccomp", enter(&[Kind::Net]), EPERM, Facts { seccomp: known(2), setns_probe: error(EPERM).into(), ..root() }),
         case("setns-privilege", enter(&[Kind::Net]), EPERM, with_namespace(ordinary(), NamespaceFacts { owner_uid: Some(1000), ..namespace(Kind::Net, Relation::Below) })),
         case("setns-privilege", enter(&[Kind::Net]), EPERM, with_namespace(ordinary(), namespace(Kind::Net, Relation::Ours))),
         case("setns-chroot-privilege", enter(&[Kind::Mnt]), EPERM, with_namespace(Facts { capabilities: without(Capability::SysChroot), ..root() }, namespace(Kind::Mnt, Relation::Ours))),
@@ -397,7 +405,7 @@ pub(super) fn recorded() -> Vec<Recorded> {
         case("setns-no-namespace", enter(&[Kind::Net]), EINVAL, with_namespace(root(), NamespaceFacts { is_namespace: Some(false), ..NamespaceFacts::asked(Kind::Net) })),
         case("setns-kind", enter(&[Kind::Net]), EINVAL, with_namespace(root(), NamespaceFacts { found: Some(Kind::Uts), ..namespace(Kind::Net, Relation::Ours) })),
         case("setns-kind", Stage::WrongKind { asked: Kind::Net, found: Kind::Uts }, EINVAL, Facts::default()),
-        case("setns-missing-kind", enter(&[Kind::Time]), EINVAL, Facts { kinds: Some(Kinds::ALL.without(Kind::Time)), ..with_namespace(root(), NamespaceFacts { closed: error(ENOENT), ..NamespaceFacts::asked(Kind::Time) }) }).with_kinds(Kinds::ALL.without(Kind::Time)),
+        case("setns-missing-kind", enter(&[Kind::Time]), EINVAL, Facts { kinds: known(Kinds::ALL.without(Kind::Time)), ..with_namespace(root(), NamespaceFacts { closed: error(ENOENT), ..NamespaceFacts::asked(Kind::Time) }) }).with_kinds(Kinds::ALL.without(Kind::Time)),
         case("setns-ended", enter(&[Kind::Net]), ESRCH, with_target(root(), zombie())),
         case("setns-ended", enter(&[Kind::Net]), ESRCH, with_target(root(), gone())),
 
@@ -420,7 +428,7 @@ pub(super) fn recorded() -> Vec<Recorded> {
         case("exec-no-x", exec("/a/x", None), EACCES, with_program(Executable { mode: 0o700, may_execute: Some(false), ..program("/a/x") })),
         case("exec-closed", exec("/closed/x", None), EACCES, with_program(Executable { obstacle: Some(Obstacle::Closed("/closed".into())), ..Executable::default() })),
         case("exec-needs-x", exec("/a/x", None), EACCES, with_program(Executable { needs: vec![need("/a/x", "/a/interpreter", Role::Interpreter, true)], ..program("/a/x") })),
-        case("exec-processes", exec("/a/x", None), EAGAIN, Facts { processes: Processes { limit: Some(3), ..Processes::default() }, ..with_program(program("/a/x")) }),
+        case("exec-processes", exec("/a/x", None), EAGAIN, Facts { processes: known(Processes { limit: Some(3), ..Processes::default() }), ..with_program(program("/a/x")) }),
         case("exec-too-big", exec("/a/x", None), E2BIG, with_program(program("/a/x"))),
         case("exec-busy", exec("/a/x", None), ETXTBSY, with_program(program("/a/x"))),
         case("exec-loop", exec("/a/x", None), ELOOP, with_program(program("/a/x"))),
@@ -434,7 +442,7 @@ impl Recorded {
     }
 
     fn with_kinds(mut self, kinds: Kinds) -> Self {
-        self.facts.kinds = Some(kinds);
+        self.facts.kinds = known(kinds);
         self
     }
 

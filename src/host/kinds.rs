@@ -1,0 +1,31 @@
+//! The kinds of namespaces that this kernel has, and those that we are not in ourselves.
+
+use crate::model::{Kind, Kinds};
+use crate::sys::Proc;
+
+/// The kinds that this kernel has; nothing where this is no proc (proc_pid_ns(5)).
+pub(crate) fn existing(proc: &Proc) -> Option<Kinds> {
+    let exists = |kind: &Kind| proc.lstat(&format!("self/ns/{kind}")).is_ok();
+    let kinds: Kinds = Kind::ALL.into_iter().filter(exists).collect();
+    // Every kernel has that one.
+    kinds.has(Kind::Mnt).then_some(kinds)
+}
+
+/// The kinds in which our children will be elsewhere than we are.
+pub(crate) fn unentered(proc: &Proc) -> Option<Kinds> {
+    let mut differing = Kinds::NONE;
+    let link = |file: &str| proc.read_link(&format!("self/ns/{file}"));
+    for kind in [Kind::Pid, Kind::Time] {
+        let ours = match link(kind.name()) {
+            Ok(ours) => ours,
+            // Not in this kernel; but without /proc nothing is known.
+            Err(_) if kind == Kind::Time => continue,
+            Err(_) => return None,
+        };
+        // Of a PID namespace that has had no process yet the link cannot be read (pid_namespaces(7)).
+        if link(kind.file_for_children()).ok() != Some(ours) {
+            differing = differing.with(kind);
+        }
+    }
+    Some(differing)
+}
