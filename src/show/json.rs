@@ -2,17 +2,17 @@
 
 use std::fmt::Write as _;
 
-use super::limits::KindLimit;
 use super::seen::{Kin, Namespace, Seen};
 use super::tree::{Node, Trees};
+use crate::model::Kind;
 use crate::model::json::string;
 
 /// The namespaces, an object each.
-pub(super) fn table(seen: &Seen, chosen: &[&Namespace], limits: &[KindLimit]) -> String {
+pub(super) fn table(seen: &Seen, chosen: &[&Namespace], limits: &[(Kind, u64)]) -> String {
     let namespaces = list(chosen.iter().map(|one| object(&members(one))));
     object(&[
         member("namespaces", namespaces),
-        member("limits", limits_of(limits)),
+        member("limits", limits_of(seen, limits)),
         member("unreadable_processes", seen.refused),
         member("hidden_processes", seen.hidden),
     ]) + "\n"
@@ -22,7 +22,7 @@ pub(super) fn table(seen: &Seen, chosen: &[&Namespace], limits: &[KindLimit]) ->
 pub(super) fn tree(
     seen: &Seen,
     trees: &Trees<'_>,
-    limits: &[KindLimit],
+    limits: &[(Kind, u64)],
     command: &dyn Fn(i32) -> Option<String>,
 ) -> String {
     let nodes = |nodes: &[Node<'_>]| list(nodes.iter().map(|one| node(one, command)));
@@ -30,7 +30,7 @@ pub(super) fn tree(
         member("user_namespaces", nodes(&trees.users)),
         member("owner_unknown", nodes(&trees.ownerless)),
         member("pid_namespaces", nodes(&trees.pids)),
-        member("limits", limits_of(limits)),
+        member("limits", limits_of(seen, limits)),
         member("unreadable_processes", seen.refused),
         member("hidden_processes", seen.hidden),
     ]) + "\n"
@@ -87,12 +87,12 @@ fn members(one: &Namespace) -> Vec<String> {
     ]
 }
 
-fn limits_of(limits: &[KindLimit]) -> String {
+fn limits_of(seen: &Seen, limits: &[(Kind, u64)]) -> String {
     let limits: Vec<String> = limits
         .iter()
-        .map(|limit| {
-            let numbers = [member("max", limit.most), member("in_use", limit.in_use)];
-            member(limit.kind.name(), object(&numbers))
+        .map(|&(kind, most)| {
+            let numbers = [member("max", most), member("in_use", seen.in_use(kind))];
+            member(kind.name(), object(&numbers))
         })
         .collect();
     object(&limits)
@@ -125,14 +125,10 @@ mod tests {
     use super::super::seen::{Choice, chosen};
     use super::super::tree::trees;
     use super::*;
-    use crate::model::{Kind, Kinds};
+    use crate::model::Kinds;
     use serde_json::{Value, json};
 
-    const LIMITS: [KindLimit; 1] = [KindLimit {
-        kind: Kind::User,
-        most: 9,
-        in_use: 2,
-    }];
+    const LIMITS: [(Kind, u64); 1] = [(Kind::User, 9)];
 
     #[test]
     fn namespaces_are_objects() {

@@ -6,7 +6,6 @@ mod facts;
 mod find;
 mod grid;
 mod json;
-mod limits;
 mod same;
 mod scan;
 mod seen;
@@ -15,6 +14,8 @@ mod tree;
 
 use std::os::fd::{AsFd, OwnedFd};
 
+use crate::host::bounds;
+use crate::host::kinds::existing;
 use crate::model::{Kind, Kinds};
 use crate::sys;
 use scan::Scan;
@@ -69,7 +70,7 @@ pub(crate) fn show(asked: &[Asked], form: Form) -> sys::Result<Shown> {
     scan.seen.spread_owners();
     let seen = &scan.seen;
     let chosen = chosen(seen, &choices);
-    let limits = limits::limits(|kind| seen.in_use(kind));
+    let limits = bounds::limits(&sys::Proc::default(), Kinds::ALL);
     let command = |pid| scan.command(pid);
     let text = match (form.tree, form.json) {
         (false, true) => json::table(seen, &chosen, &limits),
@@ -81,7 +82,7 @@ pub(crate) fn show(asked: &[Asked], form: Form) -> sys::Result<Shown> {
             } else {
                 table::table(seen, &chosen, &command)
             };
-            text.push_str(&table::limits(&limits, &chosen));
+            text.push_str(&table::limits(seen, &limits, &chosen));
             text.push_str(&table::missing(seen));
             match sys::output_columns() {
                 Some(columns) => grid::cut(&text, columns),
@@ -101,7 +102,8 @@ pub(crate) fn all() -> sys::Result<Vec<(Kind, Known)>> {
     let mut scan = Scan::new()?;
     scan.ask_all();
     let unknown = scan.seen.missing();
-    Ok(scan::kinds()
+    let kinds = existing(&sys::Proc::default()).unwrap_or_default();
+    Ok(kinds
         .iter()
         .map(|kind| {
             let seen = scan.seen.all().iter();

@@ -5,10 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::grid::grid;
+use crate::host::namespace::Identity;
 use crate::model::Kind;
-
-/// Which file a namespace is: device and inode.
-pub(crate) type Identity = (u64, u64);
 
 /// What one reference names, for comparison.
 #[derive(Debug, Clone, PartialEq, Eq)]

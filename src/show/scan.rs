@@ -8,10 +8,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
 use super::seen::{Descriptor, Mounted, Name, Seen, Thread};
-use crate::host::mountinfo::Mount;
+use crate::host::mountinfo::{Mount, hides_processes};
+use crate::model::Kind;
 use crate::model::number::decimal;
 use crate::model::reference::link;
-use crate::model::{Kind, Kinds};
 use crate::sys::{self, For, Limit};
 
 /// The links in /proc/PID/ns: of the namespaces that the process is in, then of those for its children.
@@ -240,7 +240,8 @@ impl Scan {
                     .and_then(|file| sys::read_all_into(file.as_fd(), &mut text, Limit::MOUNTS));
                 if self.seen.noted(read).is_ok() && !text.is_empty() {
                     if ours {
-                        self.seen.hidden = hides_processes(&text);
+                        let mounts: Vec<Mount> = Mount::parse_all(&text).collect();
+                        self.seen.hidden = hides_processes(&mounts);
                     }
                     let pid = process.split('/').next().and_then(|pid| pid.parse().ok());
                     self.note_mounts(&text, pid, inode);
@@ -369,26 +370,6 @@ impl Scan {
     }
 }
 
-/// Whether /proc does not list the processes of others to us, who may not trace them (proc(5), `hidepid`).
-fn hides_processes(mountinfo: &[u8]) -> bool {
-    let point = |line: &&[u8]| line.windows(7).any(|part| part == b" /proc ");
-    let lines = mountinfo.split(|&byte| byte == b'\n').filter(point);
-    // The last one covers those before.
-    let options = lines.filter_map(Mount::parse).next_back();
-    let hides = options.is_some_and(|mount| {
-        let mut options = mount.super_options.as_bytes().split(|&byte| byte == b',');
-        options.any(|option| {
-            matches!(option, b"hidepid=1" | b"hidepid=2" | b"hidepid=4")
-                || matches!(
-                    option,
-                    b"hidepid=noaccess" | b"hidepid=invisible" | b"hidepid=ptraceable"
-                )
-        })
-    });
-    // CAP_SYS_PTRACE, capabilities(7).
-    hides && !sys::capabilities().is_ok_and(|held| held.effective & 1 << 19 != 0)
-}
-
 /// What a descriptor of an nsfs file is called.
 pub(super) fn identify(fd: BorrowedFd<'_>) -> Option<Name> {
     let kind = Kind::from_flag(sys::type_of(fd).ok()?)?;
@@ -410,24 +391,4 @@ fn number(text: &[u8]) -> Option<i32> {
         return None;
     }
     i32::try_from(decimal(text)?).ok()
-}
-
-/// The kinds that this kernel has.
-pub(super) fn kinds() -> Kinds {
-    let exists = |kind: &Kind| sys::lstat(format!("/proc/self/ns/{kind}").as_ref()).is_ok();
-    Kind::ALL.into_iter().filter(exists).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_proc_that_hides_is_found() {
-        let line = |options: &str| format!("1 2 0:3 / /proc rw - proc proc rw{options}\n");
-        assert!(!hides_processes(line("").as_bytes()));
-        assert!(!hides_processes(line(",hidepid=off").as_bytes()));
-        let covered = line(",hidepid=invisible") + &line("");
-        assert!(!hides_processes(covered.as_bytes()));
-    }
 }

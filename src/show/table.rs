@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::grid::{grid, plain};
-use super::limits::KindLimit;
 use super::seen::{Kin, Namespace, Seen};
+use crate::model::Kind;
 
 /// What stands for something that there is none of.
 const NONE: &str = "-";
@@ -95,17 +95,17 @@ pub(super) fn kept_by(
 }
 
 /// The limits, of the kinds that are shown.
-pub(super) fn limits(limits: &[KindLimit], chosen: &[&Namespace]) -> String {
+pub(super) fn limits(seen: &Seen, limits: &[(Kind, u64)], chosen: &[&Namespace]) -> String {
     let mut lines = vec![
         vec!["LIMITS".to_owned()],
         vec!["each user".to_owned()],
         vec!["in use".to_owned()],
     ];
-    for limit in limits {
-        if chosen.iter().any(|namespace| namespace.kind == limit.kind) {
-            lines[0].push(limit.kind.to_string());
-            lines[1].push(limit.most.to_string());
-            lines[2].push(limit.in_use.to_string());
+    for &(kind, most) in limits {
+        if chosen.iter().any(|namespace| namespace.kind == kind) {
+            lines[0].push(kind.to_string());
+            lines[1].push(most.to_string());
+            lines[2].push(seen.in_use(kind).to_string());
         }
     }
     if lines[0].len() == 1 {
@@ -126,7 +126,7 @@ mod tests {
     use super::super::seen::tests::sample;
     use super::super::seen::{Choice, chosen};
     use super::*;
-    use crate::model::{Kind, Kinds};
+    use crate::model::Kinds;
 
     #[test]
     fn a_row_a_namespace() {
@@ -150,17 +150,12 @@ mod tests {
     #[test]
     fn limits_of_what_is_shown() {
         let seen = sample();
-        let all = [(Kind::User, 2), (Kind::Net, 1), (Kind::Time, 0)];
-        let all = all.map(|(kind, in_use)| KindLimit {
-            kind,
-            most: 96365,
-            in_use,
-        });
+        let all = [Kind::User, Kind::Net, Kind::Time].map(|kind| (kind, 96365));
         let some = chosen(&seen, &[Choice::Kinds(Kinds::ALL.without(Kind::Net))]);
         assert_eq!(
-            limits(&all, &some),
+            limits(&seen, &all, &some),
             "\nLIMITS     user\neach user 96365\nin use        2\n"
         );
-        assert_eq!(limits(&all, &[]), "");
+        assert_eq!(limits(&seen, &all, &[]), "");
     }
 }

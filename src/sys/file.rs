@@ -329,11 +329,6 @@ pub(crate) fn stat(path: &OsStr) -> Result<FileStat> {
     Ok(nix::sys::stat::stat(path)?)
 }
 
-/// What the path itself is, not what it points to (lstat(2)).
-pub(crate) fn lstat(path: &OsStr) -> Result<FileStat> {
-    Ok(nix::sys::stat::lstat(path)?)
-}
-
 /// What the path below `dir` itself is, not what it points to (fstatat(2), `AT_SYMLINK_NOFOLLOW`).
 pub(crate) fn lstat_at(dir: BorrowedFd<'_>, path: &OsStr) -> Result<FileStat> {
     let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
