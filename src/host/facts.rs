@@ -231,3 +231,41 @@ impl<'a> Facts<'a> {
         all.join(", ")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_asked_is_read_and_told() {
+        let proc = Proc::default();
+        let mut facts = Facts {
+            uid: Some(4711).into(),
+            ..Facts::new(&proc)
+        };
+        assert_eq!(facts.told(), ["user 4711"]);
+        assert_eq!(facts.kinds().map(|kinds| kinds.has(Kind::Mnt)), Some(true));
+        assert_eq!(facts.told(), ["user 4711", "the kinds in /proc/self/ns"]);
+        facts.uid = None.into();
+        assert_eq!(facts.uid(), None);
+        // The first question is the one that counts.
+        let place = facts.place(OsStr::new("/")).map(|place| place.is_directory);
+        assert_eq!(place, Some(Some(true)));
+        assert_eq!(
+            facts
+                .place(OsStr::new("/x"))
+                .map(|place| place.is_directory),
+            place
+        );
+    }
+
+    #[test]
+    fn recorded_facts_are_all_there_is() {
+        let facts = Facts {
+            gid: Some(5).into(),
+            ..Facts::default()
+        };
+        assert_eq!((facts.id(Ids::Gid), facts.id(Ids::Uid)), (Some(5), None));
+        assert_eq!(facts.looked_at(), "");
+    }
+}
