@@ -55,7 +55,7 @@ test: $(binary)
 
 # What is generated from the declarations and committed: man pages, completions, golden plans, recorded diagnoses.
 docs:
-	UPDATE_DOCS=1 $(CARGO) test --bin nskit -- docs golden rules
+	UPDATE_DOCS=1 $(CARGO) test --bin nskit -- docs golden said
 
 bench: $(binary)
 	NSKIT_RELEASE='$(abspath $(binary))' $(CARGO) bench --bench peers

@@ -27,12 +27,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "steps",
         &["failure", "host", "model", "show", "sys", "libc"],
     ),
-    (
-        "explain",
-        &["failure", "host", "model", "plan", "steps", "sys", "libc"],
-    ),
+    ("explain", &["failure", "host", "plan", "sys"]),
     ("show", &["failure", "host", "model", "sys", "libc"]),
-    ("failure", &["model", "sys"]),
+    ("failure", &["host", "model", "sys", "libc"]),
     ("host", &["model", "sys", "libc"]),
     ("cli", &["argh"]),
     // The numbers of signals and of kinds of namespaces.

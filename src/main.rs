@@ -32,7 +32,7 @@ use std::os::unix::ffi::OsStrExt;
 use applets::common::Request;
 use applets::nskit::{Command, Install};
 use applets::{APPLETS, Applet, CommandLineError, Response};
-use failure::{Failure, Stage};
+use failure::{Failure, Unexplained, cause};
 use host::Machine;
 use model::Wanted;
 use plan::{Plan, Report};
@@ -168,7 +168,7 @@ fn call(applet: &'static Applet, argv: &'static [&'static CStr], args: &Args) ->
             applet.failure_status
         }
         Err(CommandLineError::Invalid(invalid, status_fd)) => {
-            let failure = Failure::plain(Stage::CommandLine, invalid.0);
+            let failure = Failure::plain(Unexplained("command-line"), invalid.0);
             let status = status_fd.and_then(|number| run::StatusFd::adopt(number).ok());
             report_plainly(applet, failure, status.as_ref())
         }
@@ -200,7 +200,7 @@ fn own_proc(plan: &Plan) -> Proc {
 #[cold]
 fn dry_run(applet: &Applet, plan: &Plan) -> u8 {
     let proc = own_proc(plan);
-    match run::dry_run(plan, &|entering| explain::foresee(plan, entering)) {
+    match run::dry_run(plan) {
         Ok(text) => print(applet.name, &text, applet.failure_status),
         Err(failure) => report(applet, failure, &plan.report, &proc, None),
     }
@@ -281,7 +281,10 @@ fn report(
         failure.status.unwrap_or(applet.failure_status),
     );
     if explain::is_aloud(how) {
-        let _ = sys::print(Stream::Error, explain::lines(&failure).as_bytes());
+        let _ = sys::print(
+            Stream::Error,
+            cause::lines(failure.causes.as_deref().unwrap_or_default()).as_bytes(),
+        );
     }
     if let Some(status) = status {
         status.failed(&failure);

@@ -7,6 +7,7 @@ use std::fmt;
 use crate::failure::Result;
 use crate::model::value::{Propagation, Setgroups};
 use crate::model::{Kind, Which};
+use crate::steps::ahead::{Ahead, Entering};
 use crate::steps::*;
 
 /// The steps that there are, each of a type of its own, and what is asked of all of them alike.
@@ -44,6 +45,16 @@ macro_rules! steps {
                 match self {
                     Step::Helper(_) | Step::Fork(_) | Step::Execute(_) => Ok(()),
                     $(Step::$name(step) => step.run(state),)*
+                }
+            }
+
+            /// Tells what it would fail at, and follows where it leads.
+            fn predict<'a>(&'a self, line: &str, ahead: &mut Ahead<'a>) {
+                match self {
+                    Step::Helper(_) => {}
+                    Step::Fork(step) => step.predict(line, ahead),
+                    Step::Execute(step) => step.predict(line, ahead),
+                    $(Step::$name(step) => step.predict(line, ahead),)*
                 }
             }
 
@@ -127,6 +138,16 @@ impl Plan {
             Step::Enter(enter) => may_enter(enter, Kind::Mnt) != Some(false),
             _ => false,
         })
+    }
+
+    /// A line for each step that would fail, with its causes and hints, as far as that can be seen without doing
+    /// anything. `entering`: what is entered.
+    pub(crate) fn predict(&self, entering: &[Entering]) -> String {
+        let mut ahead = Ahead::new(entering);
+        for step in &self.steps {
+            step.predict(&step.to_string(), &mut ahead);
+        }
+        ahead.text
     }
 
     /// Whether /proc may be another by the time that we wait for a child which may be PID 1 of a PID namespace.

@@ -2,7 +2,7 @@
 
 mod options;
 
-use std::ffi::{CStr, OsString};
+use std::ffi::CStr;
 
 pub(crate) use options::Options;
 
@@ -14,6 +14,7 @@ use crate::model::idmap::{Range, RangeSpec};
 use crate::model::value::{self, Propagation, Setgroups};
 use crate::model::{Clock, IdMap, Ids, Kind, Kinds};
 use crate::plan::{Plan, Report, Step};
+use crate::steps::outside::bind::Bind;
 use crate::steps::{
     Advice, Become, ClockOffset, Directory, Fork, Gid, GroupList, Helper, HoldCapabilities,
     Hostname, Init, KeepCapabilities, Loopback, MakePrivate, MountBinfmt, MountProc, NewId,
@@ -188,12 +189,12 @@ fn files(options: &Options) -> [(&[Attached], Kind); 8] {
 }
 
 /// The files on which namespaces are made persistent; of several for one kind, the last.
-fn binds(options: &Options) -> Vec<(Kind, OsString)> {
+fn binds(options: &Options) -> Vec<Bind> {
     files(options)
         .into_iter()
         .filter_map(|(given, kind)| {
             let file = given.iter().rev().find_map(|attached| attached.0.clone())?;
-            Some((kind, file))
+            Some(Bind { kind, file })
         })
         .collect()
 }

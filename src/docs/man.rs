@@ -13,8 +13,8 @@ use crate::cli::help::sentence;
 use crate::cli::table::{Arity, Row};
 use crate::cli::value_name::{Part, parts};
 use crate::cli::{Declared, Reading, read};
+use crate::docs::diagnostics::diagnostics;
 use crate::docs::{Applet, committed, lines_of, text_of};
-use crate::explain::manual::diagnostics;
 
 /// In bold, with hyphens that can be copied to a shell.
 fn bold(text: &str) -> String {

@@ -4,6 +4,7 @@
 //! declarations give fails its test.
 
 mod bash;
+pub(crate) mod diagnostics;
 mod fish;
 mod man;
 mod zsh;

@@ -6,6 +6,7 @@
 use std::cell::OnceCell;
 use std::ffi::OsStr;
 use std::ops::RangeInclusive;
+use std::os::fd::OwnedFd;
 
 use super::bounds::{self, Processes};
 use super::capability::{self, Capability};
@@ -159,8 +160,8 @@ facts! {
     /// What a pidfd's inode tells.
     copy pidfds(): Pidfds = |_, _| Some(target::pidfds());
     /// The namespaces of these kinds of a process, that were to be entered.
-    lend namespaces(of: (Kinds, Option<i32>)): Vec<NamespaceFacts> = |_, proc, (kinds, pid)| {
-        Some(namespace::look_at(proc, kinds, pid, None))
+    lend namespaces(of: (Kinds, Option<i32>, Option<&OwnedFd>)): Vec<NamespaceFacts> = |_, proc, (kinds, pid, fd)| {
+        Some(namespace::look_at(proc, kinds, pid, fd))
     } => |_| "the namespaces".to_owned();
     /// newuidmap(1) or newgidmap(1).
     lend map_program(ids: Ids): MapProgram = |_, _, ids| Some(MapProgram::look_at(ids))

@@ -11,11 +11,12 @@ use super::Run;
 use super::pid1::Pid1;
 use super::report::StatusFd;
 use super::watch::{Ended, forwarded, watch};
-use crate::failure::{Failure, Result, Stage};
+use crate::failure::{Failure, Result, Unexplained};
 use crate::model::Kind;
 use crate::model::signal::Signal;
 use crate::plan::Step;
 use crate::steps::Fork;
+use crate::steps::fork::NewProcess;
 use crate::steps::outside::client::Client;
 use crate::sys::{self, Change, Forked, Ready, SignalSet};
 
@@ -60,11 +61,11 @@ impl ParentDeath {
 }
 
 fn refused(error: sys::Error) -> Failure {
-    Failure::new(Stage::Fork, "cannot set the parent death signal", error)
+    Failure::new(NewProcess, "cannot set the parent death signal", error)
 }
 
 pub(super) fn fork_failed(error: sys::Error) -> Failure {
-    Failure::new(Stage::Fork, "fork failed", error)
+    Failure::new(NewProcess, "fork failed", error)
 }
 
 /// Ends a child of ours that has not executed the program.
@@ -279,7 +280,7 @@ impl Run<'_> {
         self.die_with_parent()?;
         self.number = Some(pid);
         self.steps(rest)?;
-        Err(Failure::plain(Stage::Fork, "nothing was executed"))
+        Err(Failure::plain(Unexplained("fork"), "nothing was executed"))
     }
 
     /// A child that is a copy of us tells that it is about to execute the program.

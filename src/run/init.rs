@@ -12,7 +12,7 @@ use super::Run;
 use super::child::{Ending, MESSAGE, Next, fork_failed, kill, pass_status_on};
 use super::pid1::{GO, KILLED, Pid1, STOPPED};
 use super::watch::Ended;
-use crate::failure::{Failure, Result, Stage};
+use crate::failure::{Failure, Result, Unexplained};
 use crate::plan::Step;
 use crate::steps::open::Opened;
 use crate::steps::{Fork, Init};
@@ -51,7 +51,7 @@ impl Run<'_> {
                 self.die_with_parent()?;
                 return match self.steps(rest)? {
                     Some(ended) => Ok(ended),
-                    None => Err(Failure::plain(Stage::Fork, "nothing was executed")),
+                    None => Err(Failure::plain(Unexplained("fork"), "nothing was executed")),
                 };
             }
         };
@@ -122,7 +122,7 @@ impl Run<'_> {
         // The program ends with us, whatever ends us.
         let death = self.parent_death.take();
         let Some(socket) = self.line.take() else {
-            return Err(Failure::plain(Stage::Fork, "nobody is outside"));
+            return Err(Failure::plain(Unexplained("fork"), "nobody is outside"));
         };
         let mut failure = None;
         let program = sys::vfork(|| {
@@ -183,7 +183,8 @@ enum Meeting {
 impl Inside {
     /// Reaps every child until the program ends; passes every other signal on to the program.
     fn reap_all(&self, program: i32) -> Result<Ended> {
-        let failed = |error| Failure::new(Stage::Wait, "waiting for the child failed", error);
+        let failed =
+            |error| Failure::new(Unexplained("wait"), "waiting for the child failed", error);
         // All signals are blocked since before the fork.
         let mut ended = None;
         loop {

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use crate::failure::{Failure, Result, Stage};
+use crate::failure::{Failure, Result, Unexplained};
 use crate::host::Host;
 use crate::host::Machine;
+use crate::host::namespace::identity;
 use crate::model::{Kind, Kinds, Reference, Wanted, Which};
 use crate::show::{self, Asked, Form, Known, Shown, Side, Verdict};
-use crate::steps::enter::identity;
 use crate::steps::enter::resolve::{Named, open_reference};
+use crate::steps::file::cannot_open;
 use crate::steps::target::Target;
 use crate::sys;
 
@@ -21,7 +22,7 @@ pub(crate) fn same(wanted: &[Wanted]) -> Result<(Verdict, String)> {
     let sides: Vec<Side> = wanted.iter().map(side).collect::<Result<_>>()?;
     let rows = show::compare(&sides).ok_or_else(|| {
         let text = "--same: there is no kind of namespace that all of these name";
-        Failure::plain(Stage::Reference, text)
+        Failure::plain(Unexplained("reference"), text)
     })?;
     let verdict = rows.iter().map(|&(_, verdict)| verdict).max();
     let table = show::same_table(&sides, &rows);
@@ -50,7 +51,7 @@ pub(crate) fn show(wanted: &[Wanted], form: Form) -> Result<Shown> {
             }
         }
     }
-    show::show(&asked, form).map_err(|error| Failure::open("/proc", error))
+    show::show(&asked, form).map_err(|error| cannot_open("/proc", error))
 }
 
 /// The kinds that are wanted of a process, or of all.
@@ -73,7 +74,7 @@ fn kind_of(fd: BorrowedFd<'_>, wanted: &Wanted) -> Result<Kind> {
         }
         (Some(kind), _) => return Ok(kind),
     };
-    Err(Failure::plain(Stage::Reference, text))
+    Err(Failure::plain(Unexplained("reference"), text))
 }
 
 /// Opens the namespaces of a process.
@@ -97,7 +98,11 @@ fn side(wanted: &Wanted) -> Result<Side> {
             Named::Namespace(fd) => {
                 let kind = kind_of(fd.as_fd(), wanted)?;
                 let these = identity(fd.as_fd()).map_err(|error| {
-                    Failure::new(Stage::Reference, wanted.reference.to_string(), error)
+                    Failure::new(
+                        Unexplained("reference"),
+                        wanted.reference.to_string(),
+                        error,
+                    )
                 })?;
                 let known = Known {
                     these: BTreeSet::from([these]),
@@ -114,7 +119,7 @@ fn side(wanted: &Wanted) -> Result<Side> {
 }
 
 fn every(kinds: Kinds) -> Result<BTreeMap<Kind, Known>> {
-    let all = show::all().map_err(|error| Failure::open("/proc", error))?;
+    let all = show::all().map_err(|error| cannot_open("/proc", error))?;
     Ok(all
         .into_iter()
         .filter(|&(kind, _)| kinds.has(kind))

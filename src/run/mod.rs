@@ -20,9 +20,10 @@ pub(crate) use look::{same, show};
 pub(crate) use report::StatusFd;
 pub(crate) use watch::Ended;
 
-use crate::failure::{Entering, Failure, Inquiry, Result, Stage};
+use crate::failure::{Failure, Inquiry, Result, Unexplained};
 use crate::model::Kind;
 use crate::plan::{Plan, Report, Step};
+use crate::steps::ahead::Entering;
 use crate::steps::enter::{self, resolve};
 use crate::steps::open::Opened;
 use crate::steps::outside::client::Client;
@@ -100,10 +101,10 @@ impl Run<'_> {
         }
         // Who starts with SIGCHLD ignored could not wait for a child (waitpid(2)).
         sys::set_disposition(libc::SIGCHLD, Disposition::Default)
-            .map_err(|error| Failure::new(Stage::Wait, "cannot reset SIGCHLD", error))?;
+            .map_err(|error| Failure::new(Unexplained("wait"), "cannot reset SIGCHLD", error))?;
         match self.steps(steps)? {
             Some(ended) => Ok(ended),
-            None => Err(Failure::plain(Stage::Wait, "nothing was executed")),
+            None => Err(Failure::plain(Unexplained("wait"), "nothing was executed")),
         }
     }
 
@@ -213,11 +214,11 @@ impl Run<'_> {
     }
 }
 
-/// What a plan would do, each step a line, and then what `foresee` says to what it would enter.
+/// What a plan would do, each step a line, and then what it would fail at.
 ///
 /// What is opened is opened, and what is entered is entered, by this process, which does nothing else and ends:
-/// so the order is the one that was taken. It is foreseen before anything is entered.
-pub(crate) fn dry_run(plan: &Plan, foresee: &dyn Fn(&[Entering]) -> String) -> Result<String> {
+/// so the order is the one that was taken. Failures are predicted before anything is entered.
+pub(crate) fn dry_run(plan: &Plan) -> Result<String> {
     let mut state = State::default();
     let mut opened = Vec::new();
     for step in &plan.steps {
@@ -231,7 +232,7 @@ pub(crate) fn dry_run(plan: &Plan, foresee: &dyn Fn(&[Entering]) -> String) -> R
         }
     }
     let seen: Vec<Entering> = opened.iter().flatten().map(enter::ToEnter::seen).collect();
-    let foreseen = foresee(&seen);
+    let predicted = plan.predict(&seen);
 
     let sealed = Sealed::new().map_err(enter::not_sealed)?;
     let mut opened = opened.into_iter();
@@ -258,7 +259,7 @@ pub(crate) fn dry_run(plan: &Plan, foresee: &dyn Fn(&[Entering]) -> String) -> R
         }
     }
     match refused {
-        Some(failure) if foreseen.is_empty() => Err(failure),
-        _ => Ok(text + &foreseen),
+        Some(failure) if predicted.is_empty() => Err(failure),
+        _ => Ok(text + &predicted),
     }
 }

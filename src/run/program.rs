@@ -5,9 +5,10 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use super::Run;
 use super::watch::Ended;
-use crate::failure::{Executed, Failure, Result, Stage, line};
+use crate::failure::{Failure, Result, line};
 use crate::host;
 use crate::steps::Program;
+use crate::steps::execute::Executed;
 use crate::sys::{self, ArgList, Environment, OwnArgs};
 
 /// Not found (POSIX, "Exit Status for Commands").
@@ -64,13 +65,13 @@ impl Run<'_> {
             let _ = sys::set_blocked(blocked);
         }
         let name = OsStr::from_bytes(file.to_bytes());
-        let stage = Stage::Execute(Box::new(Executed {
+        let executed = Executed {
             file: name.to_owned(),
             path,
             is_shell,
             elsewhere: self.state.is_elsewhere(),
             own_environment: self.state.environment.is_none(),
-        }));
+        };
         let status = if error.raw() == libc::ENOENT {
             NOT_FOUND
         } else {
@@ -79,7 +80,7 @@ impl Run<'_> {
         let line = line(["failed to execute ".as_ref(), name]);
         Failure {
             status: Some(status),
-            ..Failure::new(stage, line, error)
+            ..Failure::new(executed, line, error)
         }
     }
 
@@ -94,7 +95,7 @@ impl Run<'_> {
             .or_else(|| host::shell_of(sys::real_uid(), self.state.is_elsewhere()))
             .unwrap_or_else(|| OsString::from("/bin/sh"));
         CString::new(shell.into_vec())
-            .map_err(|_| Failure::plain(Stage::Execute(Box::default()), "SHELL: not a path"))
+            .map_err(|_| Failure::plain(Executed::default(), "SHELL: not a path"))
     }
 }
 

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use super::child::STATUS;
 use super::watch::Ended;
-use crate::failure::{Cause, Failure, Result, Stage};
+use crate::failure::{Cause, Failure, Result, Unexplained};
 use crate::model::Kind;
 use crate::model::json::string;
 use crate::sys::{self, Disposition, For, Ready};
@@ -34,7 +34,7 @@ impl StatusFd {
     pub(crate) fn adopt(number: i32) -> Result<StatusFd> {
         let fd = sys::adopt(number).map_err(|error| {
             Failure::new(
-                Stage::Report,
+                Unexplained("report"),
                 format!("--status-fd: cannot use descriptor {number}"),
                 error,
             )
@@ -104,7 +104,7 @@ impl StatusFd {
     pub(crate) fn failed(&self, failure: &Failure) {
         let mut line = format!(
             "{{\"error\":{{\"step\":{}",
-            string(failure.stage.word().as_ref())
+            string(failure.step.word().as_ref())
         );
         if let Some(error) = failure.error {
             let _ = write!(line, ",\"errno\":{}", string(error.name().as_ref()));

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use super::pid1::Pid1;
 use super::report::StatusFd;
-use crate::failure::{Failure, Result, Stage};
+use crate::failure::{Failure, Result, Unexplained};
 use crate::host::procfs;
 use crate::steps::Fork;
 use crate::sys::{self, Arrived, Change, Disposition, Number, Proc, Ready, SignalSet};
@@ -65,7 +65,7 @@ pub(super) fn watch(
     status: Option<&StatusFd>,
     proc: Option<&Proc>,
 ) -> Result<Ended> {
-    let failed = |error| Failure::new(Stage::Wait, "waiting for the child failed", error);
+    let failed = |error| Failure::new(Unexplained("wait"), "waiting for the child failed", error);
     let forwarded = forwarded(fork);
     // Who asks unshare to end asks the program, which decides what that means.
     let ignored = [libc::SIGINT, libc::SIGTERM]

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::mount::{mount, mount_failed};
 use super::{Do, State};
-use crate::failure::{Failure, Result, Stage, line};
+use crate::failure::{Failure, Result, Unexplained, line};
 use crate::model::Word;
 use crate::sys::{self, For};
 
@@ -48,8 +48,9 @@ impl fmt::Display for Register {
 impl Do for Register {
     fn run(&self, _: &mut State) -> Result<()> {
         let path = line([&self.dir, "/register".as_ref()]);
-        let failed =
-            |what: &str, error| Failure::new(Stage::Register, line([what.as_ref(), &path]), error);
+        let failed = |what: &str, error| {
+            Failure::new(Unexplained("binfmt"), line([what.as_ref(), &path]), error)
+        };
         let file = sys::open(&path, For::Writing).map_err(|error| failed("cannot open ", error))?;
         sys::write_once(file.as_fd(), self.entry.as_bytes())
             .map_err(|error| failed("write failed ", error))?;

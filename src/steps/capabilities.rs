@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Do, State};
-use crate::failure::{Failure, Result, Stage};
+use crate::failure::{Failure, Result, Unexplained};
 use crate::sys;
 
 /// Whether a step is done at all.
@@ -76,5 +76,9 @@ impl Do for KeepCapabilities {
 }
 
 fn failed(error: sys::Error) -> Failure {
-    Failure::new(Stage::Capabilities, "cannot keep the capabilities", error)
+    Failure::new(
+        Unexplained("capabilities"),
+        "cannot keep the capabilities",
+        error,
+    )
 }

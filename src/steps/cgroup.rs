@@ -4,9 +4,10 @@ use std::ffi::OsString;
 use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
 
+use super::file::cannot_open;
 use super::target::Target;
 use super::{Do, State};
-use crate::failure::{Failure, Result, Stage, line};
+use crate::failure::{Failure, Result, Unexplained, line};
 use crate::host::mountinfo::Mount;
 use crate::host::procfs::Cgroup;
 use crate::sys::{self, For, Limit};
@@ -27,7 +28,7 @@ impl Do for JoinCgroup {
             // 0 is the process that writes (cgroups(7)).
             sys::write_once(file.as_fd(), b"0").map_err(|error| {
                 let text = line(["write failed ".as_ref(), &path]);
-                Failure::new(Stage::Cgroup, text, error)
+                Failure::new(Unexplained("cgroup"), text, error)
             })?;
         }
         Ok(())
@@ -42,11 +43,11 @@ pub(crate) fn open_cgroups(target: &mut Target) -> Result<Vec<(OsString, OwnedFd
         let text = Cgroup::parse(text);
         text.ok_or_else(|| {
             let text = format!("cannot understand /proc/{of}/cgroup");
-            Failure::plain(Stage::Cgroup, text)
+            Failure::plain(Unexplained("cgroup"), text)
         })
     };
     let read = |path: &str, limit| {
-        sys::read_file(path.as_ref(), limit).map_err(|error| Failure::open(path, error))
+        sys::read_file(path.as_ref(), limit).map_err(|error| cannot_open(path, error))
     };
     let cgroups = parse(&pid.to_string(), &target.read_file("cgroup", Limit::FILE)?)?;
     let ours = parse("self", &read("/proc/self/cgroup", Limit::FILE)?)?;
@@ -70,7 +71,7 @@ fn open_cgroup(mounts: &[Mount], cgroup: &Cgroup, pid: i32) -> Result<(OsString,
             Ok(file) => return Ok((path, file)),
             Err(error) => {
                 let text = line(["cannot open ".as_ref(), &path]);
-                why.get_or_insert(Failure::new(Stage::Cgroup, text, error));
+                why.get_or_insert(Failure::new(Unexplained("cgroup"), text, error));
             }
         }
     }
@@ -88,6 +89,6 @@ fn open_cgroup(mounts: &[Mount], cgroup: &Cgroup, pid: i32) -> Result<(OsString,
             hierarchy,
             ") is not mounted here".as_ref(),
         ]);
-        Failure::plain(Stage::Cgroup, text)
+        Failure::plain(Unexplained("cgroup"), text)
     }))
 }

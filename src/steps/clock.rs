@@ -2,9 +2,13 @@
 
 use std::fmt;
 
+use libc::{EACCES, EPERM, ERANGE, EROFS};
+
 use super::map::write_file;
 use super::{Do, State};
-use crate::failure::{Result, Stage};
+use crate::failure::common::{lacks, read_only};
+use crate::failure::{Result, because, explains};
+use crate::host::capability::Capability;
 use crate::model::Clock;
 
 /// Write /proc/self/timens_offsets; nobody may be in the namespace yet.
@@ -29,12 +33,49 @@ impl fmt::Display for ClockOffset {
 
 impl Do for ClockOffset {
     fn run(&self, _: &mut State) -> Result<()> {
-        let &ClockOffset { clock, seconds } = self;
         let path = "/proc/self/timens_offsets";
-        write_file(
-            Stage::Clock { clock, seconds },
-            path,
-            self.text().as_bytes(),
-        )
+        write_file(path, self.text().as_bytes(), || self.clone())
     }
+}
+
+explains! {
+    ClockOffset {
+        word: "clock",
+        classic: "write failed /proc/self/timens_offsets",
+        applets: ["unshare"],
+    }
+    Rule {
+        id: "clock-range",
+        errors: [ERANGE],
+        about: "The clock would be negative, or too large.",
+        advice: "The range that is accepted is named.",
+        find: |offset, case| {
+            let ClockOffset { clock, seconds } = offset;
+            let (least, most) = case.facts.offsets(*clock)?.clone().into_inner();
+            because(
+                format!(
+                    "an offset of {seconds} s would make the {} clock negative or too large",
+                    clock.name()
+                ),
+                format!("use {least} to {most}"),
+            )
+        },
+    },
+    Rule {
+        id: "clock-privilege",
+        errors: [EPERM, EACCES],
+        about: "CAP_SYS_TIME is missing.",
+        advice: "Add -r, or run with it.",
+        find: |_, case| {
+            let lacks = lacks(case.facts, Capability::SysTime)?;
+            because(lacks, "add -r, or run with CAP_SYS_TIME")
+        },
+    },
+    Rule {
+        id: "clock-read-only",
+        errors: [EROFS],
+        about: "/proc is read-only, as in containers.",
+        advice: "Mount it for writing, or let the container do so.",
+        find: |_, case| read_only(case),
+    },
 }

@@ -4,8 +4,12 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::fd::AsFd;
 
+use libc::{EACCES, ENOENT, ENOTDIR};
+
+use super::ahead::Ahead;
 use super::{Do, State};
-use crate::failure::{Failure, Result, Stage, line};
+use crate::failure::common::no_directory;
+use crate::failure::{Failure, Result, Unexplained, explains, line};
 use crate::model::Word;
 use crate::sys;
 
@@ -23,13 +27,20 @@ impl Do for Directory {
     fn run(&self, _: &mut State) -> Result<()> {
         change_to(&self.0)
     }
+
+    fn predict<'a>(&'a self, line: &str, ahead: &mut Ahead<'a>) {
+        if ahead.is_in_our_directory() {
+            ahead.tell_of_path(line, self);
+        }
+        ahead.moved = true;
+    }
 }
 
 /// Changes the working directory.
 pub(crate) fn change_to(dir: &OsStr) -> Result<()> {
     sys::change_directory(dir).map_err(|error| {
         let text = line(["cannot change directory to ".as_ref(), dir]);
-        Failure::new(Stage::Directory(Some(dir.to_owned())), text, error)
+        Failure::new(Directory(dir.to_owned()), text, error)
     })
 }
 
@@ -50,7 +61,27 @@ impl Do for OpenedDirectory {
         };
         sys::change_directory_fd(directory.as_fd()).map_err(|error| {
             let text = "change directory by working directory file descriptor failed";
-            Failure::new(Stage::Directory(None), text, error)
+            Failure::new(Unexplained("directory"), text, error)
         })
     }
+
+    fn predict<'a>(&'a self, _: &str, ahead: &mut Ahead<'a>) {
+        ahead.moved = true;
+    }
+}
+
+explains! {
+    Directory {
+        word: "directory",
+        classic: "cannot change directory to DIR",
+        applets: ["unshare"],
+    }
+    Rule {
+        id: "directory-path",
+        errors: [ENOENT, ENOTDIR, EACCES],
+        about: "A part of the path is missing, is no directory, or may not be searched. With -R, -w is a path in the \
+                new root directory.",
+        advice: "The part is named.",
+        find: |directory, case| no_directory(case, &directory.0, "name a directory that is there"),
+    },
 }

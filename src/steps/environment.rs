@@ -4,6 +4,7 @@ use std::ffi::{CString, OsString};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 
+use super::ahead::Ahead;
 use super::{Do, State};
 use crate::failure::Result;
 use crate::model::Word;
@@ -50,5 +51,9 @@ impl Do for Variables {
         };
         state.environment = Some(OwnArgs::new(strings));
         Ok(())
+    }
+
+    fn predict<'a>(&'a self, _: &str, ahead: &mut Ahead<'a>) {
+        ahead.environment = Some(self);
     }
 }

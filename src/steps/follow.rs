@@ -5,8 +5,9 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
+use super::file::cannot_open;
 use super::target::Target;
-use crate::failure::{Failure, Result, Stage};
+use crate::failure::{Failure, Result, Unexplained};
 use crate::host::procfs::Status;
 use crate::model::Ids;
 use crate::model::idmap::IdMap;
@@ -39,7 +40,7 @@ impl Credentials {
         let text = format!(
             "follow: the {what} of process {pid} is not mapped in the user namespace that was entered"
         );
-        Failure::plain(Stage::Reference, text)
+        Failure::plain(Unexplained("reference"), text)
     }
 }
 
@@ -63,7 +64,7 @@ impl Followed {
         let pid = target.pid();
         let bad = |file: &str| {
             Failure::plain(
-                Stage::Reference,
+                Unexplained("reference"),
                 format!("cannot understand /proc/{pid}/{file}"),
             )
         };
@@ -91,9 +92,12 @@ impl Followed {
         let now = if entered {
             let path = format!("/proc/{pid}/status");
             let text = sys::read_file_at(self.directory.as_fd(), "status".as_ref(), Limit::FILE)
-                .map_err(|error| Failure::open(&path, error))?;
+                .map_err(|error| cannot_open(&path, error))?;
             &Status::parse(&text).ok_or_else(|| {
-                Failure::plain(Stage::Reference, format!("cannot understand {path}"))
+                Failure::plain(
+                    Unexplained("reference"),
+                    format!("cannot understand {path}"),
+                )
             })?
         } else {
             before

@@ -2,6 +2,12 @@
 
 use std::fmt;
 
+use libc::{EACCES, EAGAIN, ENOMEM, ENOSYS, EPERM};
+
+use super::ahead::Ahead;
+use crate::failure::{Case, Finding, because, explains, perhaps};
+use crate::host::capability::Capability;
+use crate::model::Kind;
 use crate::model::signal::Signal;
 
 /// How the child is started and waited for.
@@ -52,4 +58,136 @@ impl fmt::Display for Fork {
         }
         Ok(())
     }
+}
+
+impl Fork {
+    pub(crate) fn predict(&self, line: &str, ahead: &mut Ahead<'_>) {
+        ahead.tell(line, &NewProcess, EAGAIN, |_| {});
+        ahead.forked = true;
+    }
+}
+
+/// A process of ours is started.
+pub(crate) struct NewProcess;
+
+explains! {
+    NewProcess {
+        word: "fork",
+        classic: "fork failed",
+        applets: ["unshare", "nsenter", "setns"],
+    }
+    Rule {
+        id: "fork-processes",
+        errors: [EAGAIN],
+        about: "A bound on the number of processes is reached: RLIMIT_NPROC, the pids.max of a cgroup, or \
+                kernel.threads-max and kernel.pid_max.",
+        advice: "The one that is named must be raised.",
+        find: |_, case| process_bounds(case),
+    },
+    Rule {
+        id: "fork-some-bound",
+        errors: [EAGAIN],
+        about: "No bound on the number of processes is seen to be reached.",
+        advice: "One of them is, where it cannot be seen from here: the values are listed.",
+        find: |_, case| {
+            perhaps(
+                format!(
+                    "a bound on the number of processes is reached, either RLIMIT_NPROC, or the pids.max of a \
+                     cgroup, or kernel.threads-max; looked at: {}",
+                    case.facts.looked_at()
+                ),
+                "raise the one that is reached",
+            )
+        },
+    },
+    Rule {
+        id: "fork-dead-init",
+        errors: [ENOMEM],
+        about: "The init of the PID namespace for children has ended, so nothing can be started in it any more.",
+        advice: "Make a new one with -p, with --fork so that its init is known; or enter a living one.",
+        find: |_, case| dead_init(case),
+    },
+    Rule {
+        id: "fork-seccomp",
+        errors: [EPERM, EACCES, ENOSYS],
+        about: "A seccomp filter refuses new processes: the kernel itself never says so.",
+        advice: "Use another seccomp profile.",
+        find: |_, case| {
+            (case.facts.seccomp() == Some(2))
+                .then(|| {
+                    because(
+                        "a seccomp filter refuses new processes (Seccomp is 2 in /proc/self/status)",
+                        "use another seccomp profile",
+                    )
+                })
+                .flatten()
+        },
+    },
+}
+
+/// The bounds on the number of processes that are reached.
+pub(crate) fn process_bounds(case: &Case<'_>) -> Option<Finding> {
+    let processes = case.facts.processes()?;
+    let mut reached = Vec::new();
+    let mut hints = Vec::new();
+    // Root of the initial user namespace, and who has these capabilities there, is not bound.
+    let has = |capability| case.facts.has(capability) == Some(true);
+    let exempt = case.facts.has_all_ids() != Some(false)
+        && (case.facts.uid() == Some(0)
+            || has(Capability::SysAdmin)
+            || has(Capability::SysResource));
+    if let (Some(limit), Some(ours), false) = (processes.limit, processes.ours, exempt)
+        && ours >= limit
+    {
+        reached.push(format!(
+            "RLIMIT_NPROC is {limit} and our user has {ours} threads"
+        ));
+        hints.push("raise it: ulimit -u, prlimit --nproc".to_owned());
+    }
+    for (directory, current, max) in &processes.cgroups {
+        if current >= max {
+            let directory = directory.display();
+            reached.push(format!(
+                "pids.max of {directory} is {max} and pids.current {current}"
+            ));
+            hints.push(format!(
+                "raise {directory}/pids.max (TasksMax= of a systemd unit, --pids-limit)"
+            ));
+        }
+    }
+    for (name, max) in [
+        ("kernel.threads-max", processes.threads_max),
+        ("kernel.pid_max", processes.pid_max),
+    ] {
+        if let (Some(max), Some(all)) = (max, processes.all)
+            && all >= max
+        {
+            reached.push(format!("{name} is {max} and there are {all} threads"));
+            hints.push(format!("raise it: sysctl {name}"));
+        }
+    }
+    if reached.is_empty() {
+        return None;
+    }
+    because(reached.join("; "), hints.join("; "))
+}
+
+fn dead_init(case: &Case<'_>) -> Option<Finding> {
+    let memory = case.facts.memory().map_or_else(String::new, |memory| {
+        format!(" (MemAvailable is {memory} kB)")
+    });
+    if case.facts.unentered()?.has(Kind::Pid) {
+        return perhaps(
+            format!(
+                "either the init of the PID namespace for children, which is not ours (/proc/self/ns/pid and \
+                 pid_for_children differ), has ended, or memory is short{memory}"
+            ),
+            "use --fork with a new -p, so that the first child stays as init; or enter the PID namespace of a \
+             process that lives",
+        );
+    }
+    perhaps(
+        format!("memory is short{memory}, or a limit on it is reached"),
+        "look at free memory, RLIMIT_AS and the memory limit of the cgroup",
+    )
 }

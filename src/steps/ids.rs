@@ -2,11 +2,20 @@
 
 use std::fmt;
 
+use libc::{EINVAL, EPERM};
+
+use super::ahead::Ahead;
 use super::follow::Credentials;
 use super::{Do, State};
-use crate::failure::{Failure, Result, Stage};
-use crate::model::Kind;
-use crate::sys;
+use crate::failure::common::{inner_ids, lacks};
+use crate::failure::{Explain, Failure, Finding, Result, because, explains};
+use crate::host::capability::Capability;
+use crate::host::facts::Facts;
+use crate::host::ids::{map_of, setgroups_of};
+use crate::host::target::Process;
+use crate::model::value::Setgroups;
+use crate::model::{IdMap, Ids, Kind};
+use crate::sys::{self, Proc};
 
 /// A user or group to become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +40,14 @@ impl NewId {
             NewId::Follow => Some(follow(state.opened.credentials()?)?),
             NewId::RootIfUserEntered => state.in_new_user().then_some(0),
         })
+    }
+
+    /// What will be said of an ID that is known beforehand.
+    fn predict(self, line: &str, step: &dyn Explain, ahead: &mut Ahead<'_>) {
+        if let NewId::Given(_) = self {
+            let _ = ahead.tell_of_credentials(line, step, EPERM)
+                || ahead.tell_of_credentials(line, step, EINVAL);
+        }
     }
 
     /// As a plan shows it; `word`: setuid or setgid, `what`: user or group.
@@ -61,7 +78,12 @@ impl Do for Gid {
             return Ok(());
         };
         state.ids_changed = true;
-        sys::set_gid(gid).map_err(|error| Failure::new(Stage::Gid(gid), "setgid() failed", error))
+        sys::set_gid(gid)
+            .map_err(|error| Failure::new(Gid(NewId::Given(gid)), "setgid() failed", error))
+    }
+
+    fn predict<'a>(&'a self, line: &str, ahead: &mut Ahead<'a>) {
+        self.0.predict(line, self, ahead);
     }
 }
 
@@ -83,7 +105,12 @@ impl Do for Uid {
             return Ok(());
         };
         state.ids_changed = true;
-        sys::set_uid(uid).map_err(|error| Failure::new(Stage::Uid(uid), "setuid() failed", error))
+        sys::set_uid(uid)
+            .map_err(|error| Failure::new(Uid(NewId::Given(uid)), "setuid() failed", error))
+    }
+
+    fn predict<'a>(&'a self, line: &str, ahead: &mut Ahead<'a>) {
+        self.0.predict(line, self, ahead);
     }
 }
 
@@ -129,7 +156,41 @@ impl Do for GroupList {
             GroupList::Follow => &state.opened.credentials()?.groups,
         };
         sys::set_groups(groups)
-            .map_err(|error| Failure::new(Stage::Groups, "setgroups failed", error))
+            .map_err(|error| Failure::new(self.clone(), "setgroups failed", error))
+    }
+
+    fn predict<'a>(&'a self, line: &str, ahead: &mut Ahead<'a>) {
+        match self {
+            GroupList::Given(_) | GroupList::Dropped => {
+                ahead.tell_of_credentials(line, self, EPERM);
+            }
+            GroupList::DroppedIfUserEntered => self.predict_entered(line, ahead),
+            GroupList::Follow => {}
+        }
+    }
+}
+
+impl GroupList {
+    /// In a target's user namespace, where they could not be dropped before it is entered.
+    fn predict_entered(&self, line: &str, ahead: &mut Ahead<'_>) {
+        let Some(pid) = ahead.into else { return };
+        let proc = Proc::default();
+        let early = Facts::new(&proc);
+        if early.has(Capability::Setgid) == Some(true) && early.setgroups() != Some(Setgroups::Deny)
+        {
+            return;
+        }
+        let Some(number) = Process::Ours(pid).number(&proc) else {
+            return;
+        };
+        let process = number.to_string();
+        let setgroups = setgroups_of(&proc, &process);
+        let gid_map = map_of(&proc, &process, Ids::Gid).ok();
+        ahead.tell(line, self, EPERM, |facts| {
+            facts.capabilities = Some(u64::MAX).into();
+            facts.setgroups = setgroups.into();
+            facts.gid_map = gid_map.into();
+        });
     }
 }
 
@@ -159,4 +220,121 @@ impl Do for DropGroupsEarly {
         state.groups_dropped = !ours && sys::set_groups(&[]).is_ok();
         Ok(())
     }
+}
+
+explains! {
+    GroupList {
+        word: "setgroups",
+        classic: "setgroups failed",
+        applets: ["unshare", "nsenter", "setns"],
+    }
+    Rule {
+        id: "setgroups-denied",
+        errors: [EPERM],
+        about: "setgroups is denied in the user namespace.",
+        advice: "Add --preserve-credentials (nsenter, setns), or leave --setgid and --groups out.",
+        find: |_, case| {
+            (case.facts.setgroups() == Some(Setgroups::Deny)).then(|| {
+                because(
+                    "/proc/self/setgroups says deny, so nobody in this user namespace may set groups",
+                    "add --preserve-credentials (nsenter), or leave --setgid and --groups out",
+                )
+            })?
+        },
+    },
+    Rule {
+        id: "setgroups-no-map",
+        errors: [EPERM],
+        about: "gid_map is not written, so groups cannot be set.",
+        advice: "Map groups.",
+        find: |_, case| {
+            case.facts.gid_map()?.extents().is_empty().then(|| {
+                because(
+                    "/proc/self/gid_map is empty, so this user namespace has no groups",
+                    "map groups: --map-group, --map-groups",
+                )
+            })?
+        },
+    },
+    Rule {
+        id: "setgroups-privilege",
+        errors: [EPERM],
+        about: "CAP_SETGID is missing.",
+        advice: "Run as root, or enter a user namespace where we have it.",
+        find: |_, case| because(lacks(case.facts, Capability::Setgid)?, "run as root, or add -U"),
+    },
+    Rule {
+        id: "setgroups-unmapped",
+        errors: [EINVAL],
+        about: "A group is not mapped inside.",
+        advice: "The groups that are mapped are named.",
+        find: |_, case| {
+            let map = case.facts.gid_map()?;
+            because(
+                "one of the groups is not mapped in this user namespace",
+                format!("use groups of /proc/self/gid_map: {}", inner_ids(map)),
+            )
+        },
+    },
+}
+
+explains! {
+    Gid {
+        word: "setgid",
+        classic: "setgid() failed",
+        applets: ["unshare", "nsenter", "setns"],
+    }
+    Rule {
+        id: "setgid-unmapped",
+        errors: [EINVAL],
+        about: "The group is not mapped inside.",
+        advice: "The groups that are mapped are named.",
+        find: |gid, case| unmapped("group", Ids::Gid, gid.0, case.facts.gid_map()),
+    },
+    Rule {
+        id: "setgid-privilege",
+        errors: [EPERM],
+        about: "CAP_SETGID is missing.",
+        advice: "Run as root, or in a user namespace of your own (-r).",
+        find: |_, case| because(lacks(case.facts, Capability::Setgid)?, "run as root, or add -r"),
+    },
+}
+
+explains! {
+    Uid {
+        word: "setuid",
+        classic: "setuid() failed",
+        applets: ["unshare", "nsenter", "setns"],
+    }
+    Rule {
+        id: "setuid-unmapped",
+        errors: [EINVAL],
+        about: "The user is not mapped inside.",
+        advice: "The users that are mapped are named.",
+        find: |uid, case| unmapped("user", Ids::Uid, uid.0, case.facts.uid_map()),
+    },
+    Rule {
+        id: "setuid-privilege",
+        errors: [EPERM],
+        about: "CAP_SETUID is missing.",
+        advice: "Run as root, or in a user namespace of your own (-r).",
+        find: |_, case| because(lacks(case.facts, Capability::Setuid)?, "run as root, or add -r"),
+    },
+}
+
+/// The sentence that an ID does not exist in our user namespace, whose map is given.
+fn unmapped(what: &str, ids: Ids, id: NewId, map: Option<&IdMap>) -> Option<Finding> {
+    let (NewId::Given(id), map) = (id, map?) else {
+        return None;
+    };
+    (!map.has(id)).then(|| {
+        because(
+            format!("{what} {id} is not mapped in this user namespace"),
+            format!(
+                "use a {what} of /proc/self/{}: {}",
+                ids.file(),
+                inner_ids(map)
+            ),
+        )
+    })?
 }

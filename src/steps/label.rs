@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 
 use super::target::Target;
 use super::{Do, State};
-use crate::failure::{Failure, Result, Stage};
+use crate::failure::{Failure, Result, Unexplained};
 use crate::sys::{self, For, Limit};
 
 /// A security attribute of a process, in /proc/PID/attr.
@@ -53,7 +53,7 @@ impl Do for Label {
                 Ok(()) => return Ok(()),
                 Err(error) => {
                     let text = format!("write failed {path}");
-                    last = Err(Failure::new(Stage::Label, text, error));
+                    last = Err(Failure::new(Unexplained("label"), text, error));
                 }
             }
         }
@@ -79,7 +79,7 @@ pub(crate) fn read_label(target: &mut Target, label: Label) -> Result<Vec<u8>> {
     };
     if sys::stat(presence.as_ref()).is_err() {
         let text = format!("{option}: {module} is not in use on this machine");
-        return Err(Failure::plain(Stage::Label, text));
+        return Err(Failure::plain(Unexplained("label"), text));
     }
     let mut last = None;
     for file in files {
@@ -98,6 +98,7 @@ pub(crate) fn read_label(target: &mut Target, label: Label) -> Result<Vec<u8>> {
             Err(failure) => last = Some(failure),
         }
     }
-    Err(last
-        .unwrap_or_else(|| Failure::plain(Stage::Label, format!("{option}: nothing to follow"))))
+    Err(last.unwrap_or_else(|| {
+        Failure::plain(Unexplained("label"), format!("{option}: nothing to follow"))
+    }))
 }

@@ -1,6 +1,8 @@
-//! What a plan is made of, one file a step: what it is, the line that it prints, and how it is done.
+//! What a plan is made of, one file a step: what it is, the line that it prints, how it is done, what it
+//! would fail at, and why it failed.
 
 mod advice;
+pub(crate) mod ahead;
 pub(crate) mod binfmt;
 pub(crate) mod capabilities;
 pub(crate) mod cgroup;
@@ -9,6 +11,7 @@ pub(crate) mod directory;
 pub(crate) mod enter;
 pub(crate) mod environment;
 pub(crate) mod execute;
+pub(crate) mod file;
 pub(crate) mod follow;
 pub(crate) mod fork;
 pub(crate) mod ids;
@@ -25,6 +28,7 @@ pub(crate) mod root;
 mod setgroups;
 pub(crate) mod state;
 pub(crate) mod target;
+mod trace;
 pub(crate) mod unshare;
 
 use std::fmt;
@@ -55,6 +59,7 @@ pub(crate) use unshare::Unshare;
 
 use crate::failure::Result;
 use crate::sys;
+use ahead::Ahead;
 
 /// A step of a plan that is done by whoever came as far as it.
 ///
@@ -65,6 +70,12 @@ pub(crate) trait Do: fmt::Display {
     /// # Errors
     /// In the classic words.
     fn run(&self, state: &mut State) -> Result<()>;
+
+    /// Tells what it would fail at, as far as that can be seen beforehand, and follows where it leads. `line`: how a plan
+    /// shows it.
+    fn predict<'a>(&'a self, line: &str, ahead: &mut Ahead<'a>) {
+        let _ = (line, ahead);
+    }
 
     /// What `--verbose` tells of it is told while it is done, call by call.
     const TELLS_ITSELF: bool = false;
@@ -82,3 +93,6 @@ pub(crate) fn say(what: &str, error: Option<&sys::Error>) {
     let text = format!("{what} = {outcome}\n");
     let _ = sys::print(sys::Stream::Error, text.as_bytes());
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fmt;
 
 use super::{Do, State};
-use crate::failure::{Failure, Result, Stage};
+use crate::failure::{Failure, Result, Unexplained};
 use crate::model::Word;
 use crate::sys;
 
@@ -21,7 +21,7 @@ impl fmt::Display for Hostname {
 impl Do for Hostname {
     fn run(&self, _: &mut State) -> Result<()> {
         sys::set_hostname(&self.0)
-            .map_err(|error| Failure::new(Stage::Hostname, "sethostname failed", error))
+            .map_err(|error| Failure::new(Unexplained("hostname"), "sethostname failed", error))
     }
 }
 
@@ -38,6 +38,6 @@ impl fmt::Display for Loopback {
 impl Do for Loopback {
     fn run(&self, _: &mut State) -> Result<()> {
         sys::loopback_up()
-            .map_err(|error| Failure::new(Stage::Loopback, "cannot bring lo up", error))
+            .map_err(|error| Failure::new(Unexplained("loopback"), "cannot bring lo up", error))
     }
 }

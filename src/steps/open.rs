@@ -5,12 +5,14 @@ use std::ffi::{CString, OsStr, OsString};
 use std::fmt;
 use std::os::fd::OwnedFd;
 
+use super::ahead::{Ahead, root_of};
 use super::cgroup::open_cgroups;
+use super::file::cannot_open;
 use super::follow::{Credentials, Followed};
 use super::label::{Label, read_label};
 use super::target::Target;
 use super::{Do, State};
-use crate::failure::{Failure, Result, Stage};
+use crate::failure::{Failure, Result, Unexplained};
 use crate::model::Word;
 use crate::sys::{self, For, Limit};
 
@@ -54,6 +56,16 @@ impl Do for Source {
     fn run(&self, state: &mut State) -> Result<()> {
         state.opened.open(self, state.target.as_mut())
     }
+
+    /// A dry run opens it too, so that it is known to be there.
+    fn predict<'a>(&'a self, _: &str, ahead: &mut Ahead<'a>) {
+        let root = match self {
+            Source::Root(Some(path)) => Some(path.clone()),
+            Source::Root(None) => ahead.pid.and_then(root_of),
+            _ => return,
+        };
+        ahead.has_root(root.as_deref());
+    }
 }
 
 /// What was opened and read, until it is used.
@@ -74,7 +86,7 @@ impl Opened {
     fn open(&mut self, source: &Source, target: Option<&mut Target>) -> Result<()> {
         let target = || {
             let text = "no target PID specified";
-            target.ok_or_else(|| Failure::plain(Stage::Reference, text))
+            target.ok_or_else(|| Failure::plain(Unexplained("reference"), text))
         };
         match source {
             Source::Root(None) => self.root = Some(target()?.open_file("root", For::Path)?),
@@ -116,12 +128,12 @@ impl Opened {
     pub(crate) fn credentials(&self) -> Result<&Credentials> {
         self.credentials.as_ref().ok_or_else(|| {
             let text = "follow: the target's credentials were not read";
-            Failure::plain(Stage::Reference, text)
+            Failure::plain(Unexplained("reference"), text)
         })
     }
 }
 
 /// Opens something that is to become a root or working directory.
 fn open_directory(path: &OsStr) -> Result<OwnedFd> {
-    sys::open(path, For::Path).map_err(|error| Failure::open(path, error))
+    sys::open(path, For::Path).map_err(|error| cannot_open(path, error))
 }

@@ -8,7 +8,8 @@ use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
-use crate::failure::{Failure, Result, Stage, line};
+use super::file::cannot_open;
+use crate::failure::{Failure, Result, Unexplained, line};
 use crate::sys::{self, For};
 
 /// `PROC_SUPER_MAGIC` of `linux/magic.h`.
@@ -75,7 +76,7 @@ impl Pidfile {
     /// # Errors
     /// Also when something is there that is no regular file: that is not ours to replace.
     pub(crate) fn open(path: &OsStr) -> Result<Pidfile> {
-        let failed = |error| Failure::open(path, error);
+        let failed = |error| cannot_open(path, error);
         let (directory, name, is) = find(path).map_err(failed)?;
         match is {
             None | Some(Is::Regular) => {}
@@ -83,7 +84,7 @@ impl Pidfile {
             Some(Is::Other(what)) => {
                 let what = format!(" is a {what}, not a regular file");
                 let text = line(["--pidfile: ".as_ref(), path, what.as_ref()]);
-                return Err(Failure::plain(Stage::Report, text));
+                return Err(Failure::plain(Unexplained("report"), text));
             }
         }
         Ok(Pidfile {

@@ -4,9 +4,13 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
 
+use libc::{EACCES, EINVAL, ENOSYS, EPERM};
+
+use super::ahead::Ahead;
 use super::mount::mount_failed;
 use super::{Do, State};
-use crate::failure::{Failure, Result, Stage};
+use crate::failure::common::{apparmor_inside, mount_filtered};
+use crate::failure::{Failure, Result, because, explains};
 use crate::model::Word;
 use crate::model::value::Propagation;
 use crate::sys::{self, For, MsFlags};
@@ -27,8 +31,13 @@ impl Do for Propagation {
         };
         sys::set_propagation("/".as_ref(), kind | MsFlags::MS_REC).map_err(|error| {
             let text = "cannot change root filesystem propagation";
-            Failure::new(Stage::Propagation, text, error)
+            Failure::new(*self, text, error)
         })
+    }
+
+    fn predict<'a>(&'a self, line: &str, ahead: &mut Ahead<'a>) {
+        let as_inside = ahead.as_inside();
+        let _ = ahead.tell(line, self, EINVAL, |_| {}) || ahead.tell(line, self, EPERM, as_inside);
     }
 }
 
@@ -99,4 +108,40 @@ fn up_to_root_of(mount: Option<u64>, mut at: OwnedFd) -> sys::Result<()> {
         }
         at = above;
     }
+}
+
+explains! {
+    Propagation {
+        word: "propagation",
+        classic: "cannot change root filesystem propagation",
+        applets: ["unshare"],
+    }
+    Rule {
+        id: "propagation-chroot",
+        errors: [EINVAL],
+        about: "/ is no mount point: this is a chroot.",
+        advice: "Add --propagation unchanged, or change the root with pivot_root(2).",
+        find: |_, case| {
+            (case.facts.root_is_mount() == Some(false)).then(|| {
+                because(
+                    "/ is no mount point here (a chroot), so it has no propagation to set",
+                    "add --propagation unchanged",
+                )
+            })?
+        },
+    },
+    Rule {
+        id: "propagation-seccomp",
+        errors: [EPERM, EACCES, ENOSYS],
+        about: "A seccomp filter refuses mount(2).",
+        advice: "Use another seccomp profile.",
+        find: |_, case| mount_filtered(case),
+    },
+    Rule {
+        id: "propagation-apparmor",
+        errors: [EPERM, EACCES],
+        about: "AppArmor restricts user namespaces.",
+        advice: "Give the binary an AppArmor profile with \"userns,\", or run as root.",
+        find: |_, case| apparmor_inside(case),
+    },
 }

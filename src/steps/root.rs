@@ -4,10 +4,15 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::fd::AsFd;
 
+use libc::{EACCES, ENOENT, ENOTDIR, EPERM};
+
+use super::ahead::Ahead;
 use super::directory::change_to;
 use super::propagation::private;
 use super::{Do, State};
-use crate::failure::{Failure, Result, Stage, line};
+use crate::failure::common::{lacks, no_directory};
+use crate::failure::{Failure, Result, because, explains, line};
+use crate::host::capability::Capability;
 use crate::model::Word;
 use crate::sys::{self, For, MsFlags};
 
@@ -28,6 +33,10 @@ impl Do for Root {
             change_to("/".as_ref())
         })
     }
+
+    fn predict<'a>(&'a self, line: &str, ahead: &mut Ahead<'a>) {
+        ChangeRoot(Some(self.0.clone())).predict(line, ahead);
+    }
 }
 
 /// pivot_root(2) to the directory, then `/` is the working directory and the old root is gone.
@@ -46,6 +55,10 @@ impl Do for PivotRoot {
             pivot_root(&self.0).map_err(|error| cannot_change_root(&self.0, error))?;
             change_to("/".as_ref())
         })
+    }
+
+    fn predict<'a>(&'a self, line: &str, ahead: &mut Ahead<'a>) {
+        ChangeRoot(Some(self.0.clone())).predict(line, ahead);
     }
 }
 
@@ -76,7 +89,7 @@ fn cannot_change_root(dir: &OsStr, error: sys::Error) -> Failure {
         dir,
         "'".as_ref(),
     ]);
-    Failure::new(Stage::Root(Some(dir.to_owned())), text, error)
+    Failure::new(ChangeRoot(Some(dir.to_owned())), text, error)
 }
 
 /// chroot(2) to what was opened; the working directory stays.
@@ -95,11 +108,51 @@ impl Do for OpenedRoot {
             let Some(root) = opened.root.take() else {
                 return Ok(());
             };
-            let failed = |text: &str, error| Failure::new(Stage::Root(None), text, error);
+            let failed = |text: &str, error| Failure::new(ChangeRoot(None), text, error);
             sys::change_directory_fd(root.as_fd()).map_err(|error| {
                 failed("change directory by root file descriptor failed", error)
             })?;
             sys::chroot(".".as_ref()).map_err(|error| failed("chroot failed", error))
         })
     }
+
+    fn predict<'a>(&'a self, _: &str, ahead: &mut Ahead<'a>) {
+        ahead.moved = true;
+    }
+}
+
+/// The root directory is changed, to this one or to what was opened.
+pub(crate) struct ChangeRoot(pub(crate) Option<OsString>);
+
+impl ChangeRoot {
+    fn predict(&self, line: &str, ahead: &mut Ahead<'_>) {
+        let as_inside = ahead.as_inside();
+        if !ahead.tell(line, self, EPERM, as_inside) {
+            ahead.tell_of_path(line, self);
+        }
+        ahead.has_root(self.0.as_deref());
+        ahead.moved = true;
+    }
+}
+
+explains! {
+    ChangeRoot {
+        word: "root",
+        classic: "cannot change root directory to 'DIR'",
+        applets: ["unshare"],
+    }
+    Rule {
+        id: "root-privilege",
+        errors: [EPERM],
+        about: "CAP_SYS_CHROOT is missing.",
+        advice: "Add -r, or run as root.",
+        find: |_, case| because(lacks(case.facts, Capability::SysChroot)?, "add -r, or run as root"),
+    },
+    Rule {
+        id: "root-path",
+        errors: [ENOENT, ENOTDIR, EACCES],
+        about: "A part of the path is missing, is no directory, or may not be searched.",
+        advice: "The part is named.",
+        find: |root, case| no_directory(case, root.0.as_ref()?, "name a directory that is there"),
+    },
 }

@@ -3,9 +3,15 @@
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use libc::{ENOENT, EOPNOTSUPP, ESRCH};
+
+use super::ahead::Ahead;
+use super::file::{cannot_open, cannot_read};
+use super::trace::{gone, zombie};
 use super::{Do, State};
-use crate::failure::{Failure, Result, Stage};
+use crate::failure::{Case, Failure, Finding, Result, because, explains};
 use crate::host::procfs::Status;
+use crate::host::target::{Pidfds, Process, TargetFacts};
 use crate::model::Kind;
 use crate::sys::{self, For, Limit, Number, Proc};
 
@@ -33,6 +39,10 @@ impl Do for OpenTarget {
     fn run(&self, state: &mut State) -> Result<()> {
         state.target = Some(Target::open(self.pid, self.inode, self.kind)?);
         Ok(())
+    }
+
+    fn predict<'a>(&'a self, _: &str, ahead: &mut Ahead<'a>) {
+        ahead.pid = Some(self.pid);
     }
 }
 
@@ -88,11 +98,11 @@ impl Target {
                     None => format!("cannot open /proc/{pid}"),
                 };
                 let error = sys::Error::from_raw(libc::ENOENT);
-                return Err(Failure::new(Stage::Target(pid), file, error));
+                return Err(Failure::new(TargetProcess(pid), file, error));
             }
             Err(error) => {
                 return Err(Failure::new(
-                    Stage::Target(pid),
+                    TargetProcess(pid),
                     format!("cannot open process {pid}"),
                     error,
                 ));
@@ -110,7 +120,7 @@ impl Target {
             };
             if let Some(error) = error {
                 let text = format!("failed to obtain a valid file descriptor for PID {pid}");
-                return Err(Failure::new(Stage::Target(pid), text, error));
+                return Err(Failure::new(TargetProcess(pid), text, error));
             }
         }
         Ok(Target {
@@ -137,7 +147,7 @@ impl Target {
     pub(crate) fn own() -> Result<Target> {
         let mut target = Target::open(sys::pid(), None, None)?;
         let directory = sys::open("/proc/self".as_ref(), For::Directory)
-            .map_err(|error| Failure::open("/proc/self", error))?;
+            .map_err(|error| cannot_open("/proc/self", error))?;
         target.directory = Some(directory);
         Ok(target)
     }
@@ -170,7 +180,7 @@ impl Target {
             None => {
                 self.number = self.number(name)?;
                 sys::open(format!("/proc/{}", self.number).as_ref(), For::Directory)
-                    .map_err(|error| Failure::open(self.path(name), error))?
+                    .map_err(|error| cannot_open(self.path(name), error))?
             }
         };
         let directory: &OwnedFd = self.directory.insert(directory);
@@ -181,7 +191,7 @@ impl Target {
     fn number(&self, name: &str) -> Result<i32> {
         let proc = Proc::default();
         let pid = self.pid;
-        let failed = |error| Failure::open(self.path(name), error);
+        let failed = |error| cannot_open(self.path(name), error);
         let number = match &self.pidfd {
             Some(pidfd) => proc.number_of(pidfd.as_fd()).map_err(failed)?,
             None => None,
@@ -195,7 +205,7 @@ impl Target {
                 let text = format!(
                     "process {pid} cannot be found in /proc, which is that of another PID namespace"
                 );
-                Err(Failure::plain(Stage::Target(pid), text))
+                Err(Failure::plain(TargetProcess(pid), text))
             }
         }
     }
@@ -218,13 +228,13 @@ impl Target {
     /// Opens a file in its directory in /proc.
     pub(crate) fn open_file(&mut self, name: &str, purpose: For) -> Result<OwnedFd> {
         let opened = sys::open_at(self.directory(name)?, name.as_ref(), purpose);
-        opened.map_err(|error| Failure::open(self.path(name), error))
+        opened.map_err(|error| cannot_open(self.path(name), error))
     }
 
     /// Reads a file in its directory in /proc.
     pub(crate) fn read_file(&mut self, name: &str, limit: Limit) -> Result<Vec<u8>> {
         let file = self.open_file(name, For::Reading)?;
-        sys::read_all(file.as_fd(), limit).map_err(|error| Failure::read(self.path(name), error))
+        sys::read_all(file.as_fd(), limit).map_err(|error| cannot_read(self.path(name), error))
     }
 
     /// Opens its namespace of this kind.
@@ -253,7 +263,7 @@ impl Target {
         let name = format!("ns/{kind}");
         let stat = sys::stat_at(self.directory(&name)?, name.as_ref());
         stat.map(|stat| (stat.st_dev, stat.st_ino))
-            .map_err(|error| Failure::open(self.path(&name), error))
+            .map_err(|error| cannot_open(self.path(&name), error))
     }
 
     /// Makes sure that the process has not ended: so what was opened in /proc/PID before was its own, not that
@@ -276,7 +286,7 @@ impl Target {
     fn ended(&self) -> Failure {
         let text = format!("process {} ended while it was looked at", self.pid);
         let error = sys::Error::from_raw(libc::ESRCH);
-        Failure::new(Stage::Target(self.pid), text, error)
+        Failure::new(TargetProcess(self.pid), text, error)
     }
 }
 
@@ -286,4 +296,59 @@ fn own_inode(pidfd: BorrowedFd<'_>) -> sys::Result<Option<u64>> {
         return Ok(None);
     }
     Ok(Some(sys::stat_fd(pidfd)?.st_ino))
+}
+
+/// The process of this PID is opened, or looked at.
+pub(crate) struct TargetProcess(pub(crate) i32);
+
+impl TargetProcess {
+    fn facts<'a>(&self, case: &'a Case<'_>) -> Option<&'a TargetFacts> {
+        case.facts.target(Process::Ours(self.0))
+    }
+}
+
+explains! {
+    TargetProcess {
+        word: "target",
+        classic: "cannot open /proc/PID/ns/KIND",
+        applets: ["nsenter", "setns"],
+    }
+    Rule {
+        id: "target-gone",
+        errors: [ENOENT, ESRCH],
+        about: "There is no such process in the PID namespace that we are in.",
+        advice: "Look the PID up here: ps -e. In a container PIDs are others than outside.",
+        find: |process, case| gone(process.facts(case)?, false),
+    },
+    Rule {
+        id: "target-zombie",
+        errors: [ENOENT, ESRCH],
+        about: "The process has ended and waits for its parent (a zombie).",
+        advice: "It has no namespaces any more; take another process.",
+        find: |process, case| zombie(process.facts(case)?),
+    },
+    Rule {
+        id: "target-inode",
+        errors: [EOPNOTSUPP],
+        about: "All pidfds share one inode (before Linux 6.9), or there are none (before Linux 5.3): an inode tells no \
+                process from another.",
+        advice: "Leave the inode out, and make sure otherwise that it is the process meant.",
+        find: |_, case| without_inode(case),
+    },
+}
+
+fn without_inode(case: &Case<'_>) -> Option<Finding> {
+    let why = match case.facts.pidfds()? {
+        Pidfds::Alike => {
+            "all pidfds share one inode before Linux 6.9, so it tells no process from another"
+        }
+        Pidfds::Missing => {
+            "there are no pidfds: the kernel is older than Linux 5.3, or a filter refuses pidfd_open(2)"
+        }
+        Pidfds::Distinct => return None,
+    };
+    because(
+        why,
+        "leave the inode out, and make sure otherwise that it is the process meant",
+    )
 }

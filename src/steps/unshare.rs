@@ -3,10 +3,17 @@
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd};
 
+use libc::{EACCES, EAGAIN, EINVAL, ENOSPC, ENOSYS, EPERM, EUSERS};
+
+use super::ahead::{Ahead, refusal};
+use super::fork::process_bounds;
 use super::{Do, State};
-use crate::failure::{Failure, Result, Stage};
-use crate::model::{Kind, Kinds};
-use crate::sys::{self, For};
+use crate::failure::common::{apparmor_before, apparmor_profile, config_option, filtered, lacks};
+use crate::failure::{Case, Failure, Finding, Result, because, explains, perhaps};
+use crate::host::capability::Capability;
+use crate::host::facts::Facts;
+use crate::model::{Ids, Kind, Kinds};
+use crate::sys::{self, For, Proc};
 
 /// Make new namespaces of these kinds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,12 +27,29 @@ impl fmt::Display for Unshare {
 
 impl Do for Unshare {
     fn run(&self, state: &mut State) -> Result<()> {
-        let failed = |error| Failure::new(Stage::Unshare(self.0), "unshare failed", error);
+        let failed = |error| Failure::new(self.clone(), "unshare failed", error);
         sys::unshare(self.0.flags()).map_err(failed)?;
         match state.binding_from.take() {
             Some(from) => make_bindable(from.as_fd()).map_err(failed),
             None => Ok(()),
         }
+    }
+
+    fn predict<'a>(&'a self, line: &str, ahead: &mut Ahead<'a>) {
+        let owner = ahead.owner;
+        if ahead.is_as_now() || owner.is_some() {
+            let refusal = refusal(Facts::new(&Proc::default()).unshare_probe(self.0));
+            for errno in [refusal, EINVAL, ENOSPC] {
+                if ahead.tell(line, self, errno, |facts| {
+                    if let Some((uid, gid)) = owner {
+                        (facts.uid, facts.gid) = (Some(uid).into(), Some(gid).into());
+                    }
+                }) {
+                    break;
+                }
+            }
+        }
+        ahead.made = ahead.made.union(self.0);
     }
 }
 
@@ -62,4 +86,255 @@ fn make_bindable(outer: BorrowedFd<'_>) -> sys::Result<()> {
     }
     sys::run_on(&allowed)?;
     result
+}
+
+explains! {
+    Unshare {
+        word: "unshare",
+        classic: "unshare failed",
+        applets: ["unshare"],
+    }
+    Rule {
+        id: "unshare-privilege",
+        errors: [EPERM],
+        about: "CAP_SYS_ADMIN is missing and no user namespace was asked for.",
+        advice: "Add -r, or run as root.",
+        find: privilege,
+    },
+    Rule {
+        id: "unshare-seccomp",
+        errors: [EPERM, EACCES, ENOSYS],
+        about: "A seccomp filter refuses unshare(2): a container's default profile, or RestrictNamespaces= of a \
+                systemd service.",
+        advice: "Use another seccomp profile, or --cap-add SYS_ADMIN.",
+        find: |unshare, case| filtered(
+            case,
+            "unshare(2)",
+            case.facts.unshare_probe(unshare.0),
+            EINVAL
+        ),
+    },
+    Rule {
+        id: "unshare-sysctl",
+        errors: [EPERM],
+        about: "kernel.unprivileged_userns_clone is 0, so only root may make user namespaces.",
+        advice: "Set it to 1, or run as root.",
+        find: sysctl,
+    },
+    Rule {
+        id: "unshare-apparmor",
+        errors: [EPERM, EACCES],
+        about: "AppArmor restricts user namespaces: kernel.apparmor_restrict_unprivileged_userns is 1, or the \
+                profile is unprivileged_userns.",
+        advice: "Give the binary an AppArmor profile with \"userns,\", or run as root.",
+        find: |unshare, case| {
+            apparmor_profile(case.facts).or_else(|| {
+                unshare.0.has(Kind::User).then(|| apparmor_before(case.facts))?
+            })
+        },
+    },
+    Rule {
+        id: "unshare-chroot",
+        errors: [EPERM],
+        about: "In a chroot no user namespace can be made.",
+        advice: "Change the root with pivot_root(2) instead.",
+        find: |unshare, case| {
+            (unshare.0.has(Kind::User) && case.facts.root_is_mount() == Some(false))
+                .then(|| {
+                    because(
+                        "this is a chroot (/ is no mount point), and in a chroot no user namespace can be made",
+                        "change the root with pivot_root(2) instead of chroot(2)",
+                    )
+                })
+                .flatten()
+        },
+    },
+    Rule {
+        id: "unshare-unmapped",
+        errors: [EPERM],
+        about: "Our own user or group has no ID in the user namespace that we are in.",
+        advice: "Map the IDs of the outer user namespace first.",
+        find: unmapped,
+    },
+    Rule {
+        id: "unshare-refused",
+        errors: [EPERM, EACCES],
+        about: "None of the above can be seen, and a user namespace is refused.",
+        advice: "Either / is a chroot whose root is a mount point, or a security module refuses.",
+        find: |unshare, case| {
+            unshare.0.has(Kind::User).then(|| {
+                perhaps(
+                    format!(
+                        "either this is a chroot whose root is a mount point, or a security module refuses user \
+                         namespaces; looked at: {}",
+                        case.facts.looked_at()
+                    ),
+                    "change the root with pivot_root(2), or look into the kernel's log for the module's refusal",
+                )
+            })?
+        },
+    },
+    Rule {
+        id: "unshare-kind",
+        errors: [EINVAL],
+        about: "This kernel has no namespaces of this kind.",
+        advice: "The kernel must be built with the option that is named.",
+        find: missing_kind,
+    },
+    Rule {
+        id: "unshare-pid-twice",
+        errors: [EINVAL],
+        about: "A PID namespace was already unshared here, and has not been entered.",
+        advice: "Put --fork in between.",
+        find: |unshare, case| {
+            let differs = case.facts.unentered()?.has(Kind::Pid);
+            (differs && unshare.0.has(Kind::Pid))
+                .then(|| {
+                    because(
+                        "a PID namespace was already unshared here and not entered (/proc/self/ns/pid and \
+                         pid_for_children differ)",
+                        "use --fork for the first one, so that the second is made by a process in it",
+                    )
+                })
+                .flatten()
+        },
+    },
+    Rule {
+        id: "unshare-pid-owner",
+        errors: [EINVAL],
+        about: "The PID namespace that we are in belongs to no user namespace above the new one's.",
+        advice: "Enter the PID namespace's own user namespace first.",
+        find: |unshare, _| {
+            unshare.0.has(Kind::Pid).then(|| {
+                perhaps(
+                    "either the PID namespace that we are in belongs to a user namespace that is not above ours, or \
+                     this kernel takes no such flags",
+                    "enter the user namespace that owns the PID namespace first",
+                )
+            })?
+        },
+    },
+    Rule {
+        id: "unshare-limit-zero",
+        errors: [ENOSPC, EUSERS],
+        about: "user.max_KIND_namespaces is 0 in this user namespace. This is about namespaces, not disk space.",
+        advice: "Raise the limit.",
+        find: no_limit,
+    },
+    Rule {
+        id: "unshare-limit",
+        errors: [ENOSPC, EUSERS],
+        about: "user.max_KIND_namespaces is reached here or in a user namespace above, or user or PID namespaces \
+                are nested deeper than 32. This is not about disk space.",
+        advice: "Raise the limit, or nest less.",
+        find: limit,
+    },
+    Rule {
+        id: "unshare-processes",
+        errors: [EAGAIN],
+        about: "A bound on the number of processes is reached: RLIMIT_NPROC, pids.max or kernel.threads-max.",
+        advice: "The one that is named must be raised.",
+        find: |_, case| process_bounds(case),
+    },
+}
+
+fn privilege(unshare: &Unshare, case: &Case<'_>) -> Option<Finding> {
+    let kinds = unshare.0;
+    if kinds.has(Kind::User) {
+        return None;
+    }
+    let lacks = lacks(case.facts, Capability::SysAdmin)?;
+    because(
+        format!("{lacks}, which a new namespace ({kinds}) takes without -U"),
+        "add -r, which makes you root in a user namespace of your own, or run as root",
+    )
+}
+
+fn sysctl(unshare: &Unshare, case: &Case<'_>) -> Option<Finding> {
+    let facts = case.facts;
+    let is_privileged =
+        facts.has(Capability::SysAdmin) == Some(true) && facts.has_all_ids() == Some(true);
+    if facts.userns_clone() != Some(0) || !unshare.0.has(Kind::User) || is_privileged {
+        return None;
+    }
+    because(
+        "kernel.unprivileged_userns_clone is 0, so only root may make user namespaces",
+        "sysctl kernel.unprivileged_userns_clone=1, or run as root",
+    )
+}
+
+fn unmapped(unshare: &Unshare, case: &Case<'_>) -> Option<Finding> {
+    if !unshare.0.has(Kind::User) {
+        return None;
+    }
+    let lacks = |ids| case.facts.is_mapped(ids) == Some(false);
+    let (what, file) = match (lacks(Ids::Uid), lacks(Ids::Gid)) {
+        (true, true) => ("user and group have no IDs", "uid_map and gid_map"),
+        (true, false) => ("user has no ID", "uid_map"),
+        (false, true) => ("group has no ID", "gid_map"),
+        (false, false) => return None,
+    };
+    because(
+        format!("our {what} in this user namespace (/proc/self/{file})"),
+        "map them when this user namespace is made, as unshare -r or -c does",
+    )
+}
+
+fn missing_kind(unshare: &Unshare, case: &Case<'_>) -> Option<Finding> {
+    let missing = unshare.0.less(case.facts.kinds()?);
+    if missing.is_empty() {
+        return None;
+    }
+    let options: Vec<&str> = missing.iter().map(config_option).collect();
+    because(
+        format!("this kernel has no {missing} namespaces (no such file in /proc/self/ns)"),
+        format!("use a kernel with {}", options.join(", ")),
+    )
+}
+
+fn no_limit(unshare: &Unshare, case: &Case<'_>) -> Option<Finding> {
+    let limits = case.facts.limits(unshare.0)?;
+    let mut zero = limits.iter().filter(|(_, limit)| *limit == 0);
+    let (first, _) = zero.next()?;
+    let mut names = format!("user.max_{first}_namespaces");
+    let mut verb = "is";
+    for (kind, _) in zero {
+        names.push_str(&format!(" and user.max_{kind}_namespaces"));
+        verb = "are";
+    }
+    because(
+        format!(
+            "{names} {verb} 0 here, so no such namespace can be made (this is not about disk space)"
+        ),
+        format!("raise it: sysctl user.max_{first}_namespaces=1000"),
+    )
+}
+
+fn limit(unshare: &Unshare, case: &Case<'_>) -> Option<Finding> {
+    let kinds = unshare.0;
+    let limits = case.facts.limits(kinds).map_or(&[][..], Vec::as_slice);
+    let limits: Vec<String> = limits
+        .iter()
+        .map(|(kind, limit)| format!("user.max_{kind}_namespaces ({limit} here)"))
+        .collect();
+    let reached = if limits.is_empty() {
+        "user.max_*_namespaces is reached here or in a user namespace above".to_owned()
+    } else {
+        format!(
+            "{} is reached here or in a user namespace above",
+            limits.join(" or ")
+        )
+    };
+    let nested = kinds.has(Kind::User) || kinds.has(Kind::Pid);
+    let cause = if nested {
+        format!(
+            "either {reached}, or namespaces are nested deeper than 32 (this is not about disk space)"
+        )
+    } else {
+        format!("{reached} (this is not about disk space)")
+    };
+    perhaps(
+        cause,
+        "raise the limit, or end processes that keep such namespaces",
+    )
 }

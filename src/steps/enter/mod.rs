@@ -3,17 +3,26 @@
 //! The hard thing: one setns(2) on a pidfd takes all kinds or none, a file takes one, and the user namespace
 //! among them gives and takes the privilege for the others. See [`order`].
 
+pub(crate) mod causes;
 mod order;
 pub(crate) mod resolve;
 
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use libc::EINVAL;
+
+use super::ahead::{Ahead, Entering, refusal, root_of};
 use super::target::Target;
 use super::{Do, State};
-use crate::failure::{Entering, Failure, Result, Stage};
+use crate::failure::{Failure, Result, Unexplained};
+use crate::host::capability::Capability;
+use crate::host::facts::Facts;
+use crate::host::kinds::existing;
+use crate::host::namespace::{self, Identity, NamespaceFacts, Relation, identity, own, upwards};
 use crate::model::{Kind, Kinds, Wanted};
-use crate::sys::{self, Sealed};
+use crate::sys::{self, Proc, Sealed};
+use causes::Setns;
 use order::{Call, Standing, order};
 
 /// Which namespaces to enter.
@@ -64,15 +73,79 @@ impl Do for Enter {
         state.opened.read_credentials(in_new_user)
     }
 
+    /// What the dry run has opened says more than we do.
+    fn predict<'a>(&'a self, _: &str, ahead: &mut Ahead<'a>) {
+        let entering = ahead.entering;
+        let seen: Vec<_> = entering.iter().map(seen).collect();
+        // A user namespace brings the privilege along for what belongs to it.
+        let enters_user = seen
+            .iter()
+            .flatten()
+            .any(|one| one.asked == Kind::User && one.is_ours != Some(true));
+        for (one, namespaces) in entering.iter().zip(seen) {
+            predict_one(one, &namespaces, enters_user, ahead);
+        }
+        let all = entering
+            .iter()
+            .fold(Kinds::NONE, |all, one| all.union(one.kinds));
+        ahead.entered = if enters_user {
+            all
+        } else {
+            all.without(Kind::User)
+        };
+        let of = |kind| entering.iter().filter(move |one| one.kinds.has(kind));
+        ahead.into = of(Kind::User)
+            .find_map(|one| one.pid)
+            .filter(|_| enters_user);
+        if all.has(Kind::Mnt) {
+            let root = of(Kind::Mnt).find_map(|one| one.pid).and_then(root_of);
+            ahead.has_root(root.as_deref());
+            ahead.moved = true;
+        }
+    }
+
     const TELLS_ITSELF: bool = true;
 }
 
-/// Which file a descriptor is: device and inode.
-pub(crate) type Identity = (u64, u64);
+/// Tells if one of what is entered would be refused.
+fn predict_one(
+    one: &Entering,
+    namespaces: &[NamespaceFacts],
+    enters_user: bool,
+    ahead: &mut Ahead<'_>,
+) {
+    let setns = Setns::Into {
+        kinds: one.kinds,
+        pid: one.pid,
+        file: None,
+    };
+    let refusal = refusal(Facts::new(&Proc::default()).setns_probe(one.kinds));
+    for errno in [EINVAL, refusal] {
+        let is_privilege = errno != EINVAL;
+        let is_left_out = |namespace: &NamespaceFacts| {
+            namespace.is_ours == Some(true) && (one.leaves_ours || is_privilege)
+        };
+        let is_brought = |namespace: &NamespaceFacts| {
+            is_privilege
+                && enters_user
+                && namespace.asked != Kind::User
+                && namespace.owner != Some(Relation::Outside)
+        };
+        let mut namespaces = namespaces.to_vec();
+        namespaces.retain(|one| !is_left_out(one) && !is_brought(one));
+        let line = format!("enter {}", one.kinds);
+        if ahead.tell(&line, &setns, errno, |facts| {
+            facts.namespaces = Some(namespaces).into();
+        }) {
+            break;
+        }
+    }
+}
 
-/// The identity of what a descriptor refers to.
-pub(crate) fn identity(fd: BorrowedFd<'_>) -> sys::Result<Identity> {
-    sys::stat_fd(fd).map(|stat| (stat.st_dev, stat.st_ino))
+/// What can be seen of namespaces that are entered.
+fn seen(entering: &Entering) -> Vec<NamespaceFacts> {
+    let (pid, file) = (entering.pid, entering.file.as_ref());
+    namespace::look_at(&Proc::default(), entering.kinds, pid, file)
 }
 
 /// A namespace of a known kind, open. Made by opening, used up by entering.
@@ -138,11 +211,11 @@ pub(crate) type Tell<'a> = &'a mut dyn FnMut(&str, &sys::Result<()>);
 
 /// That we could not be sealed off from those whose namespaces are to be entered.
 pub(crate) fn not_sealed(error: sys::Error) -> Failure {
-    let stage = Stage::Enter {
-        kinds: Kinds::NONE,
-        pid: None,
-    };
-    Failure::new(stage, "cannot set PR_SET_DUMPABLE to 0", error)
+    Failure::new(
+        Unexplained("setns"),
+        "cannot set PR_SET_DUMPABLE to 0",
+        error,
+    )
 }
 
 /// Enters all of it. Gives the kinds that were entered.
@@ -178,20 +251,30 @@ fn enter_file(sealed: &Sealed, file: &NsFd, pid: Option<i32>, tell: Tell<'_>) ->
     let result = sealed.setns(file.fd.as_fd(), file.kind.flag());
     tell(file.kind.name(), &result);
     let kinds = Kinds::NONE.with(file.kind);
-    result.map(|()| kinds).map_err(|error| Failure {
-        subject: file.fd.try_clone().ok(),
-        ..refused(kinds, pid, error)
-    })
+    result
+        .map(|()| kinds)
+        .map_err(|error| refused_file(kinds, pid, Some(&file.fd), error))
 }
 
-/// The classic line for namespaces that could not be entered.
+/// The classic line for namespaces of a process that could not be entered.
 fn refused(kinds: Kinds, pid: Option<i32>, error: sys::Error) -> Failure {
+    refused_file(kinds, pid, None, error)
+}
+
+/// The classic line for namespaces that could not be entered, or one by its file.
+fn refused_file(
+    kinds: Kinds,
+    pid: Option<i32>,
+    file: Option<&OwnedFd>,
+    error: sys::Error,
+) -> Failure {
     let mut each = kinds.iter();
     let line = match (each.next(), each.next()) {
         (Some(kind), None) => format!("reassociate to namespace 'ns/{kind}' failed"),
         _ => "reassociate to namespaces failed".to_owned(),
     };
-    Failure::new(Stage::Enter { kinds, pid }, line, error)
+    let file = file.and_then(|fd| fd.try_clone().ok());
+    Failure::new(Setns::Into { kinds, pid, file }, line, error)
 }
 
 /// Enters namespaces of one process, with as few calls as the kernel allows.
@@ -289,25 +372,16 @@ fn user_last(sealed: &Sealed, target: &Target, kinds: Kinds, tell: Tell<'_>) -> 
     }
 }
 
-/// The kinds that this kernel has (proc_pid_ns(5)). Our own files say it: a target's are missing also when it has
-/// ended.
-fn existing(kinds: Kinds) -> Kinds {
-    kinds
-        .iter()
-        .filter(|kind| {
-            let missing = sys::stat(format!("/proc/self/ns/{kind}").as_ref())
-                .is_err_and(|error| error.raw() == libc::ENOENT);
-            !missing
-        })
-        .collect()
-}
-
 /// The kinds of a target to ask for once the kernel has refused all of them.
 fn possible(target: &mut Target, kinds: Kinds, leave: Leave) -> Result<Kinds> {
     if leave == Leave::OursByName {
         return Ok(kinds);
     }
-    let kinds = existing(kinds);
+    // Our own files say it: a target's are missing also when it has ended.
+    let kinds = match existing(&Proc::default()) {
+        Some(existing) => kinds.iter().filter(|kind| existing.has(*kind)).collect(),
+        None => kinds,
+    };
     Ok(if kinds.has(Kind::User) && is_ours(target, Kind::User)? {
         kinds.without(Kind::User)
     } else {
@@ -320,17 +394,11 @@ pub(crate) fn is_ours(target: &mut Target, kind: Kind) -> Result<bool> {
     if let (Kind::User, Some(known)) = (kind, target.shares_user) {
         return Ok(known);
     }
-    let ours = Some(target.namespace_identity(kind)?) == own(kind);
+    let ours = Some(target.namespace_identity(kind)?) == own(&Proc::default(), kind);
     if kind == Kind::User {
         target.shares_user = Some(ours);
     }
     Ok(ours)
-}
-
-/// The identity of our own namespace of this kind; none where the kernel has no such kind.
-fn own(kind: Kind) -> Option<Identity> {
-    let stat = sys::stat(format!("/proc/self/ns/{kind}").as_ref()).ok()?;
-    Some((stat.st_dev, stat.st_ino))
 }
 
 /// Whether this kind of a target need not be entered where it is ours already.
@@ -386,7 +454,7 @@ impl Mixture {
                     let pid = Some(target.pid());
                     for kind in possible(&mut target, kinds, leave)?.iter() {
                         let fd = target.open_namespace(kind)?;
-                        let is_own = identity(fd.as_fd()).ok() == own(kind);
+                        let is_own = identity(fd.as_fd()).ok() == own(&Proc::default(), kind);
                         let spare = is_own && may_be_left(kind, leave);
                         files.push((NsFd { kind, fd }, pid, spare));
                     }
@@ -424,8 +492,7 @@ impl Mixture {
     }
 
     fn calls(&self) -> Vec<Call> {
-        // CAP_SYS_ADMIN, capabilities(7).
-        let privileged = sys::capabilities().is_ok_and(|held| held.effective & 1 << 21 != 0);
+        let privileged = Capability::SysAdmin.is_held();
         let facts: Vec<_> = self
             .items
             .iter()
@@ -474,10 +541,7 @@ fn enter_mixture(sealed: &Sealed, opened: Vec<ToEnter>, tell: Tell<'_>) -> Resul
                     0 => tell(Kind::User.name(), &result),
                     _ => tell(&format!("user, {level} above the one wanted"), &result),
                 }
-                result.map_err(|error| Failure {
-                    subject: fd.try_clone().ok(),
-                    ..refused(kinds, None, error)
-                })?;
+                result.map_err(|error| refused_file(kinds, None, Some(fd), error))?;
                 entered = entered.union(kinds);
             }
         }
@@ -490,26 +554,19 @@ fn enter_mixture(sealed: &Sealed, opened: Vec<ToEnter>, tell: Tell<'_>) -> Resul
 
 /// A user namespace and those above it that lie below ours, innermost first.
 fn ancestors(user: BorrowedFd<'_>) -> Vec<(Identity, OwnedFd)> {
-    let ours = sys::stat("/proc/self/ns/user".as_ref()).map(|stat| (stat.st_dev, stat.st_ino));
-    let mut chain: Vec<(Identity, OwnedFd)> = Vec::new();
-    let mut next = user.try_clone_to_owned().ok();
-    while let Some(fd) = next {
-        let Ok(identity) = identity(fd.as_fd()) else {
-            break;
-        };
-        if ours == Ok(identity) {
-            break;
-        }
-        // EPERM when the parent is above ours, hence not on the way.
-        next = sys::parent_of(fd.as_fd()).ok();
-        chain.push((identity, fd));
-    }
-    chain
+    let ours = own(&Proc::default(), Kind::User);
+    upwards(user)
+        .map_while(|fd| {
+            let fd = fd.ok()?;
+            let identity = identity(fd.as_fd()).ok()?;
+            (ours != Some(identity)).then_some((identity, fd))
+        })
+        .collect()
 }
 
 /// Where the owner of a namespace stands, seen from the chain of [`ancestors`].
 fn owner(file: &NsFd, chain: &[(Identity, OwnedFd)]) -> Standing {
-    let mut owner = match sys::owner_of(file.fd.as_fd()) {
+    let owner = match sys::owner_of(file.fd.as_fd()) {
         Ok(owner) => owner,
         // Not ours, nor below ours: the owner lies outside.
         Err(error) if error.raw() == libc::EPERM => return Standing::Outside,
@@ -519,18 +576,13 @@ fn owner(file: &NsFd, chain: &[(Identity, OwnedFd)]) -> Standing {
         let identity = identity(fd.as_fd()).ok()?;
         chain.iter().position(|(member, _)| *member == identity)
     };
-    match position(&owner) {
-        Some(0) => return Standing::Within,
-        Some(level) => return Standing::Above(level),
-        None => {}
-    }
     // Whoever has privilege in a user namespace has it in those below.
-    while let Ok(parent) = sys::parent_of(owner.as_fd()) {
-        match position(&parent) {
-            Some(0) => return Standing::Within,
-            Some(level) => return Standing::Above(level),
-            None => owner = parent,
-        }
+    match upwards(owner.as_fd())
+        .map_while(sys::Result::ok)
+        .find_map(|fd| position(&fd))
+    {
+        Some(0) => Standing::Within,
+        Some(level) => Standing::Above(level),
+        None => Standing::Outside,
     }
-    Standing::Outside
 }

@@ -5,11 +5,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
 use super::super::target::Target;
+use super::causes::Setns;
 use super::{Enter, Leave, NsFd, ToEnter, different, identity};
-use crate::failure::{Failure, Result, Stage, line};
+use crate::failure::{Failure, Result, Unexplained, line};
 use crate::model::number::decimal;
 use crate::model::{Kind, Kinds, Reference, Wanted, Which};
 use crate::show::{self, Found};
+use crate::steps::file::{OpenFile, cannot_open, cannot_read};
 use crate::sys::{self, For, Limit, Number, Proc};
 
 /// Opens all that is to be entered.
@@ -58,7 +60,7 @@ fn open_wanted(
             let text = "no target PID specified";
             let target = target
                 .take()
-                .ok_or_else(|| Failure::plain(Stage::Reference, text))?;
+                .ok_or_else(|| Failure::plain(Unexplained("reference"), text))?;
             process(target)
         }
         Reference::Socket { pid, fd } => {
@@ -119,7 +121,7 @@ pub(crate) fn open_reference(reference: &Reference, which: Which) -> Result<Name
         Reference::Own => Named::Process(Target::own()?),
         Reference::All => {
             let text = "all: names every namespace, for --same and --show only";
-            return Err(Failure::plain(Stage::Reference, text));
+            return Err(Failure::plain(Unexplained("reference"), text));
         }
         Reference::Parent(inner) => {
             let of = match open_reference(inner, which)? {
@@ -133,7 +135,7 @@ pub(crate) fn open_reference(reference: &Reference, which: Which) -> Result<Name
                         let text = format!(
                             "{reference}: a process has two kinds with parents; say user=parent:… or pid=parent:…, or parent:/proc/{pid}/ns/user"
                         );
-                        return Err(Failure::plain(Stage::Reference, text));
+                        return Err(Failure::plain(Unexplained("reference"), text));
                     }
                 },
             };
@@ -163,14 +165,14 @@ fn no_relative(
     error: sys::Error,
 ) -> Failure {
     match kind {
-        None => Failure::plain(Stage::Reference, format!("{of}: is no namespace")),
+        None => Failure::plain(Unexplained("reference"), format!("{of}: is no namespace")),
         Some(kind) if error.raw() == libc::EINVAL => {
             let text = format!("{of}: is a {kind} namespace, which has no parent");
-            Failure::plain(Stage::Reference, text)
+            Failure::plain(Unexplained("reference"), text)
         }
         Some(_) => {
             let text = format!("cannot open the {reference}");
-            Failure::new(Stage::Reference, text, error)
+            Failure::new(Unexplained("reference"), text, error)
         }
     }
 }
@@ -194,10 +196,10 @@ fn unreadable(path: &OsStr, error: sys::Error) -> Failure {
                 path,
                 format!(": it is {what}").as_ref(),
             ]);
-            Failure::plain(Stage::Open(path.to_owned()), text)
+            Failure::plain(OpenFile(path.to_owned()), text)
         }
-        libc::EFBIG => Failure::read(path, error),
-        _ => Failure::open(path, error),
+        libc::EFBIG => cannot_read(path, error),
+        _ => cannot_open(path, error),
     }
 }
 
@@ -207,7 +209,7 @@ fn pid_in_file(path: &OsStr) -> Result<i32> {
     // No more than a first line can be, whatever file this is.
     let mut room = [0; 256];
     let length =
-        sys::read_some(file.as_fd(), &mut room).map_err(|error| Failure::read(path, error))?;
+        sys::read_some(file.as_fd(), &mut room).map_err(|error| cannot_read(path, error))?;
     room[..length]
         .split(|&byte| byte == b'\n')
         .next()
@@ -215,7 +217,7 @@ fn pid_in_file(path: &OsStr) -> Result<i32> {
         .filter(|&pid| pid > 0)
         .ok_or_else(|| {
             let text = line(["pidfile:".as_ref(), path, ": holds no PID".as_ref()]);
-            Failure::plain(Stage::Reference, text)
+            Failure::plain(Unexplained("reference"), text)
         })
 }
 
@@ -229,12 +231,9 @@ fn kind_of(fd: BorrowedFd<'_>, wanted: &Wanted) -> Result<Kind> {
             match found {
                 Some(kind) if kind != asked => {
                     let text = format!("reassociate to namespace 'ns/{asked}' failed");
-                    let stage = Stage::WrongKind { asked, found: kind };
-                    Err(Failure::new(
-                        stage,
-                        text,
-                        sys::Error::from_raw(libc::EINVAL),
-                    ))
+                    let setns = Setns::WrongKind { asked, found: kind };
+                    let error = sys::Error::from_raw(libc::EINVAL);
+                    Err(Failure::new(setns, text, error))
                 }
                 _ => Ok(asked),
             }
@@ -244,17 +243,17 @@ fn kind_of(fd: BorrowedFd<'_>, wanted: &Wanted) -> Result<Kind> {
                 Some(kind) => format!("{}: is a {kind} namespace, not {kinds}", wanted.reference),
                 None => format!("{}: is no namespace", wanted.reference),
             };
-            Err(Failure::plain(Stage::Reference, text))
+            Err(Failure::plain(Unexplained("reference"), text))
         }
         Which::Natural | Which::AllBut(_) => found.ok_or_else(|| {
             let text = format!("{}: is no namespace", wanted.reference);
-            Failure::plain(Stage::Reference, text)
+            Failure::plain(Unexplained("reference"), text)
         }),
     }
 }
 
 fn open_file(path: &OsStr) -> Result<OwnedFd> {
-    sys::open(path, For::Reading).map_err(|error| Failure::open(path, error))
+    sys::open(path, For::Reading).map_err(|error| cannot_open(path, error))
 }
 
 /// A name of `ip netns` (ip-netns(8)).
@@ -263,13 +262,13 @@ fn open_netns(name: &OsStr) -> Result<OwnedFd> {
     match sys::open(&path("/run/netns/"), For::Reading) {
         Ok(fd) => Ok(fd),
         Err(error) => sys::open(&path("/var/run/netns/"), For::Reading)
-            .map_err(|_| Failure::open(path("/run/netns/"), error)),
+            .map_err(|_| cannot_open(path("/run/netns/"), error)),
     }
 }
 
 /// A descriptor of the caller's: an nsfs file, or a pidfd.
 fn open_descriptor(number: i32) -> Result<Named> {
-    let failed = |error| Failure::new(Stage::Reference, format!("fd:{number}"), error);
+    let failed = |error| Failure::new(Unexplained("reference"), format!("fd:{number}"), error);
     let fd = sys::inherited(number).map_err(failed)?;
     let own = fd.try_clone_to_owned().map_err(|error| {
         failed(sys::Error::from_raw(
@@ -290,14 +289,14 @@ fn open_descriptor(number: i32) -> Result<Named> {
             let text = format!(
                 "fd:{number}: its process cannot be found in /proc, which is that of another PID namespace"
             );
-            Err(Failure::plain(Stage::Reference, text))
+            Err(Failure::plain(Unexplained("reference"), text))
         }
         Ok(Some(Number::Ended)) => Err(failed(sys::Error::from_raw(libc::ESRCH))),
         Ok(None) => {
             let text = format!("fd:{number}: is neither a namespace nor a pidfd");
-            Err(Failure::plain(Stage::Reference, text))
+            Err(Failure::plain(Unexplained("reference"), text))
         }
-        Err(error) => Err(Failure::open("/proc/self/fdinfo", error)),
+        Err(error) => Err(cannot_open("/proc/self/fdinfo", error)),
     }
 }
 
@@ -309,9 +308,9 @@ fn open_found(reference: &Reference, found: sys::Result<Found>) -> Result<OwnedF
         Ok(Found::Nowhere(Some(why))) => {
             format!("{reference}: no such namespace can be seen, but {why}")
         }
-        Err(error) => return Err(Failure::open("/proc", error)),
+        Err(error) => return Err(cannot_open("/proc", error)),
     };
-    Err(Failure::plain(Stage::Reference, text))
+    Err(Failure::plain(Unexplained("reference"), text))
 }
 
 /// By the kernel's number: at once where the kernel opens by it, else by looking at all that can be seen.
@@ -325,7 +324,7 @@ fn open_by_id(reference: &Reference, id: u64) -> Result<OwnedFd> {
         && sys::namespace_id(own.as_fd()).is_err()
     {
         let text = format!("{reference}: this kernel gives namespaces no IDs; name it by a file");
-        return Err(Failure::plain(Stage::Reference, text));
+        return Err(Failure::plain(Unexplained("reference"), text));
     }
     open_found(reference, found)
 }
@@ -339,7 +338,7 @@ fn network_of(target: &Target, number: i32) -> Result<OwnedFd> {
     let pid = target.pid();
     let failed = |error| {
         let text = format!("cannot open the network namespace of socket {number} of process {pid}");
-        Failure::new(Stage::Reference, text, error)
+        Failure::new(Unexplained("reference"), text, error)
     };
     let Some(pidfd) = target.pidfd() else {
         return Err(failed(sys::Error::from_raw(libc::ENOSYS)));
@@ -348,7 +347,7 @@ fn network_of(target: &Target, number: i32) -> Result<OwnedFd> {
     // What is asked below may mean something else to a device.
     if !sys::is_socket(socket.as_fd()) {
         let text = format!("descriptor {number} of process {pid} is no socket");
-        return Err(Failure::plain(Stage::Reference, text));
+        return Err(Failure::plain(Unexplained("reference"), text));
     }
     sys::network_of_socket(socket.as_fd()).map_err(failed)
 }
@@ -382,7 +381,7 @@ fn lowest_of_cgroup(path: &OsStr) -> Result<i32> {
                 path,
                 ": has no process that can be seen".as_ref(),
             ]);
-            Failure::plain(Stage::Reference, text)
+            Failure::plain(Unexplained("reference"), text)
         })
 }
 
@@ -392,7 +391,13 @@ fn procs(directory: &OsStr) -> OsString {
 
 /// Puts the parent in the place of the user namespace that is entered, or the owner of another one.
 fn to_parent(opened: &mut Vec<ToEnter>, levels: u32) -> Result<()> {
-    let failed = |error| Failure::new(Stage::Reference, "failed to open parent namespace", error);
+    let failed = |error| {
+        Failure::new(
+            Unexplained("reference"),
+            "failed to open parent namespace",
+            error,
+        )
+    };
     let user = opened.iter().position(|one| match one {
         ToEnter::Process { kinds, .. } => kinds.has(Kind::User),
         ToEnter::File(file) => file.kind == Kind::User,
@@ -420,7 +425,12 @@ fn to_parent(opened: &mut Vec<ToEnter>, levels: u32) -> Result<()> {
                         error.raw_os_error().unwrap_or(libc::EMFILE),
                     ))
                 })?,
-                None => return Err(Failure::plain(Stage::Reference, "no target PID specified")),
+                None => {
+                    return Err(Failure::plain(
+                        Unexplained("reference"),
+                        "no target PID specified",
+                    ));
+                }
             };
             (sys::owner_of(other.as_fd()).map_err(failed)?, levels - 1)
         }
@@ -467,7 +477,7 @@ fn no_contradiction(opened: &mut [ToEnter]) -> Result<()> {
                     let text = format!(
                         "two different {kind} namespaces are named; --in-order enters both"
                     );
-                    return Err(Failure::plain(Stage::Reference, text));
+                    return Err(Failure::plain(Unexplained("reference"), text));
                 }
             }
         }

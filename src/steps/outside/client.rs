@@ -8,10 +8,14 @@
 use std::ffi::OsString;
 use std::os::fd::{AsFd, OwnedFd};
 
+use super::map_program::MapByProgram;
 use super::server::{Caller, serve};
 use super::wire::{Answer, Failed, MESSAGE, Order, PartError};
 use super::{Outside, Via};
-use crate::failure::{Failure, Inquiry, Result, Stage, line};
+use crate::failure::{Explain, Failure, Inquiry, Result, Unexplained, line};
+use crate::steps::file::cannot_open;
+use crate::steps::fork::NewProcess;
+use crate::steps::map::Mapping;
 use crate::steps::pidfile::Pidfile;
 use crate::sys::{self, Change, For, Forked, SignalSet};
 
@@ -41,7 +45,7 @@ impl Client {
         inquiry: Inquiry<'_>,
         close: impl FnOnce(),
     ) -> Result<Client> {
-        let failed = |error| Failure::new(Stage::Fork, "fork failed", error);
+        let failed = |error| Failure::new(NewProcess, "fork failed", error);
         let (ours, theirs) = sys::socket_pair().map_err(failed)?;
         // Opened now: afterwards we may be in another PID namespace, or not allowed to look. Who only wants a PID file
         // may have no proc.
@@ -49,7 +53,7 @@ impl Client {
             None
         } else {
             let me = sys::open("/proc/self".as_ref(), For::Directory);
-            Some(me.map_err(|error| Failure::open("/proc/self", error))?)
+            Some(me.map_err(|error| cannot_open("/proc/self", error))?)
         };
         let caller = sys::pid();
         match sys::fork().map_err(failed)? {
@@ -118,7 +122,7 @@ impl Client {
                 let file = self.pidfile.as_deref().unwrap_or_default();
                 let text = line(["write failed ".as_ref(), file]);
                 let error = sys::Error::from_raw(number);
-                Err(Failure::new(Stage::Report, text, error))
+                Err(Failure::new(Unexplained("report"), text, error))
             }
             _ => Err(gone()),
         }
@@ -190,7 +194,7 @@ fn leave(error: sys::Error) -> ! {
 }
 
 fn lost(error: sys::Error) -> Failure {
-    Failure::new(Stage::Fork, "the helper outside is gone", error)
+    Failure::new(NewProcess, "the helper outside is gone", error)
 }
 
 fn gone() -> Failure {
@@ -205,81 +209,67 @@ pub(crate) fn failure(work: &Outside, failed: Failed, pid: i32) -> Failure {
         said,
         causes,
     } = failed;
-    let of_file = |stage, name: &str| {
-        let error = match outcome {
-            PartError::Errno(number) => number,
-            _ => libc::EIO,
-        };
-        let text = format!("write failed /proc/self/{name}");
-        Failure::new(stage, text, sys::Error::from_raw(error))
-    };
+    let unknown = || Failure::plain(Unexplained("fork"), "the helper outside failed");
     let mut failure = match work {
-        Outside::Setgroups(_) => of_file(Stage::Setgroups, "setgroups"),
-        Outside::Clock(offset) => {
-            let (clock, seconds) = (offset.clock, offset.seconds);
-            of_file(Stage::Clock { clock, seconds }, "timens_offsets")
-        }
-        Outside::Bind(binds) => {
-            let Some((kind, file)) = binds.get(part as usize) else {
-                return Failure::plain(Stage::Fork, "the helper outside failed");
-            };
-            let source = format!("mount /proc/{pid}/ns/{} on ", kind.file_for_children());
-            let text = line([source.as_ref(), file, " failed".as_ref()]);
-            let stage = Stage::Bind {
-                kind: *kind,
-                file: file.clone(),
-            };
-            match outcome {
-                PartError::Errno(number) => Failure::new(stage, text, sys::Error::from_raw(number)),
-                _ => Failure::plain(stage, text),
-            }
-        }
-        Outside::Maps(maps) => {
-            let Some((ids, map, via)) = maps.get(part as usize) else {
-                return Failure::plain(Stage::Fork, "the helper outside failed");
-            };
-            let stage = match via {
-                Via::File => Stage::Map {
-                    ids: *ids,
-                    text: map.text(),
-                    outside: true,
-                },
-                Via::Program => Stage::MapProgram {
-                    ids: *ids,
-                    text: map.text(),
-                },
-            };
-            match outcome {
-                PartError::Errno(number) => Failure::new(
-                    stage,
-                    format!("write failed /proc/self/{}", ids.file()),
-                    sys::Error::from_raw(number),
-                ),
-                PartError::NotExecuted(number) => Failure::new(
-                    stage,
-                    format!("failed to execute {}", ids.helper()),
-                    sys::Error::from_raw(number),
-                ),
-                PartError::Exited(status) => Failure::plain(
-                    stage,
-                    format!("{} failed: exit status {status}", ids.helper()),
-                ),
-                PartError::Killed(signal) => Failure::plain(
-                    stage,
-                    format!("{} failed: killed by signal {signal}", ids.helper()),
-                ),
-                PartError::Unread(number) => Failure::new(
-                    stage,
-                    format!("read failed /proc/{pid}/{}", ids.file()),
-                    sys::Error::from_raw(number),
-                ),
-                PartError::NoMap => {
-                    Failure::plain(stage, format!("{} failed: it wrote no map", ids.helper()))
+        Outside::Setgroups(value) => not_written(*value, "setgroups", outcome),
+        Outside::Clock(offset) => not_written(offset.clone(), "timens_offsets", outcome),
+        Outside::Bind(binds) => match binds.get(part as usize) {
+            Some(bind) => {
+                let source = format!("mount /proc/{pid}/ns/{} on ", bind.kind.file_for_children());
+                let text = line([source.as_ref(), &bind.file, " failed".as_ref()]);
+                match outcome {
+                    PartError::Errno(number) => {
+                        Failure::new(bind.clone(), text, sys::Error::from_raw(number))
+                    }
+                    _ => Failure::plain(bind.clone(), text),
                 }
             }
-        }
+            None => unknown(),
+        },
+        Outside::Maps(maps) => match maps.get(part as usize) {
+            Some((ids, map, Via::File)) => {
+                let mapping = Mapping {
+                    ids: *ids,
+                    map: map.clone(),
+                    from_outside: true,
+                };
+                not_written(mapping, ids.file(), outcome)
+            }
+            Some((ids, map, Via::Program)) => {
+                let (ids, map) = (*ids, map.clone());
+                not_mapped(MapByProgram { ids, map }, outcome, pid)
+            }
+            None => unknown(),
+        },
     };
     failure.said = said;
     failure.causes = causes;
     failure
+}
+
+/// A file in /proc that sets a namespace up was not written.
+fn not_written(step: impl Explain + 'static, file: &str, outcome: PartError) -> Failure {
+    let error = match outcome {
+        PartError::Errno(number) => number,
+        _ => libc::EIO,
+    };
+    let text = format!("write failed /proc/self/{file}");
+    Failure::new(step, text, sys::Error::from_raw(error))
+}
+
+/// newuidmap(1) or newgidmap(1) failed.
+fn not_mapped(given: MapByProgram, outcome: PartError, pid: i32) -> Failure {
+    let (program, file) = (given.ids.helper(), given.ids.file());
+    let (text, error) = match outcome {
+        PartError::Errno(error) => (format!("write failed /proc/self/{file}"), Some(error)),
+        PartError::NotExecuted(error) => (format!("failed to execute {program}"), Some(error)),
+        PartError::Unread(error) => (format!("read failed /proc/{pid}/{file}"), Some(error)),
+        PartError::Exited(status) => (format!("{program} failed: exit status {status}"), None),
+        PartError::Killed(signal) => (format!("{program} failed: killed by signal {signal}"), None),
+        PartError::NoMap => (format!("{program} failed: it wrote no map"), None),
+    };
+    match error {
+        Some(error) => Failure::new(given, text, sys::Error::from_raw(error)),
+        None => Failure::plain(given, text),
+    }
 }

@@ -1,16 +1,22 @@
 //! The helper outside: a process of ours that stays in the namespaces that we came from, and does there what we cannot
 //! do from within.
 
+pub(crate) mod bind;
 pub(crate) mod client;
+pub(crate) mod map_program;
 mod server;
 mod wire;
 
 use std::ffi::OsString;
 use std::fmt;
 
-use super::map::Extents;
+use bind::Bind;
+use map_program::MapByProgram;
+
+use super::ahead::Ahead;
+use super::map::{Extents, Mapping};
 use super::{ClockOffset, Do, State};
-use crate::failure::{Failure, Result, Stage};
+use crate::failure::{Failure, Result, Unexplained};
 use crate::model::value::Setgroups;
 use crate::model::{IdMap, Ids, Kind, Word};
 
@@ -44,7 +50,7 @@ impl Helper {
     /// Whether a mount namespace is to be bound on a file.
     pub(crate) fn binds_mount(&self) -> bool {
         self.work.iter().any(|piece| match piece {
-            Outside::Bind(binds) => binds.iter().any(|(kind, _)| *kind == Kind::Mnt),
+            Outside::Bind(binds) => binds.iter().any(|bind| bind.kind == Kind::Mnt),
             _ => false,
         })
     }
@@ -73,7 +79,7 @@ pub(crate) enum Outside {
     /// Write the maps of more than one ID, each in its way.
     Maps(Vec<(Ids, IdMap, Via)>),
     /// Bind each new namespace on a file.
-    Bind(Vec<(Kind, OsString)>),
+    Bind(Vec<Bind>),
 }
 
 /// How a map is written from outside.
@@ -101,7 +107,7 @@ impl fmt::Display for Outside {
                 }
             }
             Outside::Bind(binds) => {
-                for (index, (kind, file)) in binds.iter().enumerate() {
+                for (index, Bind { kind, file }) in binds.iter().enumerate() {
                     let gap = if index == 0 { "" } else { ", " };
                     let source = kind.file_for_children();
                     write!(f, "{gap}bind our {source} on {}", Word(file))?;
@@ -115,7 +121,7 @@ impl fmt::Display for Outside {
 impl Do for Outside {
     fn run(&self, state: &mut State) -> Result<()> {
         let Some(helper) = &mut state.helper else {
-            return Err(Failure::plain(Stage::Fork, "no helper was started"));
+            return Err(Failure::plain(Unexplained("fork"), "no helper was started"));
         };
         helper.go()?;
         if helper.is_done()
@@ -125,5 +131,25 @@ impl Do for Outside {
             helper.end();
         }
         Ok(())
+    }
+
+    fn predict<'a>(&'a self, line: &str, ahead: &mut Ahead<'a>) {
+        match self {
+            Outside::Setgroups(value) => value.predict(line, ahead),
+            Outside::Clock(_) => {}
+            Outside::Maps(maps) => {
+                for (ids, map, via) in maps {
+                    match via {
+                        Via::File => Mapping::predict(line, *ids, map, ahead),
+                        Via::Program => MapByProgram::predict(line, *ids, map, ahead),
+                    }
+                }
+            }
+            Outside::Bind(binds) => {
+                for bind in binds {
+                    bind.predict(line, ahead);
+                }
+            }
+        }
     }
 }

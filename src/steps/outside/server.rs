@@ -7,6 +7,7 @@ use std::ffi::{CString, OsString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+use super::bind::Bind;
 use super::client::failure;
 use super::wire::{Answer, Failed, MESSAGE, Order, PartError};
 use super::{Outside, Via};
@@ -167,13 +168,13 @@ fn outcome(part: usize, error: PartError, said: Vec<u8>) -> Failed {
 /// The namespaces that have been bound on files.
 #[derive(Default)]
 struct Binds {
-    made: Vec<Bind>,
+    made: Vec<Bound>,
     /// Our own directory in /proc, whatever is mounted over that until all is undone.
     own: Option<OwnedFd>,
 }
 
 /// A namespace that has been bound on a file.
-struct Bind {
+struct Bound {
     /// The file, opened before: by its name another one may be found later.
     file: OwnedFd,
     /// The mount that the file is on.
@@ -184,12 +185,8 @@ struct Bind {
 
 impl Binds {
     /// Binds the caller's namespaces on their files.
-    fn make(
-        &mut self,
-        binds: &[(Kind, OsString)],
-        caller: &Caller,
-    ) -> std::result::Result<(), Failed> {
-        for (index, (kind, file)) in binds.iter().enumerate() {
+    fn make(&mut self, binds: &[Bind], caller: &Caller) -> std::result::Result<(), Failed> {
+        for (index, Bind { kind, file }) in binds.iter().enumerate() {
             self.bind(*kind, file, caller)
                 .map_err(|error| failed(index, error))?;
         }
@@ -216,7 +213,7 @@ impl Binds {
         let source = format!("{descriptors}/{}/{source}", directory.as_raw_fd());
         let target = format!("{descriptors}/{}", file.as_raw_fd());
         sys::bind(source.as_ref(), target.as_ref(), false)?;
-        self.made.push(Bind {
+        self.made.push(Bound {
             file,
             mount,
             namespace,
@@ -233,7 +230,7 @@ impl Binds {
     }
 }
 
-impl Bind {
+impl Bound {
     /// Takes the mount off the file, if what lies on top of that is ours. `own` is our directory in /proc.
     fn undo(&self, own: BorrowedFd<'_>) -> sys::Result<()> {
         // Nothing is named from the working directory any more.

@@ -3,8 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::super::Case;
-use crate::failure::{Executed, Stage};
+use crate::failure::{Case, Explain};
 use crate::host::bounds::Processes;
 use crate::host::capability::Capability;
 use crate::host::executable::{Executable, Need, Role};
@@ -15,8 +14,19 @@ use crate::host::mountinfo::ProcMount;
 use crate::host::namespace::{NamespaceFacts, Relation};
 use crate::host::place::{Obstacle, Place};
 use crate::host::target::{Pidfds, TargetFacts};
-use crate::model::value::Setgroups;
+use crate::model::value::{Propagation, Setgroups};
 use crate::model::{Clock, IdMap, Ids, Kind, Kinds};
+use crate::steps::enter::causes::Setns;
+use crate::steps::execute::Executed;
+use crate::steps::file::OpenFile;
+use crate::steps::fork::NewProcess;
+use crate::steps::map::Mapping;
+use crate::steps::mount::Mounting;
+use crate::steps::outside::bind::Bind;
+use crate::steps::outside::map_program::MapByProgram;
+use crate::steps::root::ChangeRoot;
+use crate::steps::target::TargetProcess;
+use crate::steps::{Become, ClockOffset, Directory, Gid, GroupList, NewId, Uid, Unshare};
 use crate::sys::Error;
 
 /// All capabilities of Linux 6.18.
@@ -31,7 +41,7 @@ fn without(capability: Capability) -> Fact<u64> {
 }
 
 pub(super) fn map(text: &str) -> Fact<IdMap> {
-    known(IdMap::parse(text.as_bytes()).expect("a map"))
+    known(id_map(text))
 }
 
 pub(super) fn error(number: i32) -> Option<Error> {
@@ -79,76 +89,80 @@ pub(super) fn root() -> Facts<'static> {
 /// A failure as it was seen, and the row that knows it.
 pub(super) struct Recorded {
     pub(super) id: &'static str,
-    pub(super) stage: Stage,
+    pub(super) step: Box<dyn Explain>,
     pub(super) errno: i32,
     pub(super) facts: Facts<'static>,
 }
 
-pub(super) fn unshare(kinds: &[Kind]) -> Stage {
-    Stage::Unshare(kinds.iter().copied().collect())
+pub(super) fn unshare(kinds: &[Kind]) -> Unshare {
+    Unshare(kinds.iter().copied().collect())
 }
 
-pub(super) fn own_map(ids: Ids, text: &str) -> Stage {
-    Stage::Map {
+fn id_map(text: &str) -> IdMap {
+    IdMap::parse(text.as_bytes()).expect("a map")
+}
+
+pub(super) fn own_map(ids: Ids, text: &str) -> Mapping {
+    Mapping {
         ids,
-        text: text.into(),
-        outside: false,
+        map: id_map(text),
+        from_outside: false,
     }
 }
 
-fn outer_map(text: &str) -> Stage {
-    Stage::Map {
+fn outer_map(text: &str) -> Mapping {
+    Mapping {
+        from_outside: true,
+        ..own_map(Ids::Uid, text)
+    }
+}
+
+fn newuidmap() -> MapByProgram {
+    MapByProgram {
         ids: Ids::Uid,
-        text: text.into(),
-        outside: true,
+        map: id_map("0 1000 1\n1 100000 65536\n"),
     }
 }
 
-fn newuidmap() -> Stage {
-    Stage::MapProgram {
-        ids: Ids::Uid,
-        text: b"0 1000 1\n1 100000 65536\n".to_vec(),
-    }
-}
-
-fn mount(kind: &'static str) -> Stage {
-    Stage::Mount {
-        kind,
+fn mount(fstype: &'static str) -> Mounting {
+    Mounting {
+        fstype,
         target: "/proc".into(),
     }
 }
 
-fn bind(kind: Kind) -> Stage {
-    Stage::Bind {
+fn bind(kind: Kind) -> Bind {
+    Bind {
         kind,
         file: "/run/ns/a b".into(),
     }
 }
 
-fn enter(kinds: &[Kind]) -> Stage {
-    Stage::Enter {
+fn enter(kinds: &[Kind]) -> Setns {
+    Setns::Into {
         kinds: kinds.iter().copied().collect(),
         pid: Some(77),
+        file: None,
     }
 }
 
-fn exec(file: &str, path: Option<&str>) -> Stage {
-    Stage::Execute(Box::new(Executed {
+fn exec(file: &str, path: Option<&str>) -> Executed {
+    Executed {
         file: file.into(),
         path: path.map(OsString::from),
         own_environment: true,
         ..Executed::default()
-    }))
+    }
 }
 
-fn exec_elsewhere(file: &str, is_shell: bool) -> Stage {
-    Stage::Execute(Box::new(Executed {
+fn exec_elsewhere(file: &str, is_shell: bool) -> Executed {
+    Executed {
         file: file.into(),
         path: Some("/opt/bin:/bin".into()),
         is_shell,
         elsewhere: true,
         own_environment: true,
-    }))
+    }
 }
 
 fn place(path: &str, obstacle: Option<Obstacle>) -> Fact<Place> {
@@ -278,7 +292,6 @@ fn proc(covered: &[&str], read_only: bool) -> ProcMount {
 #[rustfmt::skip]
 pub(super) fn recorded() -> Vec<Recorded> {
     use libc::{E2BIG, EACCES, EAGAIN, EBUSY, EINVAL, ELOOP, ENODEV, ENOENT, ENOMEM, ENOSPC, ENOSYS, ENOTDIR, EPERM, ERANGE, EROFS, ESRCH, ETXTBSY, EUSERS};
-    let case = |id, stage, errno, facts| Recorded { id, stage, errno, facts };
     let user_net = || unshare(&[Kind::User, Kind::Net]);
     let user = || unshare(&[Kind::User]);
     let passes = |facts: Facts<'static>| Facts { unshare_probe: error(EINVAL).into(), root_is_mount: known(true), ..facts };
@@ -304,13 +317,13 @@ pub(super) fn recorded() -> Vec<Recorded> {
         case("unshare-limit", unshare(&[Kind::Uts]), ENOSPC, Facts { limits: known(vec![(Kind::Uts, 7)]), ..root() }),
         case("unshare-limit", unshare(&[Kind::Uts]), ENOSPC, root()),
         case("unshare-processes", user(), EAGAIN, bounded(Processes { limit: Some(10), ours: Some(10), ..Processes::default() })),
-        case("fork-processes", Stage::Fork, EAGAIN, bounded(Processes { limit: Some(10), ours: Some(12), ..Processes::default() })),
-        case("fork-processes", Stage::Fork, EAGAIN, bounded(Processes { cgroups: vec![("/sys/fs/cgroup/a/b".into(), 3, 30), ("/sys/fs/cgroup/a".into(), 40, 40)], ..Processes::default() })),
-        case("fork-processes", Stage::Fork, EAGAIN, bounded(Processes { threads_max: Some(900), pid_max: Some(32768), all: Some(900), ..Processes::default() })),
-        case("fork-some-bound", Stage::Fork, EAGAIN, Facts { processes: known(Processes { limit: Some(10), ours: Some(50), pid_max: Some(32768), all: Some(90), ..Processes::default() }), ..root() }),
-        case("fork-dead-init", Stage::Fork, ENOMEM, Facts { unentered: known(Kinds::NONE.with(Kind::Pid)), memory: known(123_456), ..root() }),
-        case("fork-dead-init", Stage::Fork, ENOMEM, Facts { unentered: known(Kinds::NONE), memory: known(12), ..root() }),
-        case("fork-seccomp", Stage::Fork, EPERM, Facts { seccomp: known(2), ..root() }),
+        case("fork-processes", NewProcess, EAGAIN, bounded(Processes { limit: Some(10), ours: Some(12), ..Processes::default() })),
+        case("fork-processes", NewProcess, EAGAIN, bounded(Processes { cgroups: vec![("/sys/fs/cgroup/a/b".into(), 3, 30), ("/sys/fs/cgroup/a".into(), 40, 40)], ..Processes::default() })),
+        case("fork-processes", NewProcess, EAGAIN, bounded(Processes { threads_max: Some(900), pid_max: Some(32768), all: Some(900), ..Processes::default() })),
+        case("fork-some-bound", NewProcess, EAGAIN, Facts { processes: known(Processes { limit: Some(10), ours: Some(50), pid_max: Some(32768), all: Some(90), ..Processes::default() }), ..root() }),
+        case("fork-dead-init", NewProcess, ENOMEM, Facts { unentered: known(Kinds::NONE.with(Kind::Pid)), memory: known(123_456), ..root() }),
+        case("fork-dead-init", NewProcess, ENOMEM, Facts { unentered: known(Kinds::NONE), memory: known(12), ..root() }),
+        case("fork-seccomp", NewProcess, EPERM, Facts { seccomp: known(2), ..root() }),
 
         case("map-privilege", outer_map("0 100000 65536\n"), EPERM, ordinary()),
         case("map-setgroups", own_map(Ids::Gid, "0 1000 1\n"), EPERM, Facts { setgroups: known(Setgroups::Allow), gid_map: map(""), ..inside() }),
@@ -321,13 +334,10 @@ pub(super) fn recorded() -> Vec<Recorded> {
         case("map-unmapped", outer_map("0 1000 1\n1 100000 65536\n"), EPERM, Facts { uid_map: map("0 1000 1\n1 100000 1000\n"), ..root() }),
         case("map-unmapped", outer_map("0 5 20\n"), EPERM, Facts { uid_map: map("0 1000 10\n20 2000 10\n"), ..root() }),
         case("map-capabilities", own_map(Ids::Uid, "0 1000 1\n"), EPERM, Facts { capabilities: known(0), ..inside() }),
-        case("map-form", outer_map("0 1000 0\n"), EINVAL, root()),
-        case("map-form", outer_map("0 1000 5\n10 1004 1\n"), EINVAL, root()),
-        case("map-form", outer_map(&(0..6).map(|n| format!("{n} {} 1\n", n * 2)).collect::<String>()), EINVAL, Facts { kernel: known((4, 9)), ..root() }),
-        case("map-form", outer_map(&(0..341).map(|n| format!("{n} {} 1\n", n * 2)).collect::<String>()), EINVAL, root()),
+        case("map-extents", outer_map(&(0..6).map(|n| format!("{n} {} 1\n", n * 2)).collect::<String>()), EINVAL, Facts { kernel: known((4, 9)), ..root() }),
         case("map-read-only", own_map(Ids::Uid, "0 1000 1\n"), EROFS, Facts { proc_is_read_only: known(true), ..inside() }),
-        case("setgroups-file-read-only", Stage::Setgroups, EROFS, Facts { proc_is_read_only: known(true), ..inside() }),
-        case("clock-read-only", Stage::Clock { clock: Clock::Boottime, seconds: 1 }, EROFS, Facts { proc_is_read_only: known(true), ..inside() }),
+        case("setgroups-file-read-only", Setgroups::Deny, EROFS, Facts { proc_is_read_only: known(true), ..inside() }),
+        case("clock-read-only", ClockOffset { clock: Clock::Boottime, seconds: 1 }, EROFS, Facts { proc_is_read_only: known(true), ..inside() }),
         case("helper-account", newuidmap(), 0, Facts { map_program: known(helper()), subids: known(SubRanges { owner: "4711".into(), has_account: Some(false), ranges: vec![(100_000, 65536)], elsewhere: false }), ..ordinary() }),
         case("helper-missing", newuidmap(), ENOENT, Facts { map_program: known(MapProgram::default()), ..ordinary() }),
         case("helper-powerless", newuidmap(), 0, Facts { map_program: known(MapProgram { set_user_id: Some(false), ..helper() }), ..ordinary() }),
@@ -335,25 +345,25 @@ pub(super) fn recorded() -> Vec<Recorded> {
         case("helper-no-new-privs", newuidmap(), 0, Facts { no_new_privs: known(true), map_program: known(helper()), ..ordinary() }),
         case("helper-ranges", newuidmap(), 0, Facts { map_program: known(helper()), subids: subids(&[]), ..ordinary() }),
         case("helper-ranges", newuidmap(), 0, Facts { map_program: known(helper()), subids: subids(&[(100_000, 1000), (300_000, 5)]), ..ordinary() }),
-        case("setgroups-file-order", Stage::Setgroups, EPERM, inside()),
-        case("setgroups-file-order", Stage::Setgroups, EPERM, Facts { setgroups: known(Setgroups::Allow), ..root() }),
-        case("setgroups-file-privilege", Stage::Setgroups, EACCES, ordinary()),
-        case("clock-range", Stage::Clock { clock: Clock::Boottime, seconds: -900 }, ERANGE, Facts { offsets: known(-885..=4_611_685_133), ..root() }),
-        case("clock-privilege", Stage::Clock { clock: Clock::Monotonic, seconds: 1 }, EPERM, Facts { capabilities: without(Capability::SysTime), ..root() }),
-        case("setgroups-denied", Stage::Groups, EPERM, inside()),
-        case("setgroups-no-map", Stage::Groups, EPERM, Facts { gid_map: map(""), setgroups: known(Setgroups::Allow), ..inside() }),
-        case("setgroups-privilege", Stage::Groups, EPERM, ordinary()),
-        case("setgroups-unmapped", Stage::Groups, EINVAL, inside()),
-        case("setgid-unmapped", Stage::Gid(5), EINVAL, inside()),
-        case("setuid-unmapped", Stage::Uid(5), EINVAL, Facts { uid_map: map("0 1000 1\n1 100000 65536\n70000 2 1\n"), ..inside() }).with_uid(66_000),
-        case("setuid-unmapped", Stage::Uid(0), EINVAL, Facts { uid_map: map(""), ..inside() }),
-        case("setgid-privilege", Stage::Gid(5), EPERM, ordinary()),
-        case("setuid-privilege", Stage::Uid(5), EPERM, ordinary()),
-        case("owner-privilege", Stage::Become, EPERM, ordinary()),
+        case("setgroups-file-order", Setgroups::Deny, EPERM, inside()),
+        case("setgroups-file-order", Setgroups::Deny, EPERM, Facts { setgroups: known(Setgroups::Allow), ..root() }),
+        case("setgroups-file-privilege", Setgroups::Deny, EACCES, ordinary()),
+        case("clock-range", ClockOffset { clock: Clock::Boottime, seconds: -900 }, ERANGE, Facts { offsets: known(-885..=4_611_685_133), ..root() }),
+        case("clock-privilege", ClockOffset { clock: Clock::Monotonic, seconds: 1 }, EPERM, Facts { capabilities: without(Capability::SysTime), ..root() }),
+        case("setgroups-denied", GroupList::Dropped, EPERM, inside()),
+        case("setgroups-no-map", GroupList::Dropped, EPERM, Facts { gid_map: map(""), setgroups: known(Setgroups::Allow), ..inside() }),
+        case("setgroups-privilege", GroupList::Dropped, EPERM, ordinary()),
+        case("setgroups-unmapped", GroupList::Dropped, EINVAL, inside()),
+        case("setgid-unmapped", Gid(NewId::Given(5)), EINVAL, inside()),
+        case("setuid-unmapped", Uid(NewId::Given(66_000)), EINVAL, Facts { uid_map: map("0 1000 1\n1 100000 65536\n70000 2 1\n"), ..inside() }),
+        case("setuid-unmapped", Uid(NewId::Given(0)), EINVAL, Facts { uid_map: map(""), ..inside() }),
+        case("setgid-privilege", Gid(NewId::Given(5)), EPERM, ordinary()),
+        case("setuid-privilege", Uid(NewId::Given(5)), EPERM, ordinary()),
+        case("owner-privilege", Become { uid: 1000, gid: 1000 }, EPERM, ordinary()),
 
-        case("propagation-chroot", Stage::Propagation, EINVAL, Facts { root_is_mount: known(false), ..root() }),
-        case("propagation-seccomp", Stage::Propagation, EPERM, Facts { seccomp: known(2), mount_probe: error(EPERM).into(), ..inside() }),
-        case("propagation-apparmor", Stage::Propagation, EACCES, Facts { apparmor_restricts: known(1), ..inside() }),
+        case("propagation-chroot", Propagation::Private, EINVAL, Facts { root_is_mount: known(false), ..root() }),
+        case("propagation-seccomp", Propagation::Private, EPERM, Facts { seccomp: known(2), mount_probe: error(EPERM).into(), ..inside() }),
+        case("propagation-apparmor", Propagation::Private, EACCES, Facts { apparmor_restricts: known(1), ..inside() }),
         case("mount-seccomp", mount("proc"), EPERM, Facts { seccomp: known(2), mount_probe: error(EPERM).into(), ..inside() }),
         case("mount-apparmor", mount("proc"), EPERM, Facts { label: known("unprivileged_userns (enforce)".into()), ..inside() }),
         case("mount-proc-owner", mount("proc"), EPERM, Facts { pid_owner: known(Relation::Outside), unentered: known(Kinds::NONE), ..inside() }),
@@ -371,26 +381,26 @@ pub(super) fn recorded() -> Vec<Recorded> {
         case("bind-shared", bind(Kind::Mnt), EINVAL, Facts { place: known(Place { path: "/run/ns/a b".into(), mount: Some(("/run".into(), true)), ..Place::default() }), ..root() }),
         case("bind-privilege", bind(Kind::Net), EPERM, ordinary()),
         case("bind-seccomp", bind(Kind::Net), EPERM, Facts { seccomp: known(2), mount_probe: error(EPERM).into(), ..root() }),
-        case("root-privilege", Stage::Root(None), EPERM, ordinary()),
-        case("root-path", Stage::Root(Some("/a/b".into())), ENOENT, Facts { place: place("/a/b", Some(Obstacle::Missing("/a".into()))), ..root() }),
-        case("directory-path", Stage::Directory(Some("/a/b".into())), ENOTDIR, Facts { place: place("/a/b", Some(Obstacle::NoDirectory("/a".into()))), ..root() }),
+        case("root-privilege", ChangeRoot(None), EPERM, ordinary()),
+        case("root-path", ChangeRoot(Some("/a/b".into())), ENOENT, Facts { place: place("/a/b", Some(Obstacle::Missing("/a".into()))), ..root() }),
+        case("directory-path", Directory("/a/b".into()), ENOTDIR, Facts { place: place("/a/b", Some(Obstacle::NoDirectory("/a".into()))), ..root() }),
 
-        case("target-gone", Stage::Target(77), ENOENT, with_target(root(), gone())),
-        case("target-gone", Stage::Target(77), ENOENT, with_target(ordinary(), TargetFacts { hidden: Some(true), ..gone() })),
-        case("target-zombie", Stage::Target(77), ESRCH, with_target(root(), zombie())),
-        case("target-inode", Stage::Target(77), libc::EOPNOTSUPP, Facts { pidfds: known(Pidfds::Alike), ..with_target(root(), other_process()) }),
-        case("target-inode", Stage::Target(77), libc::EOPNOTSUPP, Facts { pidfds: known(Pidfds::Missing), ..with_target(root(), other_process()) }),
-        case("open-gone", Stage::Open("/proc/77/root".into()), ENOENT, with_target(root(), gone())),
-        case("open-gone", Stage::Open("/proc/77/root".into()), ENOENT, with_target(root(), TargetFacts { proc_is_there: Some(false), ..gone() })),
-        case("open-zombie", Stage::Open("/proc/77/root".into()), ENOENT, with_target(root(), zombie())),
-        case("open-kind", Stage::Open("/proc/77/ns/time".into()), ENOENT, Facts { kinds: known(Kinds::ALL.without(Kind::Time)), target: known(other_process()), ..root() }),
-        case("open-path", Stage::Open("/run/netns/x".into()), ENOENT, Facts { place: place("/run/netns/x", Some(Obstacle::Missing("/run/netns".into()))), ..root() }),
-        case("open-path", Stage::Open("/closed/x".into()), EACCES, Facts { place: place("/closed/x", Some(Obstacle::Closed("/closed".into()))), ..ordinary() }),
-        case("open-traced", Stage::Open("/proc/77/ns/net".into()), EACCES, with_target(ordinary(), other_process())),
-        case("open-traced", Stage::Open("/proc/77/ns/net".into()), EACCES, with_target(ordinary(), TargetFacts { uids: Some([1000; 3]), gids: Some([1000, 4, 4]), ..other_process() })),
-        case("open-traced", Stage::Open("/proc/77/ns/net".into()), EACCES, with_target(ordinary(), TargetFacts { uids: Some([1000; 3]), gids: Some([1000; 3]), ..other_process() })),
-        case("open-refused", Stage::Open("/proc/77/ns/net".into()), EACCES, with_target(root(), other_process())),
-        case("open-refused", Stage::Open("/proc/77/ns/net".into()), EACCES, with_target(ordinary(), TargetFacts { uids: Some([1000; 3]), gids: Some([1000; 3]), files_of: Some(1000), ..other_process() })),
+        case("target-gone", TargetProcess(77), ENOENT, with_target(root(), gone())),
+        case("target-gone", TargetProcess(77), ENOENT, with_target(ordinary(), TargetFacts { hidden: Some(true), ..gone() })),
+        case("target-zombie", TargetProcess(77), ESRCH, with_target(root(), zombie())),
+        case("target-inode", TargetProcess(77), libc::EOPNOTSUPP, Facts { pidfds: known(Pidfds::Alike), ..with_target(root(), other_process()) }),
+        case("target-inode", TargetProcess(77), libc::EOPNOTSUPP, Facts { pidfds: known(Pidfds::Missing), ..with_target(root(), other_process()) }),
+        case("open-gone", OpenFile("/proc/77/root".into()), ENOENT, with_target(root(), gone())),
+        case("open-gone", OpenFile("/proc/77/root".into()), ENOENT, with_target(root(), TargetFacts { proc_is_there: Some(false), ..gone() })),
+        case("open-zombie", OpenFile("/proc/77/root".into()), ENOENT, with_target(root(), zombie())),
+        case("open-kind", OpenFile("/proc/77/ns/time".into()), ENOENT, Facts { kinds: known(Kinds::ALL.without(Kind::Time)), target: known(other_process()), ..root() }),
+        case("open-path", OpenFile("/run/netns/x".into()), ENOENT, Facts { place: place("/run/netns/x", Some(Obstacle::Missing("/run/netns".into()))), ..root() }),
+        case("open-path", OpenFile("/closed/x".into()), EACCES, Facts { place: place("/closed/x", Some(Obstacle::Closed("/closed".into()))), ..ordinary() }),
+        case("open-traced", OpenFile("/proc/77/ns/net".into()), EACCES, with_target(ordinary(), other_process())),
+        case("open-traced", OpenFile("/proc/77/ns/net".into()), EACCES, with_target(ordinary(), TargetFacts { uids: Some([1000; 3]), gids: Some([1000, 4, 4]), ..other_process() })),
+        case("open-traced", OpenFile("/proc/77/ns/net".into()), EACCES, with_target(ordinary(), TargetFacts { uids: Some([1000; 3]), gids: Some([1000; 3]), ..other_process() })),
+        case("open-refused", OpenFile("/proc/77/ns/net".into()), EACCES, with_target(root(), other_process())),
+        case("open-refused", OpenFile("/proc/77/ns/net".into()), EACCES, with_target(ordinary(), TargetFacts { uids: Some([1000; 3]), gids: Some([1000; 3]), files_of: Some(1000), ..other_process() })),
         case("setns-seccomp", enter(&[Kind::Net]), EPERM, Facts { seccomp: known(2), setns_probe: error(EPERM).into(), ..root() }),
         case("setns-privilege", enter(&[Kind::Net]), EPERM, with_namespace(ordinary(), NamespaceFacts { owner_uid: Some(1000), ..namespace(Kind::Net, Relation::Below) })),
         case("setns-privilege", enter(&[Kind::Net]), EPERM, with_namespace(ordinary(), namespace(Kind::Net, Relation::Ours))),
@@ -404,7 +414,7 @@ pub(super) fn recorded() -> Vec<Recorded> {
         case("setns-pid-ancestor", enter(&[Kind::Pid]), EINVAL, with_namespace(root(), NamespaceFacts { descends: Some(false), ..namespace(Kind::Pid, Relation::Ours) })),
         case("setns-no-namespace", enter(&[Kind::Net]), EINVAL, with_namespace(root(), NamespaceFacts { is_namespace: Some(false), ..NamespaceFacts::asked(Kind::Net) })),
         case("setns-kind", enter(&[Kind::Net]), EINVAL, with_namespace(root(), NamespaceFacts { found: Some(Kind::Uts), ..namespace(Kind::Net, Relation::Ours) })),
-        case("setns-kind", Stage::WrongKind { asked: Kind::Net, found: Kind::Uts }, EINVAL, Facts::default()),
+        case("setns-kind", Setns::WrongKind { asked: Kind::Net, found: Kind::Uts }, EINVAL, Facts::default()),
         case("setns-missing-kind", enter(&[Kind::Time]), EINVAL, Facts { kinds: known(Kinds::ALL.without(Kind::Time)), ..with_namespace(root(), NamespaceFacts { closed: error(ENOENT), ..NamespaceFacts::asked(Kind::Time) }) }).with_kinds(Kinds::ALL.without(Kind::Time)),
         case("setns-ended", enter(&[Kind::Net]), ESRCH, with_target(root(), zombie())),
         case("setns-ended", enter(&[Kind::Net]), ESRCH, with_target(root(), gone())),
@@ -435,12 +445,22 @@ pub(super) fn recorded() -> Vec<Recorded> {
     ]
 }
 
-impl Recorded {
-    fn with_uid(mut self, uid: u32) -> Self {
-        self.stage = Stage::Uid(uid);
-        self
+fn case(
+    id: &'static str,
+    step: impl Explain + 'static,
+    errno: i32,
+    facts: Facts<'static>,
+) -> Recorded {
+    let step = Box::new(step);
+    Recorded {
+        id,
+        step,
+        errno,
+        facts,
     }
+}
 
+impl Recorded {
     fn with_kinds(mut self, kinds: Kinds) -> Self {
         self.facts.kinds = known(kinds);
         self
@@ -448,7 +468,6 @@ impl Recorded {
 
     pub(super) fn case(&self) -> Case<'_> {
         Case {
-            stage: &self.stage,
             errno: self.errno,
             facts: &self.facts,
         }

@@ -1,58 +1,53 @@
-//! The causes as the manual lists them, made from the rules, in man(7).
+//! The causes as the manual lists them, made from the rows of the steps, in man(7).
 
-use super::rules::{self, Rule};
+use crate::failure::cause::{Rows, Rule};
+use crate::model::value::{Propagation, Setgroups};
+use crate::steps::enter::causes::Setns;
+use crate::steps::execute::Executed;
+use crate::steps::file::OpenFile;
+use crate::steps::fork::NewProcess;
+use crate::steps::map::Mapping;
+use crate::steps::mount::Mounting;
+use crate::steps::outside::bind::Bind;
+use crate::steps::outside::map_program::MapByProgram;
+use crate::steps::root::ChangeRoot;
+use crate::steps::target::TargetProcess;
+use crate::steps::{Become, ClockOffset, Directory, Gid, GroupList, Uid, Unshare};
 use crate::sys::Error;
 
-/// The steps, in the order of doing, with the classic line of each and the applets where they occur.
-const STEPS: &[(&str, &str, &[&str])] = &[
-    ("owner", "setgroups failed, with --owner", UNSHARE),
-    ("unshare", "unshare failed", UNSHARE),
-    (
-        "setgroups-file",
-        "write failed /proc/self/setgroups",
-        UNSHARE,
-    ),
-    (
-        "map",
-        "write failed /proc/self/uid_map; newuidmap failed",
-        UNSHARE,
-    ),
-    ("clock", "write failed /proc/self/timens_offsets", UNSHARE),
-    ("target", "cannot open /proc/PID/ns/KIND", ENTERING),
-    ("open", "cannot open FILE", ENTERING),
-    (
-        "setns",
-        "reassociate to namespace 'ns/KIND' failed",
-        ENTERING,
-    ),
-    ("fork", "fork failed", ALL),
-    ("bind", "mount /proc/PID/ns/KIND on FILE failed", UNSHARE),
-    (
-        "propagation",
-        "cannot change root filesystem propagation",
-        UNSHARE,
-    ),
-    ("root", "cannot change root directory to 'DIR'", UNSHARE),
-    ("directory", "cannot change directory to DIR", UNSHARE),
-    ("mount", "mount DIR failed", UNSHARE),
-    ("setgroups", "setgroups failed", ALL),
-    ("setgid", "setgid() failed", ALL),
-    ("setuid", "setuid() failed", ALL),
-    ("exec", "failed to execute PROGRAM", ALL),
+/// Whatever has rows, in the order of doing.
+pub(crate) const ALL: &[Rows] = &[
+    Become::ROWS,
+    Unshare::ROWS,
+    Setgroups::ROWS,
+    Mapping::ROWS,
+    MapByProgram::ROWS,
+    ClockOffset::ROWS,
+    TargetProcess::ROWS,
+    OpenFile::ROWS,
+    Setns::ROWS,
+    NewProcess::ROWS,
+    Bind::ROWS,
+    Propagation::ROWS,
+    ChangeRoot::ROWS,
+    Directory::ROWS,
+    Mounting::ROWS,
+    GroupList::ROWS,
+    Gid::ROWS,
+    Uid::ROWS,
+    Executed::ROWS,
 ];
-const UNSHARE: &[&str] = &["unshare"];
-const ENTERING: &[&str] = &["nsenter", "setns"];
-const ALL: &[&str] = &["unshare", "nsenter", "setns"];
 
 /// What the DIAGNOSTICS section of an applet's page lists: a subsection a step, an entry a cause.
 pub(crate) fn diagnostics(applet: &str) -> String {
     let mut text = String::new();
-    for (step, title, applets) in STEPS {
-        if !applets.contains(&applet) {
-            continue;
+    let mut title = "";
+    for rows in ALL.iter().filter(|rows| rows.applets.contains(&applet)) {
+        if rows.classic != title {
+            title = rows.classic;
+            text.push_str(&format!(".SS \"{}\"\n", escaped(title)));
         }
-        text.push_str(&format!(".SS \"{}\"\n", escaped(title)));
-        for rule in rules::all().filter(|rule| rule.step == *step) {
+        for rule in rows.rules {
             text.push_str(&format!(".TP\n.B {}\n", tag(rule)));
             text.push_str(&format!("{}\n{}\n", prose(rule.about), prose(rule.advice)));
         }
@@ -112,25 +107,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_row_is_in_some_page() {
-        for rule in rules::all() {
-            let (_, _, applets) = STEPS
-                .iter()
-                .find(|(step, _, _)| *step == rule.step)
-                .unwrap_or_else(|| panic!("{} has no heading", rule.step));
-            for applet in *applets {
-                assert!(
-                    diagnostics(applet).contains(&prose(rule.about)),
-                    "{}",
-                    rule.id
-                );
-            }
-        }
-    }
-
-    #[test]
     fn rows_are_sentences() {
-        for rule in rules::all() {
+        for rule in ALL.iter().flat_map(|rows| rows.rules) {
             for text in [rule.about, rule.advice] {
                 assert!(
                     !text.contains("  ") && !text.contains('\n'),

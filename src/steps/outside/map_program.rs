@@ -1,22 +1,43 @@
-//! Why newuidmap(1) or newgidmap(1) did not map IDs for us.
+//! Maps that newuidmap(1) and newgidmap(1) write for us.
 
 use libc::ENOENT;
 
-use super::{Case, Finding, because};
-use crate::failure::Stage;
+use crate::failure::{Case, Finding, because, explains};
 use crate::host::capability::Capability;
 use crate::host::map_program::SubRanges;
 use crate::model::{IdMap, Ids, Word};
+use crate::steps::ahead::Ahead;
 
-rules![
+/// A map that newuidmap(1) or newgidmap(1) is given.
+pub(crate) struct MapByProgram {
+    pub(crate) ids: Ids,
+    pub(crate) map: IdMap,
+}
+
+impl MapByProgram {
+    pub(super) fn predict<'a>(line: &str, ids: Ids, map: &'a IdMap, ahead: &mut Ahead<'a>) {
+        let given = MapByProgram {
+            ids,
+            map: map.clone(),
+        };
+        let _ = ahead.tell(line, &given, ENOENT, |_| {}) || ahead.tell(line, &given, 0, |_| {});
+        ahead.has_map(ids, map);
+    }
+}
+
+explains! {
+    MapByProgram {
+        word: "map",
+        classic: "write failed /proc/self/uid_map; newuidmap failed",
+        applets: ["unshare"],
+    }
     Rule {
         id: "helper-missing",
-        step: "map",
         errors: [ENOENT],
         about: "newuidmap or newgidmap is not installed.",
         advice: "Install uidmap (Debian, Ubuntu) or shadow-utils (Fedora, SUSE, Arch: shadow).",
-        find: |case| {
-            let (ids, _) = helper_map(case)?;
+        find: |given, case| {
+            let ids = given.ids;
             case.facts.map_program(ids)?.path.is_none().then(|| {
                 because(
                     format!("{} is not in PATH", ids.helper()),
@@ -27,7 +48,6 @@ rules![
     },
     Rule {
         id: "helper-powerless",
-        step: "map",
         errors: [],
         about: "newuidmap or newgidmap has neither a set-user-ID bit of root nor file capabilities.",
         advice: "Give it one of them.",
@@ -35,15 +55,14 @@ rules![
     },
     Rule {
         id: "helper-nosuid",
-        step: "map",
         errors: [],
         about: "newuidmap or newgidmap lies on a mount with nosuid.",
         advice: "Use a mount without it.",
-        find: |case| {
-            let (ids, _) = helper_map(case)?;
+        find: |given, case| {
+            let ids = given.ids;
             let helper = case.facts.map_program(ids)?;
             let path = helper.path.as_ref()?;
-            (helper.nosuid? && !may_map(case)?).then(|| {
+            (helper.nosuid? && !may_map(ids, case)?).then(|| {
                 because(
                     format!(
                         "{} lies on a mount with nosuid, so it has no privilege",
@@ -56,13 +75,12 @@ rules![
     },
     Rule {
         id: "helper-no-new-privs",
-        step: "map",
         errors: [],
         about: "no_new_privs is set, so newuidmap and newgidmap have no privilege.",
         advice: "Start without it: NoNewPrivileges=no in a systemd service, or another sandbox.",
-        find: |case| {
-            let (ids, _) = helper_map(case)?;
-            (case.facts.no_new_privs()? && !may_map(case)?).then(|| {
+        find: |given, case| {
+            let ids = given.ids;
+            (case.facts.no_new_privs()? && !may_map(ids, case)?).then(|| {
                 because(
                     format!("no_new_privs is set (NoNewPrivs is 1), so {} has no privilege", ids.helper()),
                     "start without it: NoNewPrivileges=no (systemd), allowPrivilegeEscalation: true (Kubernetes)",
@@ -72,12 +90,11 @@ rules![
     },
     Rule {
         id: "helper-account",
-        step: "map",
         errors: [],
         about: "Our user has no account, and newuidmap and newgidmap serve only who has one.",
         advice: "Make one: useradd.",
-        find: |case| {
-            let (ids, _) = helper_map(case)?;
+        find: |given, case| {
+            let ids = given.ids;
             let subids = case.facts.subids(ids)?;
             (!subids.has_account?).then(|| {
                 because(
@@ -93,34 +110,24 @@ rules![
     },
     Rule {
         id: "helper-ranges",
-        step: "map",
         errors: [],
         about: "A range of the map is not in /etc/subuid or /etc/subgid, by our name or number; or nothing at all \
                 is there for us.",
         advice: "The line to add is named.",
         find: ranges,
     },
-];
-
-/// The map that newuidmap or newgidmap was given.
-fn helper_map<'a>(case: &'a Case<'_>) -> Option<(Ids, &'a [u8])> {
-    match case.stage {
-        Stage::MapProgram { ids, text } => Some((*ids, text)),
-        _ => None,
-    }
 }
 
 /// Whether we have ourselves what the helper program is for.
-fn may_map(case: &Case<'_>) -> Option<bool> {
-    let (ids, _) = helper_map(case)?;
+fn may_map(ids: Ids, case: &Case<'_>) -> Option<bool> {
     case.facts.has(Capability::to_map(ids))
 }
 
-fn powerless(case: &Case<'_>) -> Option<Finding> {
-    let (ids, _) = helper_map(case)?;
+fn powerless(given: &MapByProgram, case: &Case<'_>) -> Option<Finding> {
+    let ids = given.ids;
     let helper = case.facts.map_program(ids)?;
     let path = Word(helper.path.as_ref()?);
-    if helper.set_user_id? || helper.capabilities? || may_map(case)? {
+    if helper.set_user_id? || helper.capabilities? || may_map(ids, case)? {
         return None;
     }
     let capability = Capability::to_map(ids).name().to_ascii_lowercase();
@@ -132,13 +139,12 @@ fn powerless(case: &Case<'_>) -> Option<Finding> {
     )
 }
 
-fn ranges(case: &Case<'_>) -> Option<Finding> {
-    let (ids, text) = helper_map(case)?;
+fn ranges(given: &MapByProgram, case: &Case<'_>) -> Option<Finding> {
+    let ids = given.ids;
     let is_whole = |subids: &&SubRanges| !subids.elsewhere;
     let subids = case.facts.subids(ids).filter(is_whole)?;
     let own = case.facts.id(ids)?;
-    let map = IdMap::parse(text)?;
-    let outside = map.extents().iter().find(|extent| {
+    let outside = given.map.extents().iter().find(|extent| {
         let is_own = extent.count() == 1 && extent.outside() == own;
         let last = u64::from(extent.outside()) + u64::from(extent.count());
         let is_inside = subids.ranges.iter().any(|&(first, count)| {

@@ -1,0 +1,196 @@
+//! Causes that several steps have in common.
+
+use std::ffi::OsStr;
+
+use libc::{EACCES, EFAULT, ENOENT, ENOTDIR};
+
+use super::{Case, Finding, because, perhaps};
+use crate::host::capability::Capability;
+use crate::host::facts::Facts;
+use crate::host::place::{Obstacle, Place};
+use crate::model::{IdMap, Kind, Word};
+use crate::sys;
+
+/// The sentence that a capability is missing.
+pub(crate) fn lacks(facts: &Facts<'_>, capability: Capability) -> Option<String> {
+    let set = facts.capabilities()?;
+    (!capability.is_in(set))
+        .then(|| format!("{} is missing (CapEff is {set:016x})", capability.name()))
+}
+
+/// The sentence that a filter stands in front of a system call: `probe` was answered with the same error as the
+/// call, where every kernel says `expected`.
+pub(crate) fn filtered(
+    case: &Case<'_>,
+    call: &str,
+    probe: Option<sys::Error>,
+    expected: i32,
+) -> Option<Finding> {
+    let answer = probe?;
+    if answer.raw() == expected || answer.raw() != case.errno {
+        return None;
+    }
+    let hint = "use another seccomp profile, or --cap-add SYS_ADMIN (container); RestrictNamespaces= and \
+                SystemCallFilter= (systemd service)";
+    match case.facts.seccomp() {
+        Some(2) => because(
+            format!("a seccomp filter refuses {call} (Seccomp is 2 in /proc/self/status)"),
+            hint,
+        ),
+        // A sandbox may answer in the kernel's place without seccomp.
+        Some(mode) => because(
+            format!(
+                "{call} is refused whatever its arguments, and not by seccomp (Seccomp is {mode}): either a \
+                 security module or the sandbox that this runs in"
+            ),
+            "look at the sandbox's own settings",
+        ),
+        None => because(
+            format!("{call} is refused whatever its arguments, as a seccomp filter does"),
+            hint,
+        ),
+    }
+}
+
+/// The sentence that a filter stands in front of mount(2).
+pub(crate) fn mount_filtered(case: &Case<'_>) -> Option<Finding> {
+    filtered(case, "mount(2)", case.facts.mount_probe(), EFAULT)
+}
+
+/// What can be done where AppArmor restricts user namespaces.
+const USERNS_PROFILE: &str = "give this binary an AppArmor profile with \"userns,\" or run as root";
+
+/// AppArmor's restriction of user namespaces, in the one that we are in, as far as it can be seen.
+pub(crate) fn apparmor_inside(case: &Case<'_>) -> Option<Finding> {
+    if let found @ Some(_) = apparmor_profile(case.facts) {
+        return found;
+    }
+    // Who was privileged outside is not restricted, and that can no longer be seen.
+    let sysctl = apparmor_restricts(case.facts)?;
+    perhaps(
+        format!(
+            "{sysctl}, so either this user namespace has no capabilities, or another security module refuses"
+        ),
+        USERNS_PROFILE,
+    )
+}
+
+/// That a new user namespace would have no capabilities.
+pub(crate) fn apparmor_before(facts: &Facts<'_>) -> Option<Finding> {
+    let sysctl = apparmor_restricts(facts)?;
+    let is_privileged = facts.has(Capability::SysAdmin)? && facts.has_all_ids() == Some(true);
+    (!is_privileged).then(|| {
+        because(
+            format!("{sysctl}, so a user namespace made here has no capabilities"),
+            USERNS_PROFILE,
+        )
+    })?
+}
+
+/// That we have the profile which AppArmor gives to who has made a user namespace without leave.
+pub(crate) fn apparmor_profile(facts: &Facts<'_>) -> Option<Finding> {
+    let label = facts
+        .label()
+        .filter(|label| label.starts_with("unprivileged_userns"))?;
+    let sysctl = if facts.apparmor_restricts() == Some(1) {
+        format!("{RESTRICTS} and ")
+    } else {
+        String::new()
+    };
+    because(
+        format!(
+            "{sysctl}the AppArmor profile here is {label}, so this user namespace has no capabilities"
+        ),
+        USERNS_PROFILE,
+    )
+}
+
+const RESTRICTS: &str = "kernel.apparmor_restrict_unprivileged_userns is 1";
+
+/// That it restricts who has no profile of their own; one of those may allow user namespaces.
+fn apparmor_restricts(facts: &Facts<'_>) -> Option<&'static str> {
+    let is_unconfined = facts
+        .label()
+        .is_none_or(|label| label.starts_with("unconfined"));
+    (facts.apparmor_restricts() == Some(1) && is_unconfined).then_some(RESTRICTS)
+}
+
+/// The sentence that what sets a namespace up cannot be written.
+pub(crate) fn read_only(case: &Case<'_>) -> Option<Finding> {
+    case.facts.proc_is_read_only()?.then(|| {
+        because(
+            "/proc is mounted read-only here, so what sets a new namespace up cannot be written",
+            "mount -o remount,rw /proc from where that is allowed; --security-opt unmask=ALL (podman), \
+             --security-opt systempaths=unconfined (docker)",
+        )
+    })?
+}
+
+/// The sentence for a path that leads no further.
+pub(crate) fn blocked(case: &Case<'_>, place: &Place, hint: &str) -> Option<Finding> {
+    let obstacle = place.obstacle.as_ref()?;
+    let errno = match obstacle {
+        Obstacle::Missing(_) | Obstacle::Dangling(..) => ENOENT,
+        Obstacle::NoDirectory(_) => ENOTDIR,
+        Obstacle::Closed(_) => EACCES,
+    };
+    if errno != case.errno {
+        return None;
+    }
+    let cause = match obstacle {
+        Obstacle::Missing(part) => format!("there is no {}", Word(part)),
+        Obstacle::Dangling(part, text) => {
+            format!(
+                "{} is a symbolic link to {}, which is not there",
+                Word(part),
+                Word(text)
+            )
+        }
+        Obstacle::NoDirectory(part) => format!("{} is no directory", Word(part)),
+        Obstacle::Closed(part) => format!("we may not search {}", Word(part)),
+    };
+    because(cause, hint)
+}
+
+/// The sentence for a path that leads to no directory.
+pub(crate) fn no_directory(case: &Case<'_>, path: &OsStr, hint: &str) -> Option<Finding> {
+    let place = case.facts.place(path)?;
+    if case.errno == ENOTDIR && place.obstacle.is_none() && place.is_directory == Some(false) {
+        return because(
+            format!("{} is no directory", Word(&place.path)),
+            "name a directory",
+        );
+    }
+    blocked(case, place, hint)
+}
+
+/// The IDs on the inner side of a map, as people write ranges.
+pub(crate) fn inner_ids(map: &IdMap) -> String {
+    let ranges: Vec<String> = map
+        .extents()
+        .iter()
+        .map(|extent| match extent.count() {
+            1 => extent.inside().to_string(),
+            count => format!("{}-{}", extent.inside(), extent.inside() + (count - 1)),
+        })
+        .collect();
+    if ranges.is_empty() {
+        "none".to_owned()
+    } else {
+        ranges.join(", ")
+    }
+}
+
+/// The option of the kernel's configuration without which there are no namespaces of a kind.
+pub(crate) fn config_option(kind: Kind) -> &'static str {
+    match kind {
+        Kind::User => "CONFIG_USER_NS",
+        Kind::Cgroup => "CONFIG_CGROUPS",
+        Kind::Ipc => "CONFIG_IPC_NS",
+        Kind::Uts => "CONFIG_UTS_NS",
+        Kind::Net => "CONFIG_NET_NS",
+        Kind::Pid => "CONFIG_PID_NS",
+        Kind::Mnt => "CONFIG_NAMESPACES",
+        Kind::Time => "CONFIG_TIME_NS",
+    }
+}

@@ -1,0 +1,105 @@
+//! Files that steps open and read.
+
+use std::ffi::{OsStr, OsString};
+
+use libc::{EACCES, ENOENT, ENOTDIR, EPERM, ESRCH};
+
+use super::trace::{gone, not_traced, other_user, zombie};
+use crate::failure::common::{blocked, config_option};
+use crate::failure::{Case, Failure, because, explains, line};
+use crate::host::target::{Process, TargetFacts};
+use crate::sys;
+
+/// The classic `cannot open FILE`.
+#[cold]
+pub(crate) fn cannot_open(path: impl AsRef<OsStr>, error: sys::Error) -> Failure {
+    failed("cannot open ", path.as_ref(), error)
+}
+
+/// A file was opened, or found to be none that is read, and could not be read.
+#[cold]
+pub(crate) fn cannot_read(path: impl AsRef<OsStr>, error: sys::Error) -> Failure {
+    failed("cannot read ", path.as_ref(), error)
+}
+
+fn failed(verb: &str, path: &OsStr, error: sys::Error) -> Failure {
+    Failure::new(
+        OpenFile(path.to_owned()),
+        line([verb.as_ref(), path]),
+        error,
+    )
+}
+
+/// This file is opened.
+pub(crate) struct OpenFile(pub(crate) OsString);
+
+impl OpenFile {
+    /// The process that it is of, if it is in /proc.
+    fn target<'a>(&self, case: &'a Case<'_>) -> Option<&'a TargetFacts> {
+        case.facts.target(Process::in_path(&self.0)?.0)
+    }
+}
+
+explains! {
+    OpenFile {
+        word: "open",
+        classic: "cannot open FILE",
+        applets: ["nsenter", "setns"],
+    }
+    Rule {
+        id: "open-gone",
+        errors: [ENOENT, ESRCH],
+        about: "There is no such process in the PID namespace that we are in.",
+        advice: "Look the PID up here: ps -e. In a container PIDs are others than outside.",
+        find: |file, case| gone(file.target(case)?, true),
+    },
+    Rule {
+        id: "open-zombie",
+        errors: [ENOENT, ESRCH],
+        about: "The process has ended and waits for its parent (a zombie).",
+        advice: "It has no namespaces any more; take another process.",
+        find: |file, case| zombie(file.target(case)?),
+    },
+    Rule {
+        id: "open-kind",
+        errors: [ENOENT],
+        about: "This kernel has no namespaces of this kind.",
+        advice: "The kernel must be built with the option that is named.",
+        find: |file, case| {
+            let kind = Process::in_path(&file.0)?.1?;
+            (!case.facts.kinds()?.has(kind)).then(|| {
+                because(
+                    format!("this kernel has no {kind} namespaces (no such file in /proc/self/ns)"),
+                    format!("use a kernel with {}", config_option(kind)),
+                )
+            })?
+        },
+    },
+    Rule {
+        id: "open-path",
+        errors: [ENOENT, ENOTDIR, EACCES],
+        about: "A part of the path is missing, is no directory, or may not be searched.",
+        advice: "The part is named.",
+        find: |file, case| {
+            if Process::in_path(&file.0).is_some() {
+                return None;
+            }
+            blocked(case, case.facts.place(&file.0)?, "correct the path")
+        },
+    },
+    Rule {
+        id: "open-traced",
+        errors: [EACCES, EPERM],
+        about: "We may not look into the process: it runs as another user, or is not dumpable.",
+        advice: "Run as root; or as the same user, with -U.",
+        find: |file, case| other_user(file.target(case)?, case),
+    },
+    Rule {
+        id: "open-refused",
+        errors: [EACCES, EPERM],
+        about: "We may not look into the process, and neither its user nor ours says why.",
+        advice: "Either it is in a user namespace that is not below ours, or it has capabilities that we lack, or a \
+                security module refuses.",
+        find: |file, case| not_traced(file.target(case)?, case),
+    },
+}
