@@ -5,7 +5,7 @@ use crate::cli::{Attached, Text};
 use crate::host::Host;
 use crate::model::value::{self, OrFollow};
 use crate::model::{Ids, Kind, Kinds};
-use crate::plan::Step;
+use crate::steps::Step;
 use crate::steps::{
     Directory, Gid, GroupList, HoldCapabilities, KeepCapabilities, NewId, OpenedDirectory,
     OpenedRoot, Source, Uid, When,

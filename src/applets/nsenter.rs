@@ -14,7 +14,8 @@ use crate::host::Host;
 use crate::model::number::{Quoted, decimal};
 use crate::model::value::{self, TargetPid};
 use crate::model::{Kind, Kinds, Reference, Wanted, Which};
-use crate::plan::{Plan, Report, Step};
+use crate::plan::{Plan, Report};
+use crate::steps::Step;
 use crate::steps::{
     CheckTarget, DropGroupsEarly, Enter, Fork, Helper, JoinCgroup, Label, OpenTarget, Source,
     Variables,

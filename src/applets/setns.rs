@@ -11,7 +11,8 @@ use crate::cli::{Attached, Declared, Parsed, Text};
 use crate::host::Host;
 use crate::model::reference::parse_wanted;
 use crate::model::{Kind, Kinds, Reference, Wanted, Which};
-use crate::plan::{Plan, Report, Step};
+use crate::plan::{Plan, Report};
+use crate::steps::Step;
 use crate::steps::{CheckTarget, Enter, Fork, Helper, OpenTarget, Source};
 
 /// run a program in exactly the namespaces that are named

@@ -13,7 +13,8 @@ use crate::model::binfmt::Registration;
 use crate::model::idmap::{Range, RangeSpec};
 use crate::model::value::{self, Propagation, Setgroups};
 use crate::model::{Clock, IdMap, Ids, Kind, Kinds};
-use crate::plan::{Plan, Report, Step};
+use crate::plan::{Plan, Report};
+use crate::steps::Step;
 use crate::steps::outside::bind::Bind;
 use crate::steps::{
     Advice, Become, ClockOffset, Directory, Fork, Gid, GroupList, Helper, HoldCapabilities,

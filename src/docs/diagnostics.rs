@@ -1,48 +1,17 @@
 //! The causes as the manual lists them, made from the rows of the steps, in man(7).
 
-use crate::failure::cause::{Rows, Rule};
-use crate::model::value::{Propagation, Setgroups};
-use crate::steps::enter::causes::Setns;
-use crate::steps::execute::Executed;
-use crate::steps::file::OpenFile;
-use crate::steps::fork::NewProcess;
-use crate::steps::map::Mapping;
-use crate::steps::mount::Mounting;
-use crate::steps::outside::bind::Bind;
-use crate::steps::outside::map_program::MapByProgram;
-use crate::steps::root::ChangeRoot;
-use crate::steps::target::TargetProcess;
-use crate::steps::{Become, ClockOffset, Directory, Gid, GroupList, Uid, Unshare};
+use crate::failure::cause::Rule;
+use crate::steps;
 use crate::sys::Error;
-
-/// Whatever has rows, in the order of doing.
-pub(crate) const ALL: &[Rows] = &[
-    Become::ROWS,
-    Unshare::ROWS,
-    Setgroups::ROWS,
-    Mapping::ROWS,
-    MapByProgram::ROWS,
-    ClockOffset::ROWS,
-    TargetProcess::ROWS,
-    OpenFile::ROWS,
-    Setns::ROWS,
-    NewProcess::ROWS,
-    Bind::ROWS,
-    Propagation::ROWS,
-    ChangeRoot::ROWS,
-    Directory::ROWS,
-    Mounting::ROWS,
-    GroupList::ROWS,
-    Gid::ROWS,
-    Uid::ROWS,
-    Executed::ROWS,
-];
 
 /// What the DIAGNOSTICS section of an applet's page lists: a subsection a step, an entry a cause.
 pub(crate) fn diagnostics(applet: &str) -> String {
     let mut text = String::new();
     let mut title = "";
-    for rows in ALL.iter().filter(|rows| rows.applets.contains(&applet)) {
+    for rows in steps::ROWS
+        .iter()
+        .filter(|rows| rows.applets.contains(&applet))
+    {
         if rows.classic != title {
             title = rows.classic;
             text.push_str(&format!(".SS \"{}\"\n", escaped(title)));
@@ -108,7 +77,7 @@ mod tests {
 
     #[test]
     fn rows_are_sentences() {
-        for rule in ALL.iter().flat_map(|rows| rows.rules) {
+        for rule in steps::ROWS.iter().flat_map(|rows| rows.rules) {
             for text in [rule.about, rule.advice] {
                 assert!(
                     !text.contains("  ") && !text.contains('\n'),

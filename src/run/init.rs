@@ -13,7 +13,7 @@ use super::child::{Ending, MESSAGE, Next, fork_failed, kill, pass_status_on};
 use super::pid1::{GO, KILLED, Pid1, STOPPED};
 use super::watch::Ended;
 use crate::failure::{Failure, Result, Unexplained};
-use crate::plan::Step;
+use crate::steps::Step;
 use crate::steps::open::Opened;
 use crate::steps::{Fork, Init};
 use crate::sys::{self, Change, Forked, Ready, SignalSet};

@@ -22,7 +22,8 @@ pub(crate) use watch::Ended;
 
 use crate::failure::{Failure, Inquiry, Result, Unexplained};
 use crate::model::Kind;
-use crate::plan::{Plan, Report, Step};
+use crate::plan::{Plan, Report};
+use crate::steps::Step;
 use crate::steps::ahead::Entering;
 use crate::steps::enter::{self, resolve};
 use crate::steps::open::Opened;

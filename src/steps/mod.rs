@@ -27,6 +27,7 @@ pub(crate) mod propagation;
 pub(crate) mod root;
 mod setgroups;
 pub(crate) mod state;
+mod step;
 pub(crate) mod target;
 mod trace;
 pub(crate) mod unshare;
@@ -54,45 +55,147 @@ pub(crate) use owner::Become;
 pub(crate) use propagation::MakePrivate;
 pub(crate) use root::{OpenedRoot, PivotRoot, Root};
 pub(crate) use state::State;
+pub(crate) use step::{Do, say};
 pub(crate) use target::{CheckTarget, OpenTarget};
 pub(crate) use unshare::Unshare;
 
 use crate::failure::Result;
-use crate::sys;
+use crate::model::value::{Propagation, Setgroups};
 use ahead::Ahead;
 
-/// A step of a plan that is done by whoever came as far as it.
-///
-/// Its `Display` is the line by which a plan shows it.
-pub(crate) trait Do: fmt::Display {
-    /// Does it.
-    ///
-    /// # Errors
-    /// In the classic words.
-    fn run(&self, state: &mut State) -> Result<()>;
+/// The steps that there are, each of a type of its own, and what is asked of all of them alike.
+macro_rules! steps {
+    ($($name:ident($type:ty)),* $(,)?) => {
+        /// A step of a plan.
+        ///
+        /// It is done by the process that came as far as it: before [`Step::Fork`] the one that was started, after it the
+        /// child. Only what stands in [`Step::Outside`] is done by somebody else.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub(crate) enum Step {
+            /// Start the helper: there are two of us then.
+            Helper(Helper),
+            /// Everything after this happens in a child; we wait for it.
+            Fork(Fork),
+            /// Become the program.
+            Execute(Program),
+            $(#[allow(missing_docs)] $name($type),)*
+        }
 
-    /// Tells what it would fail at, as far as that can be seen beforehand, and follows where it leads. `line`: how a plan
-    /// shows it.
-    fn predict<'a>(&'a self, line: &str, ahead: &mut Ahead<'a>) {
-        let _ = (line, ahead);
-    }
+        impl fmt::Display for Step {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    Step::Helper(step) => step.fmt(f),
+                    Step::Fork(step) => step.fmt(f),
+                    Step::Execute(step) => step.fmt(f),
+                    $(Step::$name(step) => step.fmt(f),)*
+                }
+            }
+        }
 
-    /// What `--verbose` tells of it is told while it is done, call by call.
-    const TELLS_ITSELF: bool = false;
+        impl Step {
+            /// Does it, unless it changes who goes on: that is the loop's to do.
+            pub(crate) fn run(&self, state: &mut State) -> Result<()> {
+                match self {
+                    Step::Helper(_) | Step::Fork(_) | Step::Execute(_) => Ok(()),
+                    $(Step::$name(step) => step.run(state),)*
+                }
+            }
 
-    /// It makes us somebody else, who must not find the memory of our parent in ours.
-    const CHANGES_IDS: bool = false;
-}
+            /// Tells what it would fail at, and follows where it leads.
+            pub(crate) fn predict<'a>(&'a self, line: &str, ahead: &mut Ahead<'a>) {
+                match self {
+                    Step::Helper(_) => {}
+                    Step::Fork(step) => step.predict(line, ahead),
+                    Step::Execute(step) => step.predict(line, ahead),
+                    $(Step::$name(step) => step.predict(line, ahead),)*
+                }
+            }
 
-/// With --verbose: what was done, and what came of it, in the form of strace(1).
-pub(crate) fn say(what: &str, error: Option<&sys::Error>) {
-    let outcome = match error {
-        None => "0".to_owned(),
-        Some(error) => format!("-1 {} ({error})", error.name()),
+            /// Whether what --verbose tells of it is told while it is done.
+            pub(crate) fn tells_itself(&self) -> bool {
+                match self {
+                    Step::Helper(_) | Step::Fork(_) | Step::Execute(_) => true,
+                    $(Step::$name(_) => <$type as Do>::TELLS_ITSELF,)*
+                }
+            }
+        }
+
+        impl Step {
+            /// Whether it makes us somebody else.
+            pub(crate) fn changes_ids(&self) -> bool {
+                match self {
+                    Step::Helper(_) | Step::Fork(_) | Step::Execute(_) => false,
+                    $(Step::$name(_) => <$type as Do>::CHANGES_IDS,)*
+                }
+            }
+        }
+
+        $(impl From<$type> for Step {
+            fn from(step: $type) -> Step {
+                Step::$name(step)
+            }
+        })*
     };
-    let text = format!("{what} = {outcome}\n");
-    let _ = sys::print(sys::Stream::Error, text.as_bytes());
 }
+
+steps! {
+    Advice(Advice),
+    Become(Become),
+    CheckTarget(CheckTarget),
+    ClockOffset(ClockOffset),
+    Directory(Directory),
+    DropGroupsEarly(DropGroupsEarly),
+    Enter(Enter),
+    Environment(Variables),
+    ExecLabel(Label),
+    Gid(Gid),
+    Groups(GroupList),
+    HoldCapabilities(HoldCapabilities),
+    Hostname(Hostname),
+    JoinCgroup(JoinCgroup),
+    KeepCapabilities(KeepCapabilities),
+    Loopback(Loopback),
+    MakePrivate(MakePrivate),
+    MountBinfmt(MountBinfmt),
+    MountProc(MountProc),
+    Open(Source),
+    OpenTarget(OpenTarget),
+    OpenedDirectory(OpenedDirectory),
+    OpenedRoot(OpenedRoot),
+    Outside(Outside),
+    PivotRoot(PivotRoot),
+    Propagation(Propagation),
+    Register(Register),
+    Root(Root),
+    Setgroups(Setgroups),
+    Uid(Uid),
+    Unshare(Unshare),
+    WriteMap(WriteMap),
+}
+
+/// Whatever has causes of its own, in the order of doing.
+#[cfg(test)]
+pub(crate) const ROWS: &[crate::failure::cause::Rows] = &[
+    Become::ROWS,
+    Unshare::ROWS,
+    Setgroups::ROWS,
+    map::Mapping::ROWS,
+    outside::map_program::MapByProgram::ROWS,
+    ClockOffset::ROWS,
+    target::TargetProcess::ROWS,
+    file::OpenFile::ROWS,
+    enter::causes::Setns::ROWS,
+    fork::NewProcess::ROWS,
+    outside::bind::Bind::ROWS,
+    Propagation::ROWS,
+    root::ChangeRoot::ROWS,
+    Directory::ROWS,
+    mount::Mounting::ROWS,
+    GroupList::ROWS,
+    Gid::ROWS,
+    Uid::ROWS,
+    execute::Executed::ROWS,
+];
 
 #[cfg(test)]
 mod tests;

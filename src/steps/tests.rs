@@ -5,7 +5,6 @@ mod recorded;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::docs::diagnostics;
 use crate::failure::cause::{Cause, Rule, causes, is_one_of};
 use crate::failure::{Case, Explain, Finding};
 use crate::host::bounds::Processes;
@@ -21,7 +20,7 @@ use recorded::{error, inside, known, map, ordinary, own_map, recorded, root, uns
 const SAID: &str = "src/steps/tests/said.txt";
 
 fn rules() -> impl Iterator<Item = &'static Rule> {
-    diagnostics::ALL.iter().flat_map(|rows| rows.rules)
+    crate::steps::ROWS.iter().flat_map(|rows| rows.rules)
 }
 
 /// What the row of this name finds.
