@@ -5,10 +5,9 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use super::facts::Facts;
 use super::mountinfo::Mount;
 use super::procfs::{Cgroup, Status, number_at, number_of, text_at, text_of};
-use crate::model::{Ids, Kind, Kinds};
+use crate::model::{Kind, Kinds};
 use crate::sys::{self, For, Limit, Proc};
 
 /// Bounds on the number of processes, and what they count now.
@@ -62,13 +61,12 @@ pub(crate) fn memory(proc: &Proc) -> Option<u64> {
 }
 
 /// The bounds on the number of processes.
-pub(crate) fn processes(facts: &Facts<'_>, proc: &Proc) -> Processes {
-    // All users without an ID here look alike.
-    let is_countable = facts.is_mapped(Ids::Uid) != Some(false);
-    let mounts = facts.mounts().map_or(&[][..], Vec::as_slice);
+///
+/// `is_mapped`: our user has an ID here. Those that have none look all alike.
+pub(crate) fn processes(proc: &Proc, mounts: &[Mount], is_mapped: bool) -> Processes {
     Processes {
         limit: sys::thread_limit().ok().flatten(),
-        ours: is_countable
+        ours: is_mapped
             .then(|| threads_of(proc, sys::real_uid()))
             .flatten(),
         cgroups: pids_cgroups(mounts, proc).unwrap_or_default(),

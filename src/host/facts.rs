@@ -107,7 +107,10 @@ facts! {
     copy apparmor_restricts(): u64 = |_, proc| number_at(proc, "sys/kernel/apparmor_restrict_unprivileged_userns")
         => |number| format!("kernel.apparmor_restrict_unprivileged_userns {number}");
     /// The bounds on the number of processes.
-    lend processes(): Processes = |facts, proc| Some(bounds::processes(facts, proc)) => Processes::told;
+    lend processes(): Processes = |facts, proc| {
+        let mounts = facts.mounts().map_or(&[][..], Vec::as_slice);
+        Some(bounds::processes(proc, mounts, facts.is_mapped(Ids::Uid) != Some(false)))
+    } => Processes::told;
     /// Memory that can be had without swapping, in kB.
     copy memory(): u64 = |_, proc| bounds::memory(proc) => |memory| format!("MemAvailable in kB {memory}");
     /// `user.max_KIND_namespaces` of our user namespace.
@@ -151,7 +154,9 @@ facts! {
     /// The offsets, in seconds, that this clock takes.
     lend offsets(clock: Clock): RangeInclusive<i64> = |_, proc, clock| clock::range_now(proc, clock);
     /// A file or directory.
-    lend place(path: &OsStr): Place = |facts, proc, path| Some(Place::look_at(facts, proc, path))
+    lend place(path: &OsStr): Place = |facts, proc, path| {
+        Some(Place::look_at(proc, path, || facts.mounts().map(Vec::as_slice)))
+    }
         => |_| "the file".to_owned();
     /// The target process.
     lend target(process: Process): TargetFacts = |facts, proc, process| {

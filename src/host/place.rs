@@ -4,7 +4,6 @@ use std::ffi::{OsStr, OsString};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
-use super::facts::Facts;
 use super::mountinfo::Mount;
 use crate::sys::{self, For, Proc};
 
@@ -35,12 +34,17 @@ pub(crate) enum Obstacle {
 }
 
 impl Place {
-    pub(crate) fn look_at(facts: &Facts<'_>, proc: &Proc, path: &OsStr) -> Place {
+    /// `mounts` gives what is mounted here.
+    pub(crate) fn look_at<'a>(
+        proc: &Proc,
+        path: &OsStr,
+        mounts: impl FnOnce() -> Option<&'a [Mount]>,
+    ) -> Place {
         let stat = sys::stat(path).ok();
         let mount = || {
             let file = sys::open(path, For::Path).ok()?;
             let real = proc.read_link(&format!("self/fd/{}", file.as_raw_fd()));
-            let mount = Mount::holding(facts.mounts()?, Path::new(&real.ok()?))?;
+            let mount = Mount::holding(mounts()?, Path::new(&real.ok()?))?;
             Some((mount.point.clone(), mount.shared.is_some()))
         };
         Place {

@@ -8,9 +8,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use super::Run;
+use super::ended::Ended;
 use super::pid1::Pid1;
-use super::report::StatusFd;
-use super::watch::{Ended, forwarded, watch};
+use super::report::{MESSAGE, StatusFd, pass_status_on};
+use super::watch::{forwarded, watch};
 use crate::failure::{Failure, Result, Unexplained};
 use crate::model::Kind;
 use crate::model::signal::Signal;
@@ -18,7 +19,7 @@ use crate::steps::Fork;
 use crate::steps::Step;
 use crate::steps::fork::NewProcess;
 use crate::steps::outside::client::Client;
-use crate::sys::{self, Change, Forked, Ready, SignalSet};
+use crate::sys::{self, Forked, Ready, SignalSet};
 
 /// The signals that end a process which is asked to end, by default (signal(7)).
 const ENDING: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
@@ -128,8 +129,6 @@ pub(super) enum Next {
 const STARTING: u8 = b's';
 /// It failed before that, and says why itself.
 const FAILED: u8 = b'f';
-/// What follows is a line for the status descriptor, of the length in the next four bytes.
-pub(super) const STATUS: u8 = b'{';
 
 impl Run<'_> {
     /// Does the rest of the steps in a child, and waits for it.
@@ -306,34 +305,5 @@ impl Run<'_> {
         let _ = sys::set_blocked(mask);
         self.ended(ended);
         Ok(ended)
-    }
-}
-
-/// The length of the longest message from a child that is a copy of us, but for the lines that follow.
-pub(super) const MESSAGE: usize = 1 + size_of::<u32>();
-
-/// Writes a line that comes from the child to the status descriptor.
-pub(super) fn pass_status_on(
-    line: BorrowedFd<'_>,
-    header: &[u8; MESSAGE],
-    status: Option<&StatusFd>,
-) {
-    let [STATUS, length @ ..] = header else {
-        return;
-    };
-    // A u32 fits wherever this program runs.
-    let length = u32::from_ne_bytes(*length) as usize;
-    let mut text = vec![0; length.min(StatusFd::LONGEST)];
-    if let (Ok(read), Some(status)) = (sys::read_some(line, &mut text), status) {
-        status.pass_on(&text[..read]);
-    }
-}
-
-impl From<Change> for Ended {
-    fn from(change: Change) -> Ended {
-        match change {
-            Change::Exited(status) => Ended::Exited(status),
-            Change::Killed(signal) | Change::Stopped(signal) => Ended::Killed(signal),
-        }
     }
 }

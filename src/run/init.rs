@@ -9,9 +9,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
 use super::Run;
-use super::child::{Ending, MESSAGE, Next, fork_failed, kill, pass_status_on};
+use super::child::{Ending, Next, fork_failed, kill};
+use super::ended::Ended;
 use super::pid1::{GO, KILLED, Pid1, STOPPED};
-use super::watch::Ended;
+use super::report::{MESSAGE, pass_status_on};
 use crate::failure::{Failure, Result, Unexplained};
 use crate::steps::Step;
 use crate::steps::open::Opened;

@@ -4,6 +4,7 @@
 //! failure half-way must leave nothing behind that outlives us.
 
 mod child;
+mod ended;
 mod init;
 mod install;
 mod look;
@@ -15,10 +16,10 @@ mod watch;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
+pub(crate) use ended::Ended;
 pub(crate) use install::install;
 pub(crate) use look::{same, show};
 pub(crate) use report::StatusFd;
-pub(crate) use watch::Ended;
 
 use crate::failure::{Failure, Inquiry, Result, Unexplained};
 use crate::model::Kind;

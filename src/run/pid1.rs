@@ -7,8 +7,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use super::child::{MESSAGE, pass_status_on};
-use super::report::StatusFd;
+use super::report::{MESSAGE, StatusFd, pass_status_on};
 use crate::steps::Init;
 use crate::sys::{self, For};
 

@@ -4,7 +4,7 @@ use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use super::Run;
-use super::watch::Ended;
+use super::ended::Ended;
 use crate::failure::{Failure, Result, line};
 use crate::host;
 use crate::steps::Program;

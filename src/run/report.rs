@@ -7,8 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
 
-use super::child::STATUS;
-use super::watch::Ended;
+use super::ended::Ended;
 use crate::failure::{Cause, Failure, Result, Unexplained};
 use crate::model::Kind;
 use crate::model::json::string;
@@ -201,5 +200,29 @@ impl StatusFd {
 impl AsFd for StatusFd {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
+    }
+}
+
+/// On the line from a child that is a copy of us: what follows is a line for the status descriptor, of the length in the
+/// next four bytes.
+const STATUS: u8 = b'{';
+
+/// The length of the longest message on that line, but for the lines that follow.
+pub(super) const MESSAGE: usize = 1 + size_of::<u32>();
+
+/// Writes a line that comes from the child to the status descriptor.
+pub(super) fn pass_status_on(
+    line: BorrowedFd<'_>,
+    header: &[u8; MESSAGE],
+    status: Option<&StatusFd>,
+) {
+    let [STATUS, length @ ..] = header else {
+        return;
+    };
+    // A u32 fits wherever this program runs.
+    let length = u32::from_ne_bytes(*length) as usize;
+    let mut text = vec![0; length.min(StatusFd::LONGEST)];
+    if let (Ok(read), Some(status)) = (sys::read_some(line, &mut text), status) {
+        status.pass_on(&text[..read]);
     }
 }

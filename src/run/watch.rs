@@ -5,44 +5,13 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
+use super::ended::{Ended, die_of};
 use super::pid1::Pid1;
 use super::report::StatusFd;
 use crate::failure::{Failure, Result, Unexplained};
 use crate::host::procfs;
 use crate::steps::Fork;
 use crate::sys::{self, Arrived, Change, Disposition, Number, Proc, Ready, SignalSet};
-
-/// How the program ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ended {
-    /// With this exit status.
-    Exited(u8),
-    /// By this signal.
-    Killed(i32),
-}
-
-impl Ended {
-    /// Ends this process in the same way, so that our caller sees what it would have seen of the program.
-    pub(crate) fn follow(self) -> u8 {
-        match self {
-            Ended::Exited(status) => status,
-            Ended::Killed(signal) => {
-                die_of(signal);
-                // Still here: we are PID 1 of a namespace. The shell's way to say it.
-                128_u8.saturating_add(u8::try_from(signal).unwrap_or(u8::MAX))
-            }
-        }
-    }
-}
-
-/// Ends this process by the signal, unless it is PID 1 of a namespace.
-fn die_of(signal: i32) {
-    // The core is the program's, and has been written if it was to be.
-    let _ = sys::make_undumpable();
-    let _ = sys::set_disposition(signal, Disposition::Default);
-    let _ = sys::set_blocked(SignalSet::NONE);
-    let _ = sys::kill(sys::pid(), signal);
-}
 
 /// The signals by which a terminal stops its foreground process group.
 const STOPS: [i32; 3] = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];

@@ -8,7 +8,6 @@ use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::os::fd::OwnedFd;
 
-use super::environment::Variables;
 use crate::failure::{Case, Explain, cause};
 use crate::host::facts::Facts;
 use crate::host::target::Process;
@@ -37,6 +36,17 @@ pub(crate) enum RootAhead {
     Unknown,
 }
 
+/// The program's environment, as far as it says where a program is found.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum EnvironmentAhead {
+    #[default]
+    Ours,
+    /// Some of ours; with or without `PATH`.
+    Fewer { has_path: bool },
+    /// The target's.
+    Unknown,
+}
+
 /// Where the steps so far would have led, and what has been told of them.
 #[derive(Default)]
 pub(crate) struct Ahead<'a> {
@@ -57,7 +67,7 @@ pub(crate) struct Ahead<'a> {
     pub(super) root: RootAhead,
     /// The working directory is not ours any more.
     pub(super) moved: bool,
-    pub(super) environment: Option<&'a Variables>,
+    pub(super) environment: EnvironmentAhead,
     /// A line for each step that would fail, with its causes and hints.
     pub(crate) text: String,
 }

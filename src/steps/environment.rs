@@ -4,7 +4,7 @@ use std::ffi::{CString, OsString};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 
-use super::ahead::Ahead;
+use super::ahead::{Ahead, EnvironmentAhead};
 use super::{Do, State};
 use crate::failure::Result;
 use crate::model::Word;
@@ -54,6 +54,12 @@ impl Do for Variables {
     }
 
     fn predict<'a>(&'a self, _: &str, ahead: &mut Ahead<'a>) {
-        ahead.environment = Some(self);
+        ahead.environment = match self {
+            Variables::Empty => EnvironmentAhead::Fewer { has_path: false },
+            Variables::Only(names) => EnvironmentAhead::Fewer {
+                has_path: names.iter().any(|name| name == "PATH"),
+            },
+            Variables::Target => EnvironmentAhead::Unknown,
+        };
     }
 }

@@ -6,8 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use libc::{E2BIG, EACCES, EAGAIN, ELOOP, ENOENT, ENOTDIR, ETXTBSY};
 
-use super::ahead::Ahead;
-use super::environment::Variables;
+use super::ahead::{Ahead, EnvironmentAhead};
 use crate::failure::common::blocked;
 use crate::failure::{Case, Finding, because, explains};
 use crate::host::executable::{self, Executable, Need, Role};
@@ -55,12 +54,11 @@ impl Program {
         let file = OsStr::from_bytes(first.to_bytes());
         let has_slash = file.as_bytes().contains(&b'/');
         let path = match ahead.environment {
-            None => sys::variable("PATH"),
-            Some(Variables::Only(names)) if names.iter().any(|name| name == "PATH") => {
+            EnvironmentAhead::Ours | EnvironmentAhead::Fewer { has_path: true } => {
                 sys::variable("PATH")
             }
-            Some(Variables::Target) if !has_slash => return,
-            Some(_) => None,
+            EnvironmentAhead::Unknown if !has_slash => return,
+            EnvironmentAhead::Fewer { .. } | EnvironmentAhead::Unknown => None,
         };
         if has_slash && ahead.moved && !file.as_bytes().starts_with(b"/") {
             return;
@@ -70,7 +68,7 @@ impl Program {
             path: path.map(OsStr::to_owned),
             is_shell: false,
             elsewhere: root.is_some(),
-            own_environment: ahead.environment.is_none(),
+            own_environment: ahead.environment == EnvironmentAhead::Ours,
         };
         let mut found = executable::look_up(&executed.file, executed.path.as_deref(), root);
         if !ahead.is_as_now() {

@@ -3,6 +3,7 @@
 
 pub(crate) mod bind;
 pub(crate) mod client;
+mod failure;
 pub(crate) mod map_program;
 mod server;
 mod wire;

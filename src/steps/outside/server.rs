@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use super::bind::Bind;
-use super::client::failure;
+use super::failure::failure;
 use super::wire::{Answer, Failed, MESSAGE, Order, PartError};
 use super::{Outside, Via};
 use crate::failure::Inquiry;
