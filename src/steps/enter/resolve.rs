@@ -6,8 +6,9 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::super::target::Target;
 use super::causes::Setns;
-use super::{Enter, Leave, NsFd, ToEnter, different, identity};
+use super::{Enter, Leave, NsFd, ToEnter, different};
 use crate::failure::{Failure, Result, Unexplained, line};
+use crate::host::namespace::identity;
 use crate::model::number::decimal;
 use crate::model::{Kind, Kinds, Reference, Wanted, Which};
 use crate::show::{self, Found};
