@@ -28,13 +28,13 @@ pub(crate) struct Pidfile {
 }
 
 /// Device and inode of a file.
-type Identity = (libc::dev_t, libc::ino_t);
+type FileId = (libc::dev_t, libc::ino_t);
 
 /// What was done to write it.
 #[derive(Debug)]
 struct Written {
     /// The file that we made.
-    ours: Identity,
+    ours: FileId,
     /// What the file is called that had the name before.
     kept: Option<OsString>,
 }
@@ -66,7 +66,7 @@ fn error(number: i32) -> sys::Error {
     sys::Error::from_raw(number)
 }
 
-fn identity(stat: &libc::stat) -> Identity {
+fn file_id(stat: &libc::stat) -> FileId {
     (stat.st_dev, stat.st_ino)
 }
 
@@ -105,7 +105,7 @@ impl Pidfile {
         let directory = self.directory.as_fd();
         let (new, file) = beside(pid, |name| sys::create_at(directory, name, 0o644))?;
         let ours = match sys::stat_fd(file.as_fd()) {
-            Ok(stat) => identity(&stat),
+            Ok(stat) => file_id(&stat),
             Err(error) => {
                 let _ = sys::remove_at(directory, &new);
                 return Err(error);
@@ -209,9 +209,9 @@ impl Pidfile {
         };
     }
 
-    fn is(&self, name: &OsStr, ours: Identity) -> bool {
+    fn is(&self, name: &OsStr, ours: FileId) -> bool {
         let there = sys::lstat_at(self.directory.as_fd(), name);
-        there.is_ok_and(|there| identity(&there) == ours)
+        there.is_ok_and(|there| file_id(&there) == ours)
     }
 
     fn is_regular(&self, name: &OsStr) -> bool {
