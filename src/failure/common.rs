@@ -8,7 +8,7 @@ use super::{Case, Finding, because, perhaps};
 use crate::host::capability::Capability;
 use crate::host::facts::Facts;
 use crate::host::place::{Obstacle, Place};
-use crate::model::{IdMap, Kind, Word};
+use crate::model::{IdMap, Word};
 use crate::sys;
 
 /// The sentence that a capability is missing.
@@ -178,19 +178,5 @@ pub(crate) fn inner_ids(map: &IdMap) -> String {
         "none".to_owned()
     } else {
         ranges.join(", ")
-    }
-}
-
-/// The option of the kernel's configuration without which there are no namespaces of a kind.
-pub(crate) fn config_option(kind: Kind) -> &'static str {
-    match kind {
-        Kind::User => "CONFIG_USER_NS",
-        Kind::Cgroup => "CONFIG_CGROUPS",
-        Kind::Ipc => "CONFIG_IPC_NS",
-        Kind::Uts => "CONFIG_UTS_NS",
-        Kind::Net => "CONFIG_NET_NS",
-        Kind::Pid => "CONFIG_PID_NS",
-        Kind::Mnt => "CONFIG_NAMESPACES",
-        Kind::Time => "CONFIG_TIME_NS",
     }
 }

@@ -78,6 +78,20 @@ impl Kind {
         }
     }
 
+    /// The option of the kernel's configuration without which there are none.
+    pub(crate) const fn config_option(self) -> &'static str {
+        match self {
+            Kind::User => "CONFIG_USER_NS",
+            Kind::Cgroup => "CONFIG_CGROUPS",
+            Kind::Ipc => "CONFIG_IPC_NS",
+            Kind::Uts => "CONFIG_UTS_NS",
+            Kind::Net => "CONFIG_NET_NS",
+            Kind::Pid => "CONFIG_PID_NS",
+            Kind::Mnt => "CONFIG_NAMESPACES",
+            Kind::Time => "CONFIG_TIME_NS",
+        }
+    }
+
     /// The kind with this flag of clone(2).
     pub(crate) fn from_flag(flag: i32) -> Option<Kind> {
         Kind::ALL.into_iter().find(|kind| kind.flag() == flag)

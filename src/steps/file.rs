@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use libc::{EACCES, ENOENT, ENOTDIR, EPERM, ESRCH};
 
 use super::trace::{gone, not_traced, other_user, zombie};
-use crate::failure::common::{blocked, config_option};
+use crate::failure::common::blocked;
 use crate::failure::{Case, Failure, because, explains, line};
 use crate::host::target::{Process, TargetFacts};
 use crate::sys;
@@ -70,7 +70,7 @@ explains! {
             (!case.facts.kinds()?.has(kind)).then(|| {
                 because(
                     format!("this kernel has no {kind} namespaces (no such file in /proc/self/ns)"),
-                    format!("use a kernel with {}", config_option(kind)),
+                    format!("use a kernel with {}", kind.config_option()),
                 )
             })?
         },

@@ -8,7 +8,7 @@ use libc::{EACCES, EAGAIN, EINVAL, ENOSPC, ENOSYS, EPERM, EUSERS};
 use super::ahead::{Ahead, refusal};
 use super::fork::process_bounds;
 use super::{Do, State};
-use crate::failure::common::{apparmor_before, apparmor_profile, config_option, filtered, lacks};
+use crate::failure::common::{apparmor_before, apparmor_profile, filtered, lacks};
 use crate::failure::{Case, Failure, Finding, Result, because, explains, perhaps};
 use crate::host::capability::Capability;
 use crate::host::facts::Facts;
@@ -285,7 +285,7 @@ fn missing_kind(unshare: &Unshare, case: &Case<'_>) -> Option<Finding> {
     if missing.is_empty() {
         return None;
     }
-    let options: Vec<&str> = missing.iter().map(config_option).collect();
+    let options: Vec<&str> = missing.iter().map(Kind::config_option).collect();
     because(
         format!("this kernel has no {missing} namespaces (no such file in /proc/self/ns)"),
         format!("use a kernel with {}", options.join(", ")),

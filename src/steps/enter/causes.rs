@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 
 use libc::{EACCES, EBADF, EINVAL, ENOSYS, EPERM, ESRCH};
 
-use crate::failure::common::{config_option, filtered, lacks};
+use crate::failure::common::{filtered, lacks};
 use crate::failure::{Case, Finding, because, explains};
 use crate::host::capability::Capability;
 use crate::host::namespace::{NamespaceFacts, Relation};
@@ -193,7 +193,7 @@ explains! {
                     "this kernel has no {} namespaces (no such file in /proc/self/ns)",
                     one.asked
                 ),
-                format!("use a kernel with {}", config_option(one.asked)),
+                format!("use a kernel with {}", one.asked.config_option()),
             )
         },
     },
