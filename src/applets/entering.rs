@@ -4,11 +4,11 @@ use super::common::{InvalidOptions, lookup_or_follow, of_option};
 use crate::cli::{Attached, Text};
 use crate::host::Host;
 use crate::model::value::{self, OrFollow};
-use crate::model::{Ids, Kind, Kinds};
+use crate::model::{Ids, Kind, Kinds, Reference};
 use crate::steps::Step;
 use crate::steps::{
-    Directory, Gid, GroupList, HoldCapabilities, KeepCapabilities, NewId, OpenedDirectory,
-    OpenedRoot, Source, Uid, When,
+    Directory, FindTarget, Gid, GroupList, HoldCapabilities, KeepCapabilities, NewId, OpenTarget,
+    OpenedDirectory, OpenedRoot, Source, Uid, When,
 };
 
 /// Users and groups of the program, as the options name them.
@@ -79,6 +79,23 @@ impl CredentialOptions {
         if keep {
             steps.push(KeepCapabilities(When::UserEntered).into());
         }
+    }
+}
+
+/// The step that opens a process whose contexts are to be taken; `kind` is one that is wanted of it.
+pub(super) fn open_target(reference: &Reference, kind: Option<Kind>) -> Step {
+    match reference {
+        Reference::Process { pid, inode } => OpenTarget {
+            pid: *pid,
+            inode: *inode,
+            kind,
+        }
+        .into(),
+        other => FindTarget {
+            reference: other.clone(),
+            kind,
+        }
+        .into(),
     }
 }
 

@@ -53,6 +53,9 @@ impl Host for Fixed {
     fn execution_enters_time(&self) -> bool {
         false
     }
+    fn has_netns(&self, name: &OsStr) -> bool {
+        name == "blue"
+    }
     fn at_terminal(&self) -> bool {
         true
     }

@@ -8,17 +8,17 @@ use std::os::unix::ffi::OsStrExt;
 pub(crate) use options::Options;
 
 use super::common::{self, InvalidOptions, Request, of_option};
-use super::entering::{CredentialOptions, Places};
+use super::entering::{CredentialOptions, Places, open_target};
 use crate::cli::{Attached, Parsed, Text};
 use crate::host::Host;
 use crate::model::number::{Quoted, decimal};
+use crate::model::reference::parse_process;
 use crate::model::value::{self, TargetPid};
 use crate::model::{Kind, Kinds, Reference, Wanted, Which};
 use crate::plan::{Plan, Report};
 use crate::steps::Step;
 use crate::steps::{
-    CheckTarget, DropGroupsEarly, Enter, Fork, Helper, JoinCgroup, Label, OpenTarget, Source,
-    Variables,
+    CheckTarget, DropGroupsEarly, Enter, Fork, Helper, JoinCgroup, Label, Source, Variables,
 };
 
 /// Turns the options into what to do.
@@ -32,8 +32,8 @@ pub(crate) fn request(
 ) -> Result<Request, InvalidOptions> {
     let options = &parsed.options;
     let target = target(options)?;
-    let wanted = wanted(options, target)?;
-    contradictions(parsed, target, &wanted)?;
+    let wanted = wanted(options, target.as_ref())?;
+    contradictions(parsed, target.as_ref(), &wanted)?;
     let kinds = wanted
         .iter()
         .fold(Kinds::NONE, |kinds, wanted| match wanted.which {
@@ -59,7 +59,7 @@ pub(crate) fn request(
     let mut steps = Vec::with_capacity(24);
     let pidfile = options.pidfile.as_ref().map(|file| file.0.clone());
     steps.extend(Helper::new(Vec::new(), pidfile, for_signals).map(Step::Helper));
-    if let Some(target) = target {
+    if let Some(target) = &target {
         let kind = wanted
             .iter()
             .find_map(|wanted| match (&wanted.reference, wanted.which) {
@@ -67,14 +67,7 @@ pub(crate) fn request(
                 (Reference::Target(_), Which::AllBut(_)) => Some(Kind::User),
                 _ => None,
             });
-        steps.push(
-            OpenTarget {
-                pid: target.pid,
-                inode: target.inode,
-                kind,
-            }
-            .into(),
-        );
+        steps.push(open_target(target, kind));
     }
     let first = steps.len();
     steps.extend(places.sources.into_iter().map(Step::Open));
@@ -144,18 +137,24 @@ pub(crate) fn request(
     })
 }
 
-fn target(options: &Options) -> Result<Option<TargetPid>, InvalidOptions> {
+fn target(options: &Options) -> Result<Option<Reference>, InvalidOptions> {
     if options.target.len() > 1 {
         return Err(InvalidOptions::line(
             "option --target may be given only once",
         ));
     }
-    let parse = |text: &Text| of_option("--target", TargetPid::parse(&text.0));
+    let parse = |text: &Text| {
+        let read = parse_process(&text.0).unwrap_or_else(|| {
+            let TargetPid { pid, inode } = TargetPid::parse(&text.0)?;
+            Ok(Reference::Process { pid, inode })
+        });
+        of_option("--target", read)
+    };
     options.target.first().map(parse).transpose()
 }
 
 /// What is to be entered: of the target, and of files.
-fn wanted(options: &Options, target: Option<TargetPid>) -> Result<Vec<Wanted>, InvalidOptions> {
+fn wanted(options: &Options, target: Option<&Reference>) -> Result<Vec<Wanted>, InvalidOptions> {
     let mut of_target = Kinds::NONE;
     let mut named = Kinds::NONE;
     let mut wanted = Vec::new();
@@ -175,10 +174,16 @@ fn wanted(options: &Options, target: Option<TargetPid>) -> Result<Vec<Wanted>, I
             }
         }
     }
-    let pid = target.map(|target| target.pid);
+    let target = || {
+        let reference = match target.ok_or_else(no_target)? {
+            Reference::Process { pid, .. } => Reference::process(*pid),
+            other => other.clone(),
+        };
+        Ok(Reference::Target(Box::new(reference)))
+    };
     if let Some(text) = &options.net_socket {
         let fd = of_option("--net-socket", value::fd(&text.0))?;
-        let pid = pid.ok_or_else(no_target)?;
+        let of = Box::new(target()?);
         // A socket says more exactly which network is meant.
         wanted.retain(|wanted| wanted.which != Which::These(Kinds::NONE.with(Kind::Net)));
         of_target = of_target.without(Kind::Net);
@@ -186,43 +191,28 @@ fn wanted(options: &Options, target: Option<TargetPid>) -> Result<Vec<Wanted>, I
         let which = Which::These(Kinds::NONE.with(Kind::Net));
         wanted.push(Wanted {
             which,
-            reference: Reference::Socket { pid, fd },
+            reference: Reference::Socket { of, fd },
         });
     }
     if options.all {
-        let pid = pid.ok_or_else(no_target)?;
+        let reference = target()?;
         // A kind that was also asked for by name is meant so: a user namespace of our own is refused then.
         let which = if of_target.has(Kind::User) {
             Which::These(Kinds::ALL.less(named))
         } else {
             Which::AllBut(named)
         };
-        wanted.insert(
-            0,
-            Wanted {
-                which,
-                reference: Reference::Target(pid),
-            },
-        );
+        wanted.insert(0, Wanted { which, reference });
     } else if !of_target.is_empty() {
-        let pid = pid.ok_or_else(no_target)?;
+        let reference = target()?;
         let which = Which::These(of_target);
-        wanted.insert(
-            0,
-            Wanted {
-                which,
-                reference: Reference::Target(pid),
-            },
-        );
+        wanted.insert(0, Wanted { which, reference });
     }
     if options.user_parent > 0 && wanted.is_empty() {
         // Of the target itself, then.
-        let pid = pid.ok_or_else(no_target)?;
+        let reference = target()?;
         let which = Which::These(Kinds::NONE.with(Kind::User));
-        wanted.push(Wanted {
-            which,
-            reference: Reference::Target(pid),
-        });
+        wanted.push(Wanted { which, reference });
     }
     Ok(wanted)
 }
@@ -269,7 +259,7 @@ fn no_target() -> InvalidOptions {
 /// Refuses what cannot be, or would do nothing.
 fn contradictions(
     parsed: &Parsed<Options>,
-    target: Option<TargetPid>,
+    target: Option<&Reference>,
     wanted: &[Wanted],
 ) -> Result<(), InvalidOptions> {
     let options = &parsed.options;

@@ -1,30 +1,34 @@
 //! `setns`: any namespace by any name, and what there is (its options, and what they ask for).
 
-use std::ffi::{CStr, OsStr};
+use std::ffi::{CStr, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
 use argh::{ArgsInfo, FromArgs};
 
 use super::common::{self, InvalidOptions, Request, word};
-use super::entering::{CredentialOptions, Places};
+use super::entering::{CredentialOptions, Places, open_target};
 use crate::cli::{Attached, Declared, Parsed, Text};
 use crate::host::Host;
-use crate::model::reference::parse_wanted;
+use crate::model::number::Quoted;
+use crate::model::reference::{netns_meant, parse_wanted};
+use crate::model::value::Propagation;
 use crate::model::{Kind, Kinds, Reference, Wanted, Which};
 use crate::plan::{Plan, Report};
-use crate::steps::Step;
-use crate::steps::{CheckTarget, Enter, Fork, Helper, OpenTarget, Source};
+use crate::steps::{BindEtc, CheckTarget, Enter, Fork, Helper, MountSys, Source, Step, Unshare};
 
 /// run a program in exactly the namespaces that are named
 #[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(
-    note = "a ref is a PID, the path of an nsfs file, net:[inode], netns:name, fd:N, id:N, sock:PID:FD, pidfile:file, cgroup:path, self, all, parent:ref or owner:ref; kind=ref keeps that kind alone",
+    note = "a ref is a PID, the path of an nsfs file, net:[inode], netns:name, fd:N, id:N, sock:PID:FD, pidfile:file, cgroup:path, machine:name, unit:name, oci:ID, self, all, parent:ref or owner:ref; kind=ref keeps that kind alone",
     note = "no program can move its parent shell: setns runs the program, or a shell, in the namespaces"
 )]
 pub(crate) struct Options {
     /// enter the namespaces in the order given
     #[argh(switch)]
     pub(crate) in_order: bool,
+    /// with netns:<name>: its /sys, and its files over those of /etc, as ip netns exec does
+    #[argh(switch)]
+    pub(crate) ip_netns: bool,
     /// tell whether the namespaces named are the same: 0 yes, 1 no
     #[argh(switch)]
     pub(crate) same: bool,
@@ -123,7 +127,7 @@ pub(crate) fn request(
     if options.same {
         let wanted: Vec<Wanted> = operands
             .iter()
-            .map(|operand| parse_wanted(word(operand)).map_err(InvalidOptions::line))
+            .map(|operand| read(word(operand), host))
             .collect::<Result<_, _>>()?;
         if wanted.len() < 2 {
             return Err(InvalidOptions::line("--same: needs two references or more"));
@@ -136,7 +140,7 @@ pub(crate) fn request(
     if options.show || options.tree || options.json {
         let mut references: Vec<Wanted> = operands
             .iter()
-            .map(|operand| parse_wanted(word(operand)).map_err(InvalidOptions::line))
+            .map(|operand| read(word(operand), host))
             .collect::<Result<_, _>>()?;
         if references.is_empty() {
             references.push(Wanted {
@@ -171,10 +175,10 @@ fn enter(
     host: &dyn Host,
 ) -> Result<Request, InvalidOptions> {
     let options = &parsed.options;
-    let wanted: Vec<Wanted> = references
+    let mut wanted: Vec<Wanted> = references
         .to_bytes()
         .split(|&byte| byte == b',')
-        .map(|text| parse_wanted(OsStr::from_bytes(text)).map_err(InvalidOptions::line))
+        .map(|text| read(OsStr::from_bytes(text), host))
         .collect::<Result<_, _>>()?;
     if wanted
         .iter()
@@ -198,6 +202,7 @@ fn enter(
         host,
     )?;
     let places = Places::of(&options.root, &options.wd, &options.wdns, kinds);
+    let ip_netns = ip_netns(options, &wanted)?;
     let of_process = |source: &Source| {
         matches!(
             source,
@@ -213,7 +218,7 @@ fn enter(
         sources.push(Source::Credentials);
     }
     if sources.iter().any(of_process) {
-        steps.push(process(&wanted)?);
+        steps.push(process(&mut wanted)?);
         steps.extend(sources.into_iter().map(Step::Open));
         steps.push(CheckTarget.into());
     } else {
@@ -224,6 +229,12 @@ fn enter(
         in_order: options.in_order,
         user_parent: 0,
     }));
+    if let Some(name) = ip_netns {
+        steps.push(Unshare(Kinds::NONE.with(Kind::Mnt)).into());
+        steps.push(Propagation::Slave.into());
+        steps.push(MountSys { name: name.clone() }.into());
+        steps.push(BindEtc { name }.into());
+    }
     steps.extend(places.steps);
     if options.fork || kinds.has(Kind::Pid) && !options.no_fork {
         steps.push(Step::Fork(Fork {
@@ -247,19 +258,64 @@ fn enter(
     })
 }
 
-/// The one process named, whose directories or credentials are to be taken.
-fn process(wanted: &[Wanted]) -> Result<Step, InvalidOptions> {
-    let mut processes = wanted.iter().filter_map(|wanted| match &wanted.reference {
-        Reference::Process { pid, inode } => Some((*pid, *inode)),
+/// Reads a reference. What names no namespace, but would with `netns:` before it, is told so.
+fn read(text: &OsStr, host: &dyn Host) -> Result<Wanted, InvalidOptions> {
+    parse_wanted(text).map_err(|why| {
+        let meant = netns_meant(text).filter(|(name, _)| host.has_netns(name));
+        InvalidOptions::line(match meant {
+            Some((_, meant)) => {
+                let (text, meant) = (Quoted(text), Quoted(&meant));
+                format!("{text} names no namespace; did you mean {meant}?")
+            }
+            None => why,
+        })
+    })
+}
+
+/// The name of the network for `--ip-netns`.
+fn ip_netns(options: &Options, wanted: &[Wanted]) -> Result<Option<OsString>, InvalidOptions> {
+    if !options.ip_netns {
+        return Ok(None);
+    }
+    let has = |wanted: &Wanted, kind| match wanted.which {
+        Which::These(kinds) => kinds.has(kind),
+        _ => false,
+    };
+    if wanted.iter().any(|wanted| has(wanted, Kind::Mnt)) {
+        return Err(InvalidOptions::line(
+            "--ip-netns: has a mount namespace of its own, and none can be entered",
+        ));
+    }
+    let mut names = wanted.iter().filter_map(|wanted| match &wanted.reference {
+        Reference::Netns(name) => Some(name),
         _ => None,
     });
+    match (names.next(), names.next()) {
+        (Some(name), None) => Ok(Some(name.clone())),
+        _ => Err(InvalidOptions::line(
+            "--ip-netns: needs one network namespace, named by netns:<name>",
+        )),
+    }
+}
+
+/// The one process named, whose directories or credentials are to be taken.
+fn process(wanted: &mut [Wanted]) -> Result<Step, InvalidOptions> {
+    let is_process = |wanted: &&mut Wanted| {
+        let reference = &wanted.reference;
+        reference.may_be_process()
+            && !matches!(reference, Reference::Descriptor(_) | Reference::Own)
+    };
+    let mut processes = wanted.iter_mut().filter(is_process);
     match (processes.next(), processes.next()) {
-        (Some((pid, inode)), None) => Ok(OpenTarget {
-            pid,
-            inode,
-            kind: Some(Kind::Mnt),
+        (Some(process), None) => {
+            let step = open_target(&process.reference, Some(Kind::Mnt));
+            if !matches!(process.reference, Reference::Process { .. }) {
+                // A name may mean another process the next time.
+                let opened = Box::new(process.reference.clone());
+                process.reference = Reference::Target(opened);
+            }
+            Ok(step)
         }
-        .into()),
         _ => Err(InvalidOptions::line(
             "--root, --wd and follow without a value take those of a process: name one, by its PID",
         )),
@@ -270,6 +326,11 @@ fn contradictions(options: &Options) -> Result<(), InvalidOptions> {
     let refuse = |line: &str| Err(InvalidOptions::line(line));
     if options.fork && options.no_fork {
         return refuse("--fork and --no-fork cannot be combined");
+    }
+    if options.ip_netns && (options.same || options.show || options.tree || options.json) {
+        return refuse(
+            "--ip-netns is for entering: it cannot be combined with --same, --show, --tree or --json",
+        );
     }
     if options.same && (options.show || options.tree || options.json) {
         return refuse("--same cannot be combined with --show, --tree or --json");

@@ -1,7 +1,7 @@
 //! Bounds on what the kernel lets us have: processes, namespaces, memory.
 
 use std::ffi::{CStr, OsStr};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
@@ -129,10 +129,14 @@ fn pids_cgroups(mounts: &[Mount], proc: &Proc) -> Option<Vec<(PathBuf, u64, u64)
 
 /// A number in a file of a cgroup; in that of nothing else, whatever lies at its place.
 fn of_cgroup(path: &OsStr) -> Option<u64> {
+    let file = sys::open_regular(path).ok()?;
+    is_of_cgroups(file.as_fd()).then_some(())?;
+    number_of(&text_of(sys::read_all(file.as_fd(), Limit::FILE).ok()?)?)
+}
+
+/// Whether a file or directory is one of the kernel's cgroups.
+pub(super) fn is_of_cgroups(file: BorrowedFd<'_>) -> bool {
     /// `CGROUP_SUPER_MAGIC` and `CGROUP2_SUPER_MAGIC` of `linux/magic.h`.
     const CGROUPS: [u64; 2] = [0x0027_e0eb, 0x6367_7270];
-    let file = sys::open_regular(path).ok()?;
-    let magic = sys::filesystem_magic(file.as_fd()).ok()?;
-    CGROUPS.contains(&magic).then_some(())?;
-    number_of(&text_of(sys::read_all(file.as_fd(), Limit::FILE).ok()?)?)
+    sys::filesystem_magic(file).is_ok_and(|magic| CGROUPS.contains(&magic))
 }

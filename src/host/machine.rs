@@ -107,6 +107,14 @@ impl Host for Machine {
         range_now(&Proc::default(), clock).unwrap_or_else(|| range_without_offsets(clock))
     }
 
+    fn has_netns(&self, name: &OsStr) -> bool {
+        ["/run/netns/", "/var/run/netns/"].iter().any(|directory| {
+            let mut path = OsString::from(directory);
+            path.push(name);
+            sys::stat(&path).is_ok()
+        })
+    }
+
     fn at_terminal(&self) -> bool {
         sys::error_is_terminal()
     }

@@ -15,6 +15,7 @@ pub(crate) mod mountinfo;
 pub(crate) mod namespace;
 pub(crate) mod place;
 pub(crate) mod procfs;
+pub(crate) mod recorded;
 pub(crate) mod target;
 
 use std::ffi::OsStr;
@@ -50,6 +51,8 @@ pub(crate) trait Host {
     fn offset_range(&self, clock: Clock) -> RangeInclusive<i64>;
     /// Whether a program that we execute enters a time namespace that we have made; before about Linux 6.2 only children do.
     fn execution_enters_time(&self) -> bool;
+    /// Whether `ip netns` has a network namespace of this name.
+    fn has_netns(&self, name: &OsStr) -> bool;
     /// Whether standard error is a terminal.
     fn at_terminal(&self) -> bool;
 }

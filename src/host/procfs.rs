@@ -96,6 +96,34 @@ fn numbers<T: TryFrom<i128>>(text: &[u8]) -> Option<Vec<T>> {
     words.map(number).collect()
 }
 
+/// What `/proc/PID/stat` says of a process (proc_pid_stat(5)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stat {
+    /// The letter of its state.
+    pub(crate) state: u8,
+    /// The PID of its parent.
+    pub(crate) parent: i32,
+    /// When it was started, in clock ticks since the machine was.
+    pub(crate) start: u64,
+}
+
+impl Stat {
+    /// Reads the file; `None` if it is not in its form. The name of the process, in parentheses, may have any byte in it,
+    /// parentheses and newlines too.
+    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
+        let behind = text.iter().rposition(|&byte| byte == b')')? + 1;
+        let mut fields = text[behind..].trim_ascii().split(|&byte| byte == b' ');
+        // The third field is the first one behind the name; the start is the 22nd.
+        let (state, parent) = (*fields.next()?.first()?, number(fields.next()?)?);
+        let start = number(fields.nth(17)?)?;
+        Some(Self {
+            state,
+            parent,
+            start,
+        })
+    }
+}
+
 /// A line of `/proc/PID/cgroup`: where the process is in one hierarchy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cgroup {
@@ -248,6 +276,28 @@ mod tests {
             }
         );
         assert_eq!((status.effective_uid(), status.effective_gid()), (0, 5));
+    }
+
+    #[test]
+    fn stat() {
+        let text = b"27656 (a) S 7 (\n) S 1 27656 27656 0 -1 4194560 713 0 0 0 0 0 0 0 20 0 1 0 1269260 2322432 332 18\n";
+        let expected = Stat {
+            state: b'S',
+            parent: 1,
+            start: 1_269_260,
+        };
+        assert_eq!(Stat::parse(text), Some(expected));
+        for text in [
+            &b""[..],
+            b"1 (a",
+            b"1 (a) S",
+            b"1 (a) S 1 2 3",
+            b"1 (a) S x",
+        ] {
+            assert_eq!(Stat::parse(text), None, "{}", text.escape_ascii());
+        }
+        let own = Stat::parse(&std::fs::read("/proc/self/stat").unwrap()).unwrap();
+        assert_eq!(own.parent, std::os::unix::process::parent_id() as i32);
     }
 
     #[test]

@@ -11,8 +11,8 @@ use crate::model::number::{Quoted, decimal};
 /// A name of a namespace, or of a process for all of its namespaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Reference {
-    /// The target process of nsenter, opened by an earlier step.
-    Target(i32),
+    /// The target process, which this names, and which an earlier step has opened.
+    Target(Box<Reference>),
     /// A process, through a pidfd; with an inode, only if its pidfd has that one.
     Process { pid: i32, inode: Option<u64> },
     /// An nsfs file.
@@ -25,12 +25,18 @@ pub(crate) enum Reference {
     Link { kind: Kind, inode: u64 },
     /// The kernel's number for a namespace.
     Id(u64),
-    /// The network namespace of a process's socket.
-    Socket { pid: i32, fd: i32 },
+    /// The network namespace of a socket of this process.
+    Socket { of: Box<Reference>, fd: i32 },
     /// The process whose number is in the file.
     Pidfile(OsString),
     /// The living process with the lowest number in the cgroup.
     Cgroup(OsString),
+    /// The leader of a machine that systemd-machined(8) knows.
+    Machine(OsString),
+    /// The main process of a unit of systemd, by its full name.
+    Unit(OsString),
+    /// The first process of a container, by its ID or a beginning of it.
+    Oci(OsString),
     /// Our own namespaces.
     Own,
     /// Every namespace that can be seen.
@@ -41,12 +47,41 @@ pub(crate) enum Reference {
     Owner(Box<Reference>),
 }
 
+impl Reference {
+    /// A process by its number.
+    pub(crate) fn process(pid: i32) -> Reference {
+        Reference::Process { pid, inode: None }
+    }
+
+    /// Whether it names a process; of a descriptor only the kernel knows.
+    pub(crate) fn may_be_process(&self) -> bool {
+        match self {
+            Reference::Target(_)
+            | Reference::Process { .. }
+            | Reference::Descriptor(_)
+            | Reference::Pidfile(_)
+            | Reference::Cgroup(_)
+            | Reference::Machine(_)
+            | Reference::Unit(_)
+            | Reference::Oci(_)
+            | Reference::Own => true,
+            Reference::File(_)
+            | Reference::Netns(_)
+            | Reference::Link { .. }
+            | Reference::Id(_)
+            | Reference::Socket { .. }
+            | Reference::All
+            | Reference::Parent(_)
+            | Reference::Owner(_) => false,
+        }
+    }
+}
+
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Reference::Target(pid) | Reference::Process { pid, inode: None } => {
-                write!(f, "process {pid}")
-            }
+            Reference::Target(of) => of.fmt(f),
+            Reference::Process { pid, inode: None } => write!(f, "process {pid}"),
             Reference::Process {
                 pid,
                 inode: Some(inode),
@@ -58,9 +93,12 @@ impl fmt::Display for Reference {
             Reference::Descriptor(number) => write!(f, "fd:{number}"),
             Reference::Link { kind, inode } => write!(f, "{kind}:[{inode}]"),
             Reference::Id(id) => write!(f, "id:{id}"),
-            Reference::Socket { pid, fd } => write!(f, "socket {fd} of process {pid}"),
+            Reference::Socket { of, fd } => write!(f, "socket {fd} of {of}"),
             Reference::Pidfile(path) => write!(f, "pidfile:{}", Word(path)),
             Reference::Cgroup(path) => write!(f, "cgroup:{}", Word(path)),
+            Reference::Machine(name) => write!(f, "machine:{}", Word(name)),
+            Reference::Unit(name) => write!(f, "unit:{}", Word(name)),
+            Reference::Oci(id) => write!(f, "oci:{}", Word(id)),
             Reference::Own => write!(f, "self"),
             Reference::All => write!(f, "all"),
             Reference::Parent(of) => write!(f, "parent of {of}"),
@@ -102,7 +140,7 @@ impl fmt::Display for Wanted {
 
 /// What a reference may look like, for errors.
 const FORMS: &str = "PID, pid:PID, a path with a /, netns:NAME, fd:N, KIND:[INODE], id:N, sock:PID:FD, \
-     pidfile:FILE, cgroup:PATH, self, all, parent:REF, owner:REF";
+     pidfile:FILE, cgroup:PATH, machine:NAME, unit:NAME, oci:ID, self, all, parent:REF, owner:REF";
 
 /// Reads `REF`, `KIND=REF` or `KIND+KIND=REF`.
 ///
@@ -137,6 +175,63 @@ pub(crate) fn parse_wanted(text: &OsStr) -> Result<Wanted, String> {
         which: Which::Natural,
         reference: parse(text)?,
     })
+}
+
+/// Reads a reference to a process; none where the text has not the form of a reference: of a number that is none, or is
+/// none of a process, somebody else speaks.
+///
+/// # Errors
+/// As [`parse`], or that it names no process.
+pub(crate) fn parse_process(text: &OsStr) -> Option<Result<Reference, String>> {
+    let bytes = text.as_bytes();
+    let form = bytes.iter().position(|&byte| byte == b':');
+    let has_form = match form.map(|at| &bytes[..at]) {
+        Some(form) => WORDS.contains(&form) || Kind::from_name(form).is_some(),
+        None => text == "self" || text == "all",
+    };
+    if !has_form && !bytes.contains(&b'/') {
+        return None;
+    }
+    Some(parse(text).and_then(|reference| {
+        if reference.may_be_process() {
+            Ok(reference)
+        } else {
+            Err(format!("{} names no process", Quoted(text)))
+        }
+    }))
+}
+
+/// The words before the colon of a reference.
+const WORDS: [&[u8]; 12] = [
+    b"pid", b"netns", b"fd", b"id", b"sock", b"pidfile", b"cgroup", b"machine", b"unit", b"oci",
+    b"parent", b"owner",
+];
+
+/// The name of `ip netns` that may be meant by what names no namespace, `blue` or `net:blue`, and the reference that it
+/// would be.
+pub(crate) fn netns_meant(text: &OsStr) -> Option<(&OsStr, OsString)> {
+    let mut rest = text.as_bytes();
+    if let Some((_, reference)) = kinds_in_front(rest) {
+        rest = reference;
+    }
+    while let Some(inner) = rest
+        .strip_prefix(b"parent:")
+        .or(rest.strip_prefix(b"owner:"))
+    {
+        rest = inner;
+    }
+    let name = OsStr::from_bytes(rest.strip_prefix(b"net:").unwrap_or(rest));
+    let before = &text.as_bytes()[..text.len() - rest.len()];
+    let mut meant = OsStr::from_bytes(before).to_owned();
+    meant.push("netns:");
+    meant.push(name);
+    is_file_name(name).then_some((name, meant))
+}
+
+/// Whether a file can have this name in a directory.
+fn is_file_name(name: &OsStr) -> bool {
+    let bytes = name.as_bytes();
+    !matches!(bytes, b"" | b"." | b"..") && !bytes.iter().any(|byte| matches!(byte, b'/' | b'\0'))
 }
 
 /// How deep `parent:` and `owner:` nest: deeper than namespaces do (32, namespaces(7)).
@@ -208,10 +303,7 @@ fn parse_innermost(text: &OsStr) -> Result<Reference, String> {
         b"self" => Ok(Reference::Own),
         b"all" => Ok(Reference::All),
         _ if bytes.contains(&b'/') => Ok(Reference::File(text.to_owned())),
-        [b'0'..=b'9', ..] => Ok(Reference::Process {
-            pid: given.pid(bytes)?,
-            inode: None,
-        }),
+        [b'0'..=b'9', ..] => Ok(Reference::process(given.pid(bytes)?)),
         _ => Err(given.unknown()),
     }
 }
@@ -229,18 +321,18 @@ fn parse_form(given: Given<'_>, form: &[u8], rest: &[u8]) -> Result<Reference, S
             pid: given.pid(first)?,
             inode: second.map(|part| given.number(part, "inode")).transpose()?,
         },
-        b"netns" if rest.contains(&b'/') => {
-            return Err(format!("{}: a name of ip netns has no /", Quoted(given.0)));
-        }
-        b"netns" => Reference::Netns(given.name(rest, "a name")?),
+        b"netns" => Reference::Netns(given.file_name(rest, "a name of ip netns")?),
         b"fd" => Reference::Descriptor(given.number(rest, "descriptor")?),
         b"id" => Reference::Id(given.number(rest, "namespace ID")?),
         b"sock" => Reference::Socket {
-            pid: given.pid(first)?,
+            of: Box::new(Reference::process(given.pid(first)?)),
             fd: given.number(second.unwrap_or_default(), "descriptor")?,
         },
         b"pidfile" => Reference::Pidfile(given.name(rest, "a file")?),
         b"cgroup" => Reference::Cgroup(given.name(rest, "a path")?),
+        b"machine" => Reference::Machine(given.file_name(rest, "a name of a machine")?),
+        b"unit" => Reference::Unit(given.unit(rest)?),
+        b"oci" => Reference::Oci(given.file_name(rest, "an ID of a container")?),
         _ => return Err(given.unknown()),
     })
 }
@@ -280,6 +372,35 @@ impl Given<'_> {
             return Err(format!("{}: {what} is missing", Quoted(self.0)));
         }
         Ok(OsStr::from_bytes(rest).to_owned())
+    }
+
+    /// A name that is that of a file in a directory, and leads nowhere else.
+    fn file_name(self, rest: &[u8], what: &str) -> Result<OsString, String> {
+        let name = self.name(rest, "a name")?;
+        if is_file_name(&name) {
+            return Ok(name);
+        }
+        Err(format!(
+            "{}: {what} has no / and is neither . nor ..",
+            Quoted(self.0)
+        ))
+    }
+
+    /// The full name of a unit (systemd.unit(5)) that has processes.
+    fn unit(self, rest: &[u8]) -> Result<OsString, String> {
+        let mut name = self.file_name(rest, "a name of a unit")?;
+        let type_of = rest.rsplit(|&byte| byte == b'.').next();
+        match type_of.filter(|last| last.len() < rest.len()) {
+            Some(b"service" | b"scope" | b"socket" | b"mount" | b"swap") => {}
+            Some(b"slice" | b"target" | b"timer" | b"path" | b"device" | b"automount") => {
+                return Err(format!(
+                    "{}: a unit of this type has no process of its own",
+                    Quoted(self.0)
+                ));
+            }
+            _ => name.push(".service"),
+        }
+        Ok(name)
     }
 }
 
@@ -354,7 +475,18 @@ mod tests {
             ),
             ("cgroup:/a b:c", Reference::Cgroup("/a b:c".into())),
             ("id:12345", Reference::Id(12345)),
-            ("sock:12:3", Reference::Socket { pid: 12, fd: 3 }),
+            (
+                "sock:12:3",
+                Reference::Socket {
+                    of: Box::new(Reference::process(12)),
+                    fd: 3,
+                },
+            ),
+            ("machine:web", Reference::Machine("web".into())),
+            ("unit:web", Reference::Unit("web.service".into())),
+            ("unit:a.b@c", Reference::Unit("a.b@c.service".into())),
+            ("unit:run-1.scope", Reference::Unit("run-1.scope".into())),
+            ("oci:3f2a", Reference::Oci("3f2a".into())),
             (
                 "pidfile:/run/x.pid",
                 Reference::Pidfile("/run/x.pid".into()),
@@ -374,6 +506,61 @@ mod tests {
                 reference,
             };
             assert_eq!(wanted(text), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn processes_are_told_from_numbers_and_namespaces() {
+        let read = |text: &str| parse_process(OsStr::new(text));
+        for text in ["1234", "1234:5", "", "x", "blue", "0x1", "a:b", " 7", "-1"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+        assert_eq!(read("pid:7"), Some(Ok(Reference::process(7))));
+        assert_eq!(read("self"), Some(Ok(Reference::Own)));
+        for text in [
+            "oci:a",
+            "unit:a",
+            "machine:a",
+            "pidfile:a",
+            "cgroup:a",
+            "fd:3",
+        ] {
+            assert!(matches!(read(text), Some(Ok(_))), "{text}");
+        }
+        for text in [
+            "netns:a",
+            "/proc/1/ns/net",
+            "all",
+            "net:[7]",
+            "id:7",
+            "sock:1:2",
+            "owner:pid:7",
+        ] {
+            let why = read(text).expect("a reference").expect_err(text);
+            assert!(why.contains("names no process"), "{why}");
+        }
+        let why = read("oci:a/b").expect("a reference").expect_err("no name");
+        assert!(why.contains("has no /"), "{why}");
+    }
+
+    #[test]
+    fn a_bare_name_may_mean_a_network() {
+        let meant = |text| netns_meant(OsStr::new(text));
+        for (text, reference) in [
+            ("blue", "netns:blue"),
+            ("net:blue", "netns:blue"),
+            ("net=blue", "net=netns:blue"),
+            ("net+uts=net:blue", "net+uts=netns:blue"),
+            ("owner:parent:net:blue", "owner:parent:netns:blue"),
+        ] {
+            assert_eq!(
+                meant(text),
+                Some(("blue".as_ref(), reference.into())),
+                "{text}"
+            );
+        }
+        for text in ["", "net:", "net:..", "a/b", "net:a/b"] {
+            assert_eq!(meant(text), None, "{text}");
         }
     }
 
@@ -430,6 +617,16 @@ mod tests {
             ("sock:1", "is no descriptor"),
             ("netns:", "a name is missing"),
             ("netns:../x", "has no /"),
+            ("netns:..", "neither . nor .."),
+            ("machine:", "a name is missing"),
+            ("machine:a/b", "a name of a machine has no /"),
+            (
+                "oci:.",
+                "an ID of a container has no / and is neither . nor ..",
+            ),
+            ("oci:", "a name is missing"),
+            ("unit:/", "a name of a unit has no /"),
+            ("unit:a.slice", "has no process of its own"),
             ("net:[x]", "names no namespace"),
             ("parent:pid=1", "the kind comes first: pid=parent:1"),
             (

@@ -225,7 +225,9 @@ pub(crate) fn dry_run(plan: &Plan) -> Result<String> {
     let mut opened = Vec::new();
     for step in &plan.steps {
         match step {
-            Step::OpenTarget(_) | Step::Open(_) | Step::CheckTarget(_) => step.run(&mut state)?,
+            Step::OpenTarget(_) | Step::FindTarget(_) | Step::Open(_) | Step::CheckTarget(_) => {
+                step.run(&mut state)?;
+            }
             Step::Enter(enter) => opened.push(resolve::open(enter, state.target.take())?),
             Step::Helper(helper) => {
                 helper.pidfile.as_deref().map(Pidfile::open).transpose()?;

@@ -15,6 +15,7 @@ pub(crate) mod file;
 pub(crate) mod follow;
 pub(crate) mod fork;
 pub(crate) mod ids;
+mod ip_netns;
 pub(crate) mod label;
 pub(crate) mod map;
 pub(crate) mod mount;
@@ -45,6 +46,7 @@ pub(crate) use environment::Variables;
 pub(crate) use execute::Program;
 pub(crate) use fork::{Fork, Init};
 pub(crate) use ids::{DropGroupsEarly, Gid, GroupList, NewId, Uid};
+pub(crate) use ip_netns::{BindEtc, MountSys};
 pub(crate) use label::Label;
 pub(crate) use map::WriteMap;
 pub(crate) use mount::MountProc;
@@ -56,7 +58,7 @@ pub(crate) use propagation::MakePrivate;
 pub(crate) use root::{OpenedRoot, PivotRoot, Root};
 pub(crate) use state::State;
 pub(crate) use step::{Do, say};
-pub(crate) use target::{CheckTarget, OpenTarget};
+pub(crate) use target::{CheckTarget, FindTarget, OpenTarget};
 pub(crate) use unshare::Unshare;
 
 use crate::failure::Result;
@@ -141,6 +143,7 @@ macro_rules! steps {
 steps! {
     Advice(Advice),
     Become(Become),
+    BindEtc(BindEtc),
     CheckTarget(CheckTarget),
     ClockOffset(ClockOffset),
     Directory(Directory),
@@ -148,6 +151,7 @@ steps! {
     Enter(Enter),
     Environment(Variables),
     ExecLabel(Label),
+    FindTarget(FindTarget),
     Gid(Gid),
     Groups(GroupList),
     HoldCapabilities(HoldCapabilities),
@@ -158,6 +162,7 @@ steps! {
     MakePrivate(MakePrivate),
     MountBinfmt(MountBinfmt),
     MountProc(MountProc),
+    MountSys(MountSys),
     Open(Source),
     OpenTarget(OpenTarget),
     OpenedDirectory(OpenedDirectory),

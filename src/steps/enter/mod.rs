@@ -7,6 +7,7 @@ mod call;
 pub(crate) mod causes;
 mod mixture;
 mod order;
+mod recorded;
 pub(crate) mod resolve;
 
 use std::fmt;

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::super::target::Target;
 use super::causes::Setns;
-use super::{Enter, Leave, NsFd, ToEnter, different};
+use super::{Enter, Leave, NsFd, ToEnter, different, recorded};
 use crate::failure::{Failure, Result, Unexplained, line};
 use crate::host::namespace::identity;
 use crate::model::number::decimal;
@@ -64,14 +64,20 @@ fn open_wanted(
                 .ok_or_else(|| Failure::plain(Unexplained("reference"), text))?;
             process(target)
         }
-        Reference::Socket { pid, fd } => {
+        Reference::Socket { of, fd } => {
             // Of the target that was opened before, not of whoever has its number by now.
-            let same = |one: &ToEnter| matches!(one, ToEnter::Process { target, .. } if target.pid() == *pid);
+            let same = |one: &ToEnter| match (&**of, one) {
+                (Reference::Target(_), ToEnter::Process { .. }) => true,
+                (Reference::Process { pid, .. }, ToEnter::Process { target, .. }) => {
+                    target.pid() == *pid
+                }
+                _ => false,
+            };
             let fd = match (&*target, opened.iter().find(|one| same(one))) {
                 (Some(target), _) | (None, Some(ToEnter::Process { target, .. })) => {
                     network_of(target, *fd)?
                 }
-                _ => open_socket(*pid, *fd)?,
+                _ => open_socket(of, *fd)?,
             };
             let kind = Kind::Net;
             opened.push(ToEnter::File(NsFd { kind, fd }));
@@ -103,7 +109,7 @@ pub(crate) fn open_reference(reference: &Reference, which: Which) -> Result<Name
         _ => None,
     };
     Ok(match reference {
-        Reference::Target(pid) => Named::Process(Target::open(*pid, None, first)?),
+        Reference::Target(of) => return open_reference(of, which),
         Reference::Process { pid, inode } => Named::Process(Target::open(*pid, *inode, first)?),
         Reference::File(path) => Named::Namespace(open_file(path)?),
         Reference::Netns(name) => Named::Namespace(open_netns(name)?),
@@ -112,12 +118,15 @@ pub(crate) fn open_reference(reference: &Reference, which: Which) -> Result<Name
             Named::Namespace(open_found(reference, show::find_by_inode(*kind, *inode))?)
         }
         Reference::Id(id) => Named::Namespace(open_by_id(reference, *id)?),
-        Reference::Socket { pid, fd } => Named::Namespace(open_socket(*pid, *fd)?),
+        Reference::Socket { of, fd } => Named::Namespace(open_socket(of, *fd)?),
         Reference::Pidfile(path) => {
             Named::Process(open_named(reference, pid_in_file(path)?, first)?)
         }
         Reference::Cgroup(path) => {
             Named::Process(open_named(reference, lowest_of_cgroup(path)?, first)?)
+        }
+        Reference::Machine(_) | Reference::Unit(_) | Reference::Oci(_) => {
+            Named::Process(recorded::open(reference, first)?)
         }
         Reference::Own => Named::Process(Target::own()?),
         Reference::All => {
@@ -188,7 +197,7 @@ fn open_named(reference: &Reference, pid: i32, kind: Option<Kind>) -> Result<Tar
 }
 
 /// Why a file that somebody named cannot be read: it cannot be opened, is none that is read, or has too much in it.
-fn unreadable(path: &OsStr, error: sys::Error) -> Failure {
+pub(super) fn unreadable(path: &OsStr, error: sys::Error) -> Failure {
     match error.raw() {
         libc::EOPNOTSUPP | libc::ENXIO | libc::EISDIR => {
             let what = sys::what_is(path).unwrap_or("no regular file");
@@ -330,8 +339,20 @@ fn open_by_id(reference: &Reference, id: u64) -> Result<OwnedFd> {
     open_found(reference, found)
 }
 
-fn open_socket(pid: i32, number: i32) -> Result<OwnedFd> {
-    network_of(&Target::open(pid, None, Some(Kind::Net))?, number)
+fn open_socket(of: &Reference, number: i32) -> Result<OwnedFd> {
+    let kinds = Which::These(Kinds::NONE.with(Kind::Net));
+    network_of(&open_process(of, kinds)?, number)
+}
+
+/// Opens a reference to a process.
+pub(crate) fn open_process(reference: &Reference, which: Which) -> Result<Target> {
+    match open_reference(reference, which)? {
+        Named::Process(target) => Ok(target),
+        Named::Namespace(_) => {
+            let text = format!("{reference}: is a namespace, not a process");
+            Err(Failure::plain(Unexplained("reference"), text))
+        }
+    }
 }
 
 /// The network namespace of a socket of a process, which need not be the one that the process is in.

@@ -1,0 +1,196 @@
+//! The first process of a container: from the state that runc(8) and crun(1) keep of each, also below containerd, Docker,
+//! Podman and CRI-O, which have them run their containers.
+
+use std::ffi::{OsStr, OsString};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+
+use super::{Recorded, Result, Trusted, Unfound, because, join};
+use crate::model::Word;
+use crate::model::json;
+use crate::sys;
+
+/// Where states lie, below `/run` and the caller's directory of that kind: a directory a container in each. A star stands
+/// for what containerd calls a namespace, and for what Docker calls a runtime.
+const STORES: [&[&str]; 4] = [
+    &["runc"],
+    &["crun"],
+    &["containerd", "runc", "*"],
+    &["docker", "runtime-*", "*"],
+];
+
+/// The file of a state, and its members that have the process's number and start.
+const STATES: [(&str, [&str; 2]); 2] = [
+    ("state.json", ["init_process_pid", "init_process_start"]),
+    ("status", ["pid", "process-start-time"]),
+];
+
+/// How many names a message has at most.
+const SHOWN: usize = 8;
+
+/// Finds the container with this ID, or if there is none the only one whose ID begins so.
+pub(crate) fn find(id: &OsStr) -> Result<Recorded> {
+    let (stores, unread) = stores();
+    let mut found = Vec::new();
+    for store in &stores {
+        found.extend(container(store, id)?);
+    }
+    if found.is_empty() {
+        for store in &stores {
+            for name in store.names(id.as_bytes())? {
+                found.extend(container(store, &name)?);
+            }
+        }
+    }
+    let mut found = found.into_iter();
+    match (found.next(), found.next()) {
+        (Some(container), None) => state(&container),
+        (Some(first), Some(second)) => because(ambiguous([first, second].into_iter().chain(found))),
+        (None, _) => because(unknown(&stores, &unread)),
+    }
+}
+
+/// A container's directory, and which state is in it.
+struct Container {
+    directory: Trusted,
+    state: usize,
+}
+
+/// What is called so in a store, if it is a container.
+fn container(store: &Trusted, name: &OsStr) -> Result<Option<Container>> {
+    let Some(directory) = store.below(name)? else {
+        return Ok(None);
+    };
+    let has = |file: &str| sys::lstat_at(directory.fd.as_fd(), file.as_ref()).is_ok();
+    let state = STATES.iter().position(|(file, _)| has(file));
+    Ok(state.map(|state| Container { directory, state }))
+}
+
+fn state(container: &Container) -> Result<Recorded> {
+    let (file, members) = STATES[container.state];
+    let place = join(&container.directory.path, file.as_ref());
+    let shown = Word(&place);
+    let Some(text) = container.directory.read(file.as_ref())? else {
+        return Err(Unfound::File(place, sys::Error::from_raw(libc::ENOENT)));
+    };
+    let [pid, start] = match json::members(&text, members) {
+        Ok(values) => values.map(|value| value.and_then(json::whole_number)),
+        Err(at) => return because(format!("{shown} is no JSON from byte {at} on")),
+    };
+    let pid = pid.and_then(|pid| i32::try_from(pid).ok());
+    let Some(pid) = pid.filter(|&pid| pid > 0) else {
+        return because(format!("{shown} has no PID as its {}", members[0]));
+    };
+    Ok(Recorded {
+        pid,
+        start: start.filter(|&start| start > 0),
+        pidfd_inode: None,
+        unit: None,
+        place,
+    })
+}
+
+/// All that can be read, and what stands in the way of the others.
+fn stores() -> (Vec<Trusted>, Vec<String>) {
+    let mut bases = vec![OsString::from("/run")];
+    let given = sys::variable("XDG_RUNTIME_DIR").filter(|path| path.as_bytes().starts_with(b"/"));
+    bases.extend(given.map(OsStr::to_owned));
+    bases.push(format!("/run/user/{}", sys::effective_uid()).into());
+    let mut stores = Stores::default();
+    for base in &bases {
+        for names in STORES {
+            stores.add(base, names);
+        }
+    }
+    (stores.found, stores.unread)
+}
+
+#[derive(Default)]
+struct Stores {
+    found: Vec<Trusted>,
+    unread: Vec<String>,
+}
+
+impl Stores {
+    /// Adds those at `names` below `path`.
+    fn add(&mut self, path: &OsStr, names: &[&str]) {
+        let Some((first, rest)) = names.split_first() else {
+            if let Some(store) = self.open(path)
+                && let Ok(stat) = sys::stat_fd(store.fd.as_fd())
+            {
+                let is_same = |other: &Trusted| {
+                    sys::stat_fd(other.fd.as_fd()).is_ok_and(|other| {
+                        (other.st_dev, other.st_ino) == (stat.st_dev, stat.st_ino)
+                    })
+                };
+                if !self.found.iter().any(is_same) {
+                    self.found.push(store);
+                }
+            }
+            return;
+        };
+        let Some(beginning) = first.strip_suffix('*') else {
+            return self.add(&join(path, first.as_ref()), rest);
+        };
+        let Some(directory) = self.open(path) else {
+            return;
+        };
+        match directory.names(beginning.as_bytes()) {
+            Ok(names) => {
+                for name in names {
+                    self.add(&join(path, &name), rest);
+                }
+            }
+            Err(unfound) => self.note(unfound),
+        }
+    }
+
+    fn open(&mut self, path: &OsStr) -> Option<Trusted> {
+        Trusted::open(path)
+            .map_err(|unfound| self.note(unfound))
+            .ok()
+    }
+
+    fn note(&mut self, unfound: Unfound) {
+        match unfound {
+            Unfound::Because(why) => self.unread.push(why),
+            Unfound::File(_, error) if matches!(error.raw(), libc::ENOENT | libc::ENOTDIR) => {}
+            Unfound::File(path, error) => {
+                self.unread.push(format!("{}: {error}", Word(&path)));
+            }
+        }
+    }
+}
+
+fn ambiguous(found: impl Iterator<Item = Container>) -> String {
+    let mut text = String::from("is the beginning of more than one ID, or in more than one place:");
+    let mut more = 0;
+    for (index, container) in found.enumerate() {
+        if index < SHOWN {
+            let comma = if index == 0 { "" } else { "," };
+            text.push_str(&format!("{comma} {}", Word(&container.directory.path)));
+        } else {
+            more += 1;
+        }
+    }
+    if more > 0 {
+        text.push_str(&format!(" and {more} more"));
+    }
+    text
+}
+
+fn unknown(stores: &[Trusted], unread: &[String]) -> String {
+    let mut text = String::from("no container has this ID, or one that begins so");
+    for (index, store) in stores.iter().enumerate() {
+        text.push_str(if index == 0 { ", in " } else { ", " });
+        text.push_str(&Word(&store.path).to_string());
+    }
+    if stores.is_empty() {
+        text.push_str("; no state of runc or crun can be read here");
+    }
+    for why in unread {
+        text.push_str("; ");
+        text.push_str(why);
+    }
+    text
+}

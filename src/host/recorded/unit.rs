@@ -1,0 +1,273 @@
+//! The main process of a unit, from the cgroup that systemd makes for each unit (v2, or v1 `name=systemd`).
+//!
+//! The hard thing: which process of the cgroup is the main one systemd keeps to itself. It is the one that systemd
+//! started, and lives as long as the unit: of those that are no children of others in it, the oldest.
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+
+use super::{Recorded, Result, Unfound, because, join, names_in};
+use crate::host::bounds::is_of_cgroups;
+use crate::host::mountinfo::{Mount, mounts, words};
+use crate::host::procfs::{Cgroup, Stat};
+use crate::host::target::Process;
+use crate::model::Word;
+use crate::model::number::decimal;
+use crate::sys::{self, For, Limit, Proc};
+
+/// How deep cgroups are looked at below each other, and how many: more than any systemd makes, and less than somebody to
+/// whom a part of the tree was given can make.
+const DEPTH: usize = 32;
+const CGROUPS: usize = 20_000;
+
+/// Finds the unit of this full name: one of the system's, or of the caller's user manager.
+pub(crate) fn find(name: &OsStr) -> Result<Recorded> {
+    let proc = Proc::default();
+    let Some(mounts) = mounts(&proc) else {
+        let error = sys::Error::from_raw(libc::ENOENT);
+        return Err(Unfound::File("/proc/self/mountinfo".into(), error));
+    };
+    let mut seen = Seen::default();
+    let mut tops = tops(&proc, &mounts).peekable();
+    if tops.peek().is_none() {
+        return because("no cgroups are mounted here that systemd makes for its units");
+    }
+    let mut idle = None;
+    for top in tops {
+        let found = seen.units(&top, name)?;
+        let mut living = Vec::new();
+        for directory in found {
+            let main = seen.main_process(&proc, &directory)?;
+            living.push((directory, main));
+        }
+        if living.iter().any(|(_, main)| main.is_some()) {
+            living.retain(|(_, main)| main.is_some());
+        }
+        match &living[..] {
+            // Perhaps in the other hierarchy.
+            [] => {}
+            [(directory, None), ..] => idle = Some(directory.path.clone()),
+            [(directory, Some((pid, start)))] => {
+                return Ok(Recorded {
+                    pid: *pid,
+                    start: Some(*start),
+                    pidfd_inode: None,
+                    unit: Some(name.to_owned()),
+                    place: directory.path.clone(),
+                });
+            }
+            [(one, _), (other, _), ..] => {
+                let (one, other) = (Word(&one.path), Word(&other.path));
+                return because(format!(
+                    "the system and the caller's user manager both have one; say cgroup:{one} or cgroup:{other}"
+                ));
+            }
+        }
+    }
+    because(match idle {
+        Some(path) => format!("the unit has no process, in {}", Word(&path)),
+        None => {
+            "no such unit of systemd runs, neither of the system nor of the caller's user manager"
+                .to_owned()
+        }
+    })
+}
+
+/// A directory of a cgroup.
+#[derive(Debug)]
+struct Directory {
+    path: OsString,
+    fd: OwnedFd,
+}
+
+impl Directory {
+    /// The one of this name in it.
+    fn below(&self, name: &OsStr) -> Option<Directory> {
+        let fd = sys::open_at(self.fd.as_fd(), name, For::Directory).ok()?;
+        let path = join(&self.path, name);
+        Some(Directory { path, fd })
+    }
+
+    fn names(&self, is_wanted: impl Fn(&[u8]) -> bool) -> Result<Vec<OsString>> {
+        let failed = |error| Unfound::File(self.path.clone(), error);
+        let fd = sys::open_at(self.fd.as_fd(), ".".as_ref(), For::Directory).map_err(failed)?;
+        names_in(fd.as_fd(), is_wanted).map_err(failed)
+    }
+}
+
+/// Where the cgroups of systemd's units begin, in each hierarchy that it may use: v2 first.
+fn tops(proc: &Proc, mounts: &[Mount]) -> impl Iterator<Item = Directory> {
+    let first = proc.read("1/cgroup", Limit::FILE).ok();
+    let first = first
+        .and_then(|text| Cgroup::parse(&text))
+        .unwrap_or_default();
+    let all = [true, false].into_iter().flat_map(move |unified| {
+        // systemd puts itself into a cgroup of this name, below the one that it was started in.
+        let mut first = first.clone().into_iter();
+        let first = first.find(|cgroup| is_systemd(cgroup) && cgroup.is_unified() == unified);
+        let top = first.and_then(|cgroup| {
+            let above = cgroup.path.as_bytes().strip_suffix(b"/init.scope")?;
+            let path = if above.is_empty() { b"/" } else { above };
+            let path = OsStr::from_bytes(path).to_owned();
+            Some(Cgroup { path, ..cgroup })
+        });
+        let known: Vec<OsString> = top
+            .iter()
+            .flat_map(|top| top.directories(mounts))
+            .map(OsString::from)
+            .collect();
+        let is_mount = move |mount: &&Mount| match unified {
+            true => mount.fs_type == "cgroup2",
+            false => {
+                mount.fs_type == "cgroup" && words(&mount.super_options).any(|word| word == SYSTEMD)
+            }
+        };
+        let roots = mounts.iter().rev().filter(is_mount);
+        let roots = roots.map(|mount| mount.point.clone().into_os_string());
+        if known.is_empty() {
+            roots.collect()
+        } else {
+            known
+        }
+    });
+    all.filter_map(|path| {
+        let fd = sys::open(&path, For::Directory).ok()?;
+        is_of_cgroups(fd.as_fd()).then_some(Directory { path, fd })
+    })
+}
+
+/// The hierarchy of v1 that systemd makes for itself.
+const SYSTEMD: &[u8] = b"name=systemd";
+
+/// Whether systemd keeps its units in this hierarchy.
+pub(crate) fn is_systemd(cgroup: &Cgroup) -> bool {
+    cgroup.is_unified() || cgroup.controllers.as_bytes() == SYSTEMD
+}
+
+/// Whether a process is in the cgroup of a unit, as its /proc/PID/cgroup says.
+pub(crate) fn is_in(cgroups: &[Cgroup], unit: &OsStr) -> bool {
+    let mut paths = cgroups.iter().filter(|cgroup| is_systemd(cgroup));
+    paths.any(|cgroup| {
+        let mut names = cgroup.path.as_bytes().split(|&byte| byte == b'/');
+        names.any(|name| is_named(name, unit))
+    })
+}
+
+/// Whether a cgroup is that of this unit: where a file of the kernel's may have the name, an underscore is before it.
+fn is_named(name: &[u8], unit: &OsStr) -> bool {
+    name == unit.as_bytes() || name.strip_prefix(b"_") == Some(unit.as_bytes())
+}
+
+/// How many cgroups were looked at.
+#[derive(Default)]
+struct Seen(usize);
+
+impl Seen {
+    fn one_more(&mut self, depth: usize) -> Result<()> {
+        self.0 += 1;
+        if depth > DEPTH || self.0 > CGROUPS {
+            return because("there are more cgroups than are looked through");
+        }
+        Ok(())
+    }
+
+    /// The cgroups of this unit: the system's, and the caller's.
+    fn units(&mut self, top: &Directory, name: &OsStr) -> Result<Vec<Directory>> {
+        let mut found = Vec::from_iter(self.unit(top, name, 0)?);
+        let uid = sys::effective_uid();
+        let own = [
+            "user.slice".to_owned(),
+            format!("user-{uid}.slice"),
+            format!("user@{uid}.service"),
+        ];
+        let mut own = own.iter();
+        let manager = own.next().and_then(|slice| top.below(slice.as_ref()));
+        let manager = own.fold(manager, |above, name| above?.below(name.as_ref()));
+        if let Some(manager) = manager {
+            found.extend(self.unit(&manager, name, 0)?);
+        }
+        Ok(found)
+    }
+
+    /// The cgroup of this unit below one. A unit's lies in those of slices only: what lies in that of another unit was made
+    /// by somebody else, under any name.
+    fn unit(&mut self, above: &Directory, name: &OsStr, depth: usize) -> Result<Option<Directory>> {
+        self.one_more(depth)?;
+        let names = above.names(|one| is_named(one, name) || one.ends_with(b".slice"))?;
+        let (here, slices): (Vec<_>, Vec<_>) = names
+            .into_iter()
+            .partition(|one| is_named(one.as_bytes(), name));
+        if let Some(found) = here.iter().find_map(|one| above.below(one)) {
+            return Ok(Some(found));
+        }
+        for slice in slices {
+            if let Some(slice) = above.below(&slice)
+                && let Some(found) = self.unit(&slice, name, depth + 1)?
+            {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The number and start of the main process of a unit.
+    fn main_process(&mut self, proc: &Proc, unit: &Directory) -> Result<Option<(i32, u64)>> {
+        let mut numbers = BTreeSet::new();
+        self.processes(unit, 0, &mut numbers)?;
+        let counts_as_we_do = proc.counts_as_we_do();
+        let mut processes = Vec::new();
+        for pid in numbers {
+            let number = if counts_as_we_do {
+                Some(pid)
+            } else {
+                Process::Ours(pid).number(proc)
+            };
+            // Processes end while they are looked at.
+            if let Some(number) = number
+                && let Ok(text) = proc.read(&format!("{number}/stat"), Limit::FILE)
+                && let Some(stat) = Stat::parse(&text)
+                && !matches!(stat.state, b'Z' | b'X')
+            {
+                processes.push((stat.start, pid, number, stat.parent));
+            }
+        }
+        let here: BTreeSet<i32> = processes.iter().map(|&(.., number, _)| number).collect();
+        let first = processes
+            .iter()
+            .filter(|(.., parent)| !here.contains(parent));
+        Ok(first.min().map(|&(start, pid, ..)| (pid, start)))
+    }
+
+    /// The processes in a cgroup and in those below it, which whoever runs there may have made.
+    fn processes(
+        &mut self,
+        cgroup: &Directory,
+        depth: usize,
+        numbers: &mut BTreeSet<i32>,
+    ) -> Result<()> {
+        self.one_more(depth)?;
+        match sys::read_file_at(cgroup.fd.as_fd(), PROCS.as_ref(), Limit::PIDS) {
+            Ok(text) => {
+                let lines = text.split(|&byte| byte == b'\n');
+                let found = lines.filter_map(|line| i32::try_from(decimal(line)?).ok());
+                // 0 is a process that our PID namespace has no number for.
+                numbers.extend(found.filter(|&pid| pid > 0));
+            }
+            // A threaded one: its processes are those of the one above it. Or it was removed meanwhile.
+            Err(error) if matches!(error.raw(), libc::EOPNOTSUPP | libc::ENODEV | libc::ENOENT) => {
+            }
+            Err(error) => return Err(Unfound::File(join(&cgroup.path, PROCS.as_ref()), error)),
+        }
+        for name in cgroup.names(|_| true)? {
+            if let Some(below) = cgroup.below(&name) {
+                self.processes(&below, depth + 1, numbers)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The file of a cgroup with its processes (cgroups(7)).
+const PROCS: &str = "cgroup.procs";
