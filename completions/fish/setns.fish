@@ -24,6 +24,51 @@ function __nskit_list
     printf '%s\n' $before($argv)
 end
 
+# What there is of a form of reference that takes names.
+function __nskit_names
+    set -l uid (id -u)
+    set -l own /user.slice/user-$uid.slice/user@$uid.service
+    set -l bases /run /run/user/$uid
+    set -q XDG_RUNTIME_DIR; and set -a bases $XDG_RUNTIME_DIR
+    set -l paths
+    switch $argv[1]
+        case netns
+            set paths /run/netns/*
+        case machine
+            set paths (string match --invert '*/unit:*' -- /run/systemd/machines/*)
+        case unit
+            for base in /sys/fs/cgroup{,/unified,/systemd}{,$own}
+                for unit in service scope socket mount swap
+                    set -a paths $base/*.$unit
+                    set -a paths $base/*.slice/*.$unit
+                    set -a paths $base/*.slice/*.slice/*.$unit
+                    set -a paths $base/*.slice/*.slice/*.slice/*.$unit
+                end
+            end
+        case oci
+            for base in $bases
+                set -a paths $base/runc/*/state.json $base/crun/*/status
+                set -a paths $base/containerd/runc/*/*/state.json $base/containerd/runc/*/*/status
+                set -a paths $base/docker/runtime-*/*/*/state.json $base/docker/runtime-*/*/*/status
+            end
+            set paths (string replace --regex '/[^/]*$' '' -- $paths)
+    end
+    string replace --regex '.*/' '' -- $paths
+end
+
+# A process: its PID, or a reference to it.
+function __nskit_process_refs
+    set -l value (__nskit_value)
+    set -l form (string match --regex '^(?:machine|unit|oci)(?=:)' -- "$value")
+    if test -n "$form"
+        printf '%s\n' $form:(__nskit_names $form)
+    else
+        __fish_complete_pids
+        printf '%s:\tForm of reference\n' pid pidfile cgroup machine unit oci fd
+        echo self
+    end
+end
+
 # The program, of which these words have been typed before the current one.
 function __nskit_program
     if set -q argv[1]; or not string match --quiet -- '-*' (commandline -ct)
@@ -35,7 +80,7 @@ end
 function __nskit_setns_operands
     set -l words (commandline -opc)
     set -e words[1]
-    argparse --stop-nonopt in-order same q/quiet show tree json S/setuid= G/setgid= groups= keep-caps f/fork F/no-fork r/root=\? w/wd=\? W/wdns=\? v/verbose status-fd= pidfile= explain dry-run V/version h/help -- $words 2>/dev/null
+    argparse --stop-nonopt in-order ip-netns same q/quiet show tree json S/setuid= G/setgid= groups= keep-caps f/fork F/no-fork r/root=\? w/wd=\? W/wdns=\? v/verbose status-fd= pidfile= explain dry-run V/version h/help -- $words 2>/dev/null
     or return
     string join \n -- $argv
 end
@@ -60,16 +105,16 @@ function __nskit_refs
         case 'pidfile:*'
             set -l file (string replace pidfile: '' -- $value)
             printf '%s\n' {$before}pidfile:(complete -C "__nskit_no_command $file")
-        case 'netns:*'
-            set -l names /run/netns/*
-            printf '%s\n' {$before}netns:(string replace /run/netns/ '' -- $names)
+        case 'netns:*' 'machine:*' 'unit:*' 'oci:*'
+            set -l form (string replace --regex ':.*' '' -- "$value")
+            printf '%s\n' $before$form:(__nskit_names $form)
         case '*/*'
             printf '%s\n' $before(complete -C "__nskit_no_command $value")
         case '*'
             if not string match -q '*=' -- $before; and test -z "$chain"
                 printf '%s=\tKind of namespace\n' $before{cgroup,ipc,mnt,net,pid,time,user,uts}
             end
-            printf '%s:\tForm of reference\n' $before{pid,netns,fd,id,sock,pidfile,cgroup,parent,owner}
+            printf '%s:\tForm of reference\n' $before{pid,netns,fd,id,sock,pidfile,cgroup,machine,unit,oci,parent,owner}
             printf '%s\n' $before{self,all}
     end
 end
@@ -91,6 +136,7 @@ end
 complete -c setns -f
 complete -c setns -x -a '(__nskit_setns_operand)'
 complete -c setns -n __nskit_setns_in_options -l in-order -d 'enter the namespaces in the order given'
+complete -c setns -n __nskit_setns_in_options -l ip-netns -d 'set up /sys and /etc as ip netns exec does for the network named by netns:'
 complete -c setns -n __nskit_setns_in_options -l same -d 'tell whether the namespaces named are the same: 0 yes, 1 no'
 complete -c setns -n __nskit_setns_in_options -s q -l quiet -d 'with --same: print nothing'
 complete -c setns -n __nskit_setns_in_options -l show -d 'show the namespaces named, or all'

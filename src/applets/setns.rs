@@ -26,7 +26,7 @@ pub(crate) struct Options {
     /// enter the namespaces in the order given
     #[argh(switch)]
     pub(crate) in_order: bool,
-    /// with netns:<name>: its /sys, and its files over those of /etc, as ip netns exec does
+    /// set up /sys and /etc as ip netns exec does for the network named by netns:
     #[argh(switch)]
     pub(crate) ip_netns: bool,
     /// tell whether the namespaces named are the same: 0 yes, 1 no

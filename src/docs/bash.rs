@@ -80,7 +80,10 @@ fn functions(applet: &Applet) -> String {
             _ => String::new(),
         };
         let list = if list { "-list" } else { "" };
-        let mut call = format!("_nskit_offer \"$2\" \"$3\" {kind}{list}");
+        let mut call = match kind {
+            "processes" => "_nskit_process_ref \"$2\" \"$3\"".to_owned(),
+            _ => format!("_nskit_offer \"$2\" \"$3\" {kind}{list}"),
+        };
         for word in words {
             _ = write!(call, " {word}");
         }

@@ -95,10 +95,55 @@ _nskit_program()
     fi
 }
 
+# _nskit_named PREFIX VALUE: what there is of a form of reference that takes names; fails for other forms.
+# No name is handed to what would expand it, and none is offered that a shell would not take as it is.
+_nskit_named()
+{
+    local form=${2%%:*} name paths=() base unit slices
+    case $2 in
+        netns:*) paths=(/run/netns/*) ;;
+        machine:*) paths=(/run/systemd/machines/*) ;;
+        unit:*)
+            for base in /sys/fs/cgroup{,/unified,/systemd}{,"/user.slice/user-$UID.slice/user@$UID.service"}; do
+                for slices in '' /*.slice /*.slice/*.slice /*.slice/*.slice/*.slice; do
+                    for unit in service scope socket mount swap; do
+                        # shellcheck disable=SC2206
+                        paths+=("$base"$slices/*."$unit")
+                    done
+                done
+            done
+            ;;
+        oci:*)
+            for base in /run ${XDG_RUNTIME_DIR:+"$XDG_RUNTIME_DIR"} "/run/user/$UID"; do
+                for name in "$base"/{runc,crun,containerd/runc/*,docker/runtime-*/*}/*/{state.json,status}; do
+                    [[ -e $name ]] && paths+=("${name%/*}")
+                done
+            done
+            ;;
+        *) return 1 ;;
+    esac
+    for name in "${paths[@]}"; do
+        name=${name##*/}
+        [[ $name == "${2#*:}"* && $name != *[!A-Za-z0-9@%+=:._-]* && $name != unit:* ]] || continue
+        [[ " ${COMPREPLY[*]} " == *" $1$form:$name "* ]] || COMPREPLY+=("$1$form:$name")
+    done
+}
+
+# _nskit_process_ref PREFIX VALUE: a process.
+_nskit_process_ref()
+{
+    case $2 in
+        pid:*) _nskit_offer "$1pid:" "${2#pid:}" processes ;;
+        pidfile:*) _nskit_offer "$1pidfile:" "${2#pidfile:}" files ;;
+        machine:* | unit:* | oci:*) _nskit_named "$1" "$2" ;;
+        *) _nskit_offer "$1" "$2" processes pid: pidfile: cgroup: machine: unit: oci: fd: self ;;
+    esac
+}
+
 # _nskit_ref PREFIX VALUE: a reference to a namespace, and after a comma the next one.
 _nskit_ref()
 {
-    local prefix=$1 value=$2 kinds='cgroup= ipc= mnt= net= pid= time= user= uts=' name
+    local prefix=$1 value=$2 kinds='cgroup= ipc= mnt= net= pid= time= user= uts='
     if [[ $value == *,* ]]; then
         prefix+=${value%,*},
         value=${value##*,}
@@ -117,15 +162,11 @@ _nskit_ref()
         [0-9]*) _nskit_offer "$prefix" "$value" processes ;;
         pid:*) _nskit_offer "${prefix}pid:" "${value#pid:}" processes ;;
         pidfile:*) _nskit_offer "${prefix}pidfile:" "${value#pidfile:}" files ;;
-        netns:*)
-            for name in /run/netns/*; do
-                [[ -e $name ]] && _nskit_offer "${prefix}netns:" "${value#netns:}" words "${name##*/}"
-            done
-            ;;
+        netns:* | machine:* | unit:* | oci:*) _nskit_named "$prefix" "$value" ;;
         */*) _nskit_offer "$prefix" "$value" files ;;
         *)
             _nskit_offer "$prefix" "$value" words "$kinds" self all \
-                pid: netns: fd: id: sock: pidfile: cgroup: parent: owner:
+                pid: netns: fd: id: sock: pidfile: cgroup: machine: unit: oci: parent: owner:
             ;;
     esac
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::cli::table::{Arity, Row};
-use crate::docs::{Applet, Kind, MADE, Values, committed, installed, lines_of};
+use crate::docs::{Applet, Kind, MADE, Values, committed, containers, installed, lines_of};
 
 /// Quotes for fish.
 fn quoted(text: &str) -> String {
@@ -33,7 +33,7 @@ fn value(row: Row) -> String {
         Kind::Users => "__fish_complete_users",
         Kind::Groups => "__fish_complete_groups",
         Kind::Signals => "__nskit_signals",
-        Kind::Processes => "__fish_complete_pids",
+        Kind::Processes => "__nskit_process_refs",
         Kind::Variables => "set --names --export",
     };
     let mut offered = match (command, list) {
@@ -165,6 +165,8 @@ fn fish_offers_options_and_values() {
     if !installed(TEST, "fish") {
         return;
     }
+    let containers = containers();
+    let containers = containers.path().to_string_lossy();
     for (line, expected) in [
         ("unshare --mount-p", &["--mount-proc", "--mount-proc="][..]),
         ("unshare --mount=src/cl", &["--mount=src/cli/"]),
@@ -183,6 +185,12 @@ fn fish_offers_options_and_values() {
         ("nsenter -S foll", &["follow"]),
         ("setns net", &["net=", "netns:"]),
         ("setns self,user=owner:pidf", &["self,user=owner:pidfile:"]),
+        (
+            "setns self,uts=oci:nskit-",
+            &["self,uts=oci:nskit-3f2a", "self,uts=oci:nskit-77"],
+        ),
+        ("nsenter -t oci:nskit-3", &["oci:nskit-3f2a"]),
+        ("nsenter --target=unit", &["--target=unit:"]),
         ("setns pidfile:src/cl", &["pidfile:src/cli/"]),
         ("setns self mkfif", &["mkfifo"]),
         ("setns --same self al", &["all"]),
@@ -190,8 +198,10 @@ fn fish_offers_options_and_values() {
         ("nskit nsenter --user-p", &["--user-parent"]),
         ("nskit --install src/cl", &["src/cli/"]),
     ] {
-        let script = "for f in completions/fish/*.fish; source $f; end; complete -C $argv";
-        let offered = lines_of(TEST, "fish", &["--no-config", "-c", script, line]);
+        let script = "set -gx XDG_RUNTIME_DIR $argv[2]
+            for f in completions/fish/*.fish; source $f; end; complete -C $argv[1]";
+        let arguments = ["--no-config", "-c", script, line, &containers];
+        let offered = lines_of(TEST, "fish", &arguments);
         let offered = offered.expect("fish is here");
         let words: Vec<_> = offered
             .iter()

@@ -38,6 +38,12 @@ impl Applet {
         }
     }
 
+    /// Whether an option's value is a process.
+    fn takes_processes(&self) -> bool {
+        let mut rows = self.table.rows();
+        rows.any(|row| Values::of(row).kind == Kind::Processes)
+    }
+
     /// All of them, in the order in which people are told of them.
     fn all() -> [Self; 3] {
         [
@@ -195,6 +201,13 @@ const TYPED: &[(&str, &str)] = &[
         "<setns><self,user=owner:pidfile:>",
     ),
     ("setns pidfile:src/cl", "<setns><pidfile:src/cli>"),
+    ("setns oci:nskit-3", "<setns><oci:nskit-3f2a>"),
+    (
+        "setns self,net=oci:nskit-3",
+        "<setns><self,net=oci:nskit-3f2a>",
+    ),
+    ("nsenter -t oci:nskit-3", "<nsenter><-t><oci:nskit-3f2a>"),
+    ("nsenter --target=mach", "<nsenter><--target=machine:>"),
     ("setns self -- mkfif", "<setns><self><--><mkfifo>"),
     ("setns --same self al", "<setns><--same><self><all>"),
     ("nskit nsen", "<nskit><nsenter>"),
@@ -202,9 +215,29 @@ const TYPED: &[(&str, &str)] = &[
     ("nskit --install src/cl", "<nskit><--install><src/cli>"),
 ];
 
+/// A runtime directory in which two containers are written down, and a directory that is none.
+fn containers() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    for file in [
+        "runc/nskit-3f2a/state.json",
+        "docker/runtime-runc/moby/nskit-77/state.json",
+        "crun/nskit-3/other",
+    ] {
+        let path = dir.path().join(file);
+        std::fs::create_dir_all(path.parent().expect("it has one")).expect(file);
+        std::fs::write(path, "{}").expect(file);
+    }
+    dir
+}
+
 /// Types [`TYPED`] in an interactive shell, which zsh's zpty gives a terminal.
 fn typed_in(test: &str, shell: &str, setup: &str) {
-    let mut arguments = vec!["60", "zsh", "-f", "src/docs/drive.zsh", shell, setup];
+    let containers = containers();
+    let setup = format!(
+        "export XDG_RUNTIME_DIR={}; {setup}",
+        containers.path().display()
+    );
+    let mut arguments = vec!["60", "zsh", "-f", "src/docs/drive.zsh", shell, &setup];
     arguments.extend(TYPED.iter().map(|(line, _)| line));
     let Some(became) = lines_of(test, "timeout", &arguments) else {
         return;

@@ -14,16 +14,16 @@ function __nskit_refs
         case 'pidfile:*'
             set -l file (string replace pidfile: '' -- $value)
             printf '%s\n' {$before}pidfile:(complete -C "__nskit_no_command $file")
-        case 'netns:*'
-            set -l names /run/netns/*
-            printf '%s\n' {$before}netns:(string replace /run/netns/ '' -- $names)
+        case 'netns:*' 'machine:*' 'unit:*' 'oci:*'
+            set -l form (string replace --regex ':.*' '' -- "$value")
+            printf '%s\n' $before$form:(__nskit_names $form)
         case '*/*'
             printf '%s\n' $before(complete -C "__nskit_no_command $value")
         case '*'
             if not string match -q '*=' -- $before; and test -z "$chain"
                 printf '%s=\tKind of namespace\n' $before{cgroup,ipc,mnt,net,pid,time,user,uts}
             end
-            printf '%s:\tForm of reference\n' $before{pid,netns,fd,id,sock,pidfile,cgroup,parent,owner}
+            printf '%s:\tForm of reference\n' $before{pid,netns,fd,id,sock,pidfile,cgroup,machine,unit,oci,parent,owner}
             printf '%s\n' $before{self,all}
     end
 end

@@ -1,16 +1,15 @@
 # References to namespaces, with commas between them.
 (( $+functions[_nskit_refs] )) || _nskit_refs() {
     compset -P '*,'
-    local -a kinds=(cgroup ipc mnt net pid time user uts) forms=(pid netns fd id sock pidfile cgroup)
+    local -a kinds=(cgroup ipc mnt net pid time user uts) forms=(pid netns fd id sock pidfile cgroup machine unit oci)
     if compset -P '*='; then
         kinds=()
     fi
     while compset -P '(parent|owner):'; do
         kinds=()
     done
-    if compset -P 'netns:'; then
-        local -a names=(/run/netns/*(N:t))
-        _wanted names expl 'network namespace' compadd -a names
+    if _nskit_named; then
+        return
     elif compset -P 'pidfile:'; then
         _files
     elif compset -P 'pid:'; then

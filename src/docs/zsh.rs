@@ -32,7 +32,7 @@ fn value(row: Row) -> String {
         Kind::Users => "_users",
         Kind::Groups => "_groups",
         Kind::Signals => "_signals",
-        Kind::Processes => "_pids",
+        Kind::Processes => "_nskit_process_refs",
         Kind::Variables => "_parameters -g \"*export*\"",
     };
     let action = match (action, &words[..], list) {
@@ -75,6 +75,8 @@ fn specs(row: Row) -> Vec<String> {
     both.map(|spec| quoted(&spec)).collect()
 }
 
+/// What completes names of namespaces, machines, units and containers, and references to processes.
+const NAMED: &str = include_str!("named.zsh");
 /// What completes references to namespaces, for `setns`.
 const REFS: &str = include_str!("refs.zsh");
 
@@ -83,6 +85,9 @@ fn file(applet: &Applet) -> String {
         "#compdef {}\n# zsh completion for {0}(1).\n{MADE}\n",
         applet.name
     );
+    if applet.takes_refs || applet.takes_processes() {
+        _ = writeln!(text, "{NAMED}");
+    }
     if applet.takes_refs {
         _ = writeln!(text, "{REFS}");
     }

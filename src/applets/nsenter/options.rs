@@ -10,8 +10,8 @@ pub(crate) struct Options {
     /// all namespaces of the target
     #[argh(switch, short = 'a')]
     pub(crate) all: bool,
-    /// process to take the contexts from
-    #[argh(option, short = 't', arg_name = "pid[:inode]")]
+    /// process to take the contexts from; a ref as in setns(1), say oci:ID
+    #[argh(option, short = 't', arg_name = "pid[:inode]|ref")]
     pub(crate) target: Vec<Text>,
     /// mount namespace
     #[argh(option, short = 'm', arg_name = "[file]")]
