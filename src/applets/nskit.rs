@@ -104,7 +104,7 @@ fn quoted(text: &str, word: &OsStr) -> OsString {
 fn help() -> String {
     let mut text = format!(
         "nskit {}: Linux namespaces from the command line\n\n\
-         UsageError:\n  \
+         Usage:\n  \
          nskit APPLET [argument...]\n  \
          nskit --list                      print the applets, one a line\n  \
          nskit --install [-s] [-f] [DIR]   make links to nskit, one an applet\n  \

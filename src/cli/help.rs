@@ -21,7 +21,7 @@ pub(crate) fn text<T: Declared>() -> String {
     let info = T::get_args_info();
     let mut text = String::new();
     for (index, operands) in T::OPERANDS.iter().enumerate() {
-        let label = if index == 0 { "UsageError:" } else { "      " };
+        let label = if index == 0 { "Usage:" } else { "      " };
         // `--same` and `--show` among the operands are options, and the others go in front.
         _ = writeln!(text, "{label} {} [options] {operands}", T::NAME);
     }
@@ -160,7 +160,7 @@ mod tests {
         }
         assert!(nsenter.contains("  -t, --target <pid>[:<inode>]\n"));
         assert!(setns.starts_with(
-            "UsageError: setns [options] ref[,ref...] [program [argument...]]\n       setns [options] --same"
+            "Usage: setns [options] ref[,ref...] [program [argument...]]\n       setns [options] --same"
         ));
         assert!(!setns.contains("(+)"), "setns as a whole is ours");
         assert!(setns.contains("\nNo program can move its parent shell: "));
