@@ -145,13 +145,26 @@ fn target(options: &Options) -> Result<Option<Reference>, InvalidOptions> {
     }
     let parse = |text: &Text| {
         let read = parse_process(&text.0).unwrap_or_else(|| {
-            let TargetPid { pid, inode } = TargetPid::parse(&text.0)?;
+            let is_word = text
+                .0
+                .as_bytes()
+                .first()
+                .is_some_and(u8::is_ascii_alphabetic);
+            let TargetPid { pid, inode } =
+                TargetPid::parse(&text.0).map_err(|why| match is_word {
+                    true => format!("{} is neither a PID nor {PROCESSES}", Quoted(&text.0)),
+                    false => why,
+                })?;
             Ok(Reference::Process { pid, inode })
         });
         of_option("--target", read)
     };
     options.target.first().map(parse).transpose()
 }
+
+/// How a process is named, but by its number, for errors.
+const PROCESSES: &str =
+    "one of oci:ID, machine:NAME, unit:NAME, pidfile:FILE, cgroup:PATH, fd:N, pid:PID, self";
 
 /// What is to be entered: of the target, and of files.
 fn wanted(options: &Options, target: Option<&Reference>) -> Result<Vec<Wanted>, InvalidOptions> {

@@ -317,7 +317,7 @@ fn process(wanted: &mut [Wanted]) -> Result<Step, InvalidOptions> {
             Ok(step)
         }
         _ => Err(InvalidOptions::line(
-            "--root, --wd and follow without a value take those of a process: name one, by its PID",
+            "--root, --wd and follow without a value take those of a process: name one, and no other",
         )),
     }
 }

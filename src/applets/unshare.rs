@@ -2,7 +2,7 @@
 
 mod options;
 
-use std::ffi::CStr;
+use std::ffi::{CStr, OsStr};
 
 pub(crate) use options::Options;
 
@@ -48,7 +48,10 @@ pub(crate) fn request(
     let owner = options
         .owner
         .as_ref()
-        .map(|text| of_option("--owner", value::Owner::parse(&text.0)))
+        .map(|text| {
+            let lookup = |ids, name: &OsStr| host.lookup(ids, name);
+            of_option("--owner", value::Owner::parse(&text.0, lookup))
+        })
         .transpose()?;
     let privileged = owner.is_some() && host.may_map(Ids::Gid);
     let setgroups = setgroups(options, maps[1].as_ref(), privileged)?;

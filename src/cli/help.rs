@@ -158,7 +158,7 @@ mod tests {
         ] {
             assert!(unshare.contains(shown), "{shown}\nis not in\n{unshare}");
         }
-        assert!(nsenter.contains("  -t, --target <pid>[:<inode>]\n"));
+        assert!(nsenter.contains("  -t, --target <pid>[:<inode>]|<ref>\n"));
         assert!(setns.starts_with(
             "Usage: setns [options] ref[,ref...] [program [argument...]]\n       setns [options] --same"
         ));

@@ -7,6 +7,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
+use crate::model::Ids;
 use crate::model::number::{LAST_ID, Quoted, decimal, id, within};
 
 /// The most supplementary groups that a process can have (`NGROUPS_MAX`, getgroups(2)).
@@ -162,17 +163,27 @@ pub(crate) struct Owner {
 }
 
 impl Owner {
-    /// Reads `UID:GID`.
+    /// Reads `UID:GID`; each part may be a name, which is looked up.
     ///
     /// # Errors
-    /// There is no colon, or a part is no ID.
-    pub(crate) fn parse(value: &OsStr) -> Result<Self, String> {
+    /// There is no colon, or a part is neither an ID nor a name that is found.
+    pub(crate) fn parse(
+        value: &OsStr,
+        lookup: impl Fn(Ids, &OsStr) -> Result<u32, String>,
+    ) -> Result<Self, String> {
         let (uid, gid) = split_once(value, b':')
             .ok_or_else(|| format!("{} is not of the form UID:GID", Quoted(value)))?;
-        let part = |part| id(part).map_err(|why| in_whole(why, value, "UID:GID"));
+        let part = |ids, part| {
+            let read = match Id::parse(part) {
+                Ok(Id::Number(number)) => Ok(number),
+                Ok(Id::Name(name)) => lookup(ids, &name),
+                Err(why) => Err(why),
+            };
+            read.map_err(|why| in_whole(why, value, "UID:GID"))
+        };
         Ok(Self {
-            uid: part(uid)?,
-            gid: part(gid)?,
+            uid: part(Ids::Uid, uid)?,
+            gid: part(Ids::Gid, gid)?,
         })
     }
 }
@@ -382,7 +393,20 @@ mod tests {
 
     #[test]
     fn owners() {
-        assert_eq!(Owner::parse(os(" 5: 6")), Ok(Owner { uid: 5, gid: 6 }));
+        let lookup = |ids, name: &OsStr| match (ids, name.to_str()) {
+            (Ids::Uid, Some("games")) => Ok(5),
+            (Ids::Gid, Some("games")) => Ok(60),
+            _ => Err(format!("{} is nobody", Quoted(name))),
+        };
+        let parse = |text| Owner::parse(os(text), lookup);
+        let owner = |uid, gid| Ok(Owner { uid, gid });
+        assert_eq!(parse(" 5: 6"), owner(5, 6));
+        assert_eq!(parse("games:games"), owner(5, 60));
+        assert_eq!(parse("7:games"), owner(7, 60));
+        assert_eq!(
+            parse("games:frob"),
+            Err("'frob' is nobody (in 'games:frob', which should be UID:GID)".to_owned())
+        );
         for text in [
             "",
             "5",
@@ -396,13 +420,9 @@ mod tests {
             "4294967296:0",
             "0x5:6",
         ] {
-            assert!(Owner::parse(os(text)).is_err(), "{text:?}");
+            assert!(parse(text).is_err(), "{text:?}");
         }
-        assert!(
-            Owner::parse(os("0:4294967295"))
-                .unwrap_err()
-                .contains("\"no ID\"")
-        );
+        assert!(parse("0:4294967295").unwrap_err().contains("\"no ID\""));
     }
 
     #[test]
@@ -492,7 +512,7 @@ mod tests {
                 seconds(value).err(),
                 Propagation::parse(value).err(),
                 TargetPid::parse(value).err(),
-                Owner::parse(value).err(),
+                Owner::parse(value, |_, name| Err(Quoted(name).to_string())).err(),
                 Id::parse(value).err(),
                 groups(value).err(),
                 variables(value).err(),
