@@ -3,6 +3,7 @@
 #[macro_use]
 mod needs;
 mod cleaner;
+mod containers;
 mod held;
 mod holder;
 mod links;
@@ -13,6 +14,7 @@ mod ran;
 mod tool;
 mod user;
 
+pub(crate) use containers::{Container, Runtime, containers};
 pub(crate) use held::Held;
 pub(crate) use holder::Holder;
 pub(crate) use links::{INSIDE, KINDS, Links, Status};
