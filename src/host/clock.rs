@@ -45,6 +45,14 @@ pub(crate) fn range_now(proc: &Proc, clock: Clock) -> Option<RangeInclusive<i64>
     Some(range_with(clock, offsets))
 }
 
+/// What our time namespace sets the clock off by from which starts of processes are counted, in nanoseconds.
+pub(crate) fn boottime_offset(proc: &Proc) -> i128 {
+    let text = proc.read("self/timens_offsets", Limit::FILE).ok();
+    // Before Linux 5.6 there is none.
+    let offsets = text.and_then(|text| Offsets::parse(&text));
+    offsets.map_or(0, |offsets| offsets.boottime)
+}
+
 /// As [`range_now`], with the offsets of the initial time namespace.
 pub(crate) fn range_without_offsets(clock: Clock) -> RangeInclusive<i64> {
     range_with(

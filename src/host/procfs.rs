@@ -103,11 +103,22 @@ pub(crate) struct Stat {
     pub(crate) state: u8,
     /// The PID of its parent.
     pub(crate) parent: i32,
-    /// When it was started, in clock ticks since the machine was.
+    /// When it was started, in clock ticks since the machine was, as the reader's time namespace has it.
     pub(crate) start: u64,
 }
 
 impl Stat {
+    /// Whether this is the start that somebody in the initial time namespace has seen, where ours sets the clock off by
+    /// this many nanoseconds (time_namespaces(7)).
+    pub(crate) fn has_start(&self, start: u64, offset: i128) -> bool {
+        /// `USER_HZ` is 100 on all machines that this is for.
+        const TICK: i128 = 10_000_000;
+        let later = i128::from(self.start) - i128::from(start);
+        // Both were rounded down, and their parts of a tick add up to another one at most.
+        let least = offset.div_euclid(TICK);
+        later == least || later == least + 1 && offset.rem_euclid(TICK) != 0
+    }
+
     /// Reads the file; `None` if it is not in its form. The name of the process, in parentheses, may have any byte in it,
     /// parentheses and newlines too.
     pub(crate) fn parse(text: &[u8]) -> Option<Self> {
@@ -296,6 +307,13 @@ mod tests {
         ] {
             assert_eq!(Stat::parse(text), None, "{}", text.escape_ascii());
         }
+        let seen = |start| Stat { start, ..expected };
+        assert!(seen(7).has_start(7, 0) && !seen(8).has_start(7, 0) && !seen(6).has_start(7, 0));
+        assert!(seen(107).has_start(7, 1_000_000_000) && !seen(108).has_start(7, 1_000_000_000));
+        for (later, is_it) in [(99, false), (100, true), (101, true), (102, false)] {
+            assert_eq!(seen(later).has_start(0, 1_000_000_001), is_it, "{later}");
+        }
+        assert!(seen(7).has_start(107, -1_000_000_000) && !seen(7).has_start(7, -1_000_000_000));
         let own = Stat::parse(&std::fs::read("/proc/self/stat").unwrap()).unwrap();
         assert_eq!(own.parent, std::os::unix::process::parent_id() as i32);
     }

@@ -306,7 +306,7 @@ fn the_leader_of_a_machine() {
             assert_eq!(
                 systemd.refused("machine:web"),
                 format!(
-                    "process {pid}, in /run/systemd/machines/web, has ended, and another one has its number"
+                    "process {pid}, in /run/systemd/machines/web, has ended, or is of another PID namespace: another one has its number"
                 )
             );
         }
@@ -316,7 +316,7 @@ fn the_leader_of_a_machine() {
         assert_eq!(
             systemd.refused("machine:web"),
             format!(
-                "process {}, in /run/systemd/machines/web, has ended, and another one has its number",
+                "process {}, in /run/systemd/machines/web, has ended, or is of another PID namespace: another one has its number",
                 other.pid()
             )
         );
@@ -324,7 +324,9 @@ fn the_leader_of_a_machine() {
         drop(leader);
         assert_eq!(
             systemd.refused("machine:web"),
-            format!("process {pid}, in /run/systemd/machines/web, has ended")
+            format!(
+                "process {pid}, in /run/systemd/machines/web, has ended, or is of another PID namespace"
+            )
         );
     }
 }

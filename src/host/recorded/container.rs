@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 
-use super::{Recorded, Result, Trusted, Unfound, because, join};
+use super::{Recorded, Result, Start, Trusted, Unfound, because, join};
 use crate::model::Word;
 use crate::model::json;
 use crate::sys;
@@ -83,7 +83,7 @@ fn state(container: &Container) -> Result<Recorded> {
     };
     Ok(Recorded {
         pid,
-        start: start.filter(|&start| start > 0),
+        start: start.filter(|&start| start > 0).map(Start::Written),
         pidfd_inode: None,
         unit: None,
         place,

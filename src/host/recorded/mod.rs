@@ -12,22 +12,43 @@ use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
+use super::clock::boottime_offset;
+use super::procfs::Stat;
 use crate::model::Word;
-use crate::sys::{self, For, Limit};
+use crate::sys::{self, For, Limit, Proc};
 
 /// A process that was written down, with all that is known to tell it from others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Recorded {
     /// Its number.
     pub(crate) pid: i32,
-    /// When it was started, in clock ticks since the machine was (proc_pid_stat(5), `starttime`).
-    pub(crate) start: Option<u64>,
+    /// When it was started.
+    pub(crate) start: Option<Start>,
     /// The inode of its pidfd (pidfs, Linux 6.9).
     pub(crate) pidfd_inode: Option<u64>,
     /// The unit of systemd that it is in.
     pub(crate) unit: Option<OsString>,
     /// The file or directory that says so.
     pub(crate) place: OsString,
+}
+
+/// When a process was started, in clock ticks since the machine was (proc_pid_stat(5), `starttime`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// As we see it.
+    Seen(u64),
+    /// As it was written down, in the initial time namespace.
+    Written(u64),
+}
+
+impl Start {
+    /// Whether this is the start of this process.
+    pub(crate) fn is_of(self, stat: &Stat) -> bool {
+        match self {
+            Start::Seen(start) => stat.has_start(start, 0),
+            Start::Written(start) => stat.has_start(start, boottime_offset(&Proc::default())),
+        }
+    }
 }
 
 /// Why there is no such process.

@@ -8,7 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
-use super::{Recorded, Result, Unfound, because, join, names_in};
+use super::{Recorded, Result, Start, Unfound, because, join, names_in};
 use crate::host::bounds::is_of_cgroups;
 use crate::host::mountinfo::{Mount, mounts, words};
 use crate::host::procfs::{Cgroup, Stat};
@@ -52,7 +52,7 @@ pub(crate) fn find(name: &OsStr) -> Result<Recorded> {
             [(directory, Some((pid, start)))] => {
                 return Ok(Recorded {
                     pid: *pid,
-                    start: Some(*start),
+                    start: Some(Start::Seen(*start)),
                     pidfd_inode: None,
                     unit: Some(name.to_owned()),
                     place: directory.path.clone(),

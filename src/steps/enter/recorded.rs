@@ -43,7 +43,7 @@ pub(super) fn open(reference: &Reference, kind: Option<Kind>) -> Result<Target> 
     // First it is opened, then looked at: what is found then is found of the process that is entered.
     let mut target = Target::open(recorded.pid, None, kind).map_err(|failure| {
         if is_gone(&failure) {
-            stale("has ended")
+            stale(GONE)
         } else {
             failure
         }
@@ -57,15 +57,18 @@ pub(super) fn open(reference: &Reference, kind: Option<Kind>) -> Result<Target> 
     }
     match is_it {
         true => Ok(target),
-        false => Err(stale("has ended, and another one has its number")),
+        false => Err(stale(&format!("{GONE}: another one has its number"))),
     }
 }
+
+/// Where a number is nobody's or somebody else's, we cannot know which it is.
+const GONE: &str = "has ended, or is of another PID namespace";
 
 /// Whether all that is known of the process is so of this one.
 fn is_it(recorded: &Recorded, target: &mut Target) -> Result<bool> {
     if let Some(start) = recorded.start {
         let text = target.read_file("stat", Limit::FILE)?;
-        if Stat::parse(&text).is_none_or(|stat| stat.start != start) {
+        if Stat::parse(&text).is_none_or(|stat| !start.is_of(&stat)) {
             return Ok(false);
         }
     }

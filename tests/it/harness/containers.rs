@@ -93,9 +93,17 @@ impl Container {
         let is_rootless = owned.is_some();
         let place = owned.unwrap_or_else(Place::new);
         place.subdir("root/bin");
-        place.subdir("root/proc");
+        for name in ["root/proc", "root/dev"] {
+            let dir = place.subdir(name);
+            if is_rootless {
+                chown(dir, Some(ORDINARY), Some(ORDINARY)).expect("root can chown");
+            }
+        }
         let busybox = find("busybox").expect("a need that was looked at");
         std::fs::copy(busybox, place.at("root/bin/busybox")).expect("busybox can be copied");
+        if is_rootless {
+            chown(place.at("root"), Some(ORDINARY), Some(ORDINARY)).expect("root can chown");
+        }
         let mark = format!("{}end", Mark::prefix());
         place.file("config.json", config(&mark, is_rootless));
         let runtime_dir = is_rootless.then(|| place.subdir("run"));
