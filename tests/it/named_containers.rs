@@ -87,6 +87,12 @@ fn each_runtimes_own_by_id_and_by_its_beginning() {
             .arg(container.pid().to_string())
             .run()
             .ok();
+        // The same place by two ways is one.
+        Tool::setns()
+            .args([&format!("uts=oci:{id}"), "true"])
+            .env("XDG_RUNTIME_DIR", "/run")
+            .run()
+            .ok();
         // Everything else of the process.
         Tool::nsenter()
             .args(["-t", &format!("oci:{id}"), "-m", "-e", "-r", "-w"])
