@@ -235,6 +235,53 @@ fn units_that_are_none() {
 }
 
 #[test]
+fn a_part_of_the_hierarchy_is_not_where_units_are() {
+    needs!(ours(NOT_THEIRS), Layout::needs(), command("prlimit"));
+    for layout in Layout::ALL {
+        let mut systemd = Systemd::new(layout);
+        let name = systemd.name.clone();
+        let fake = systemd.process(&format!("{name}.scope/{name}.slice/{name}-web.service"));
+        let part = format!("{}/{name}.scope", layout.hierarchy());
+        Tool::nsenter()
+            .args(["-m", "-t", &systemd.holder.pid().to_string()])
+            .sh(&format!("mkdir /run/part; mount --bind {part} /run/part"))
+            .run()
+            .ok();
+        assert_eq!(
+            systemd.refused(&format!("unit:{name}-web.service")),
+            "no such unit of systemd runs, neither of the system nor of the caller's user manager"
+        );
+        let real = systemd.process(&format!("{name}.slice/{name}-web.service"));
+        assert!(real.pid() != fake.pid());
+        systemd.leads(&format!("unit:{name}-web"), &real);
+    }
+}
+
+#[test]
+fn no_descriptors_are_no_unit_that_does_not_run() {
+    needs!(ours(NOT_THEIRS), Layout::needs(), command("prlimit"));
+    let mut systemd = Systemd::new(Layout::Unified);
+    let name = systemd.name.clone();
+    let process = systemd.process(&format!("{name}.slice/{name}-a.slice/{name}-web.service"));
+    systemd.leads(&format!("unit:{name}-web"), &process);
+    let mut few = 0;
+    // The loader of a dynamic binary takes one more than the three.
+    for files in 4..16 {
+        let ran = Tool::nsenter()
+            .args(["-m", "-t", &systemd.holder.pid().to_string(), "prlimit"])
+            .args([&format!("--nofile={files}")])
+            .arg(Tool::path_of("setns"))
+            .args([&format!("uts=unit:{name}-web"), "true"])
+            .run();
+        if !ran.succeeded() {
+            few += 1;
+            ran.exits(125).err_has("Too many open files");
+        }
+    }
+    assert!((1..12).contains(&few), "{few}");
+}
+
+#[test]
 fn units_of_the_callers_manager() {
     needs!(
         ours(NOT_THEIRS),

@@ -30,8 +30,8 @@ pub(crate) fn find(name: &OsStr) -> Result<Recorded> {
         return Err(Unfound::File("/proc/self/mountinfo".into(), error));
     };
     let mut seen = Seen::default();
-    let mut tops = tops(&proc, &mounts).peekable();
-    if tops.peek().is_none() {
+    let tops = tops(&proc, &mounts)?;
+    if tops.is_empty() {
         return because("no cgroups are mounted here that systemd makes for its units");
     }
     let mut idle = None;
@@ -83,11 +83,17 @@ struct Directory {
 }
 
 impl Directory {
-    /// The one of this name in it.
-    fn below(&self, name: &OsStr) -> Option<Directory> {
-        let fd = sys::open_at(self.fd.as_fd(), name, For::Directory).ok()?;
+    /// The one of this name in it, if there is one.
+    fn below(&self, name: &OsStr) -> Result<Option<Directory>> {
         let path = join(&self.path, name);
-        Some(Directory { path, fd })
+        match sys::open_at(self.fd.as_fd(), name, For::Directory) {
+            Ok(fd) => Ok(Some(Directory { path, fd })),
+            // A file, or removed meanwhile.
+            Err(error) if matches!(error.raw(), libc::ENOENT | libc::ENOTDIR | libc::ENODEV) => {
+                Ok(None)
+            }
+            Err(error) => Err(Unfound::File(path, error)),
+        }
     }
 
     fn names(&self, is_wanted: impl Fn(&[u8]) -> bool) -> Result<Vec<OsString>> {
@@ -98,44 +104,51 @@ impl Directory {
 }
 
 /// Where the cgroups of systemd's units begin, in each hierarchy that it may use: v2 first.
-fn tops(proc: &Proc, mounts: &[Mount]) -> impl Iterator<Item = Directory> {
+fn tops(proc: &Proc, mounts: &[Mount]) -> Result<Vec<Directory>> {
     let first = proc.read("1/cgroup", Limit::FILE).ok();
-    let first = first
-        .and_then(|text| Cgroup::parse(&text))
-        .unwrap_or_default();
-    let all = [true, false].into_iter().flat_map(move |unified| {
-        // systemd puts itself into a cgroup of this name, below the one that it was started in.
-        let mut first = first.clone().into_iter();
-        let first = first.find(|cgroup| is_systemd(cgroup) && cgroup.is_unified() == unified);
-        let top = first.and_then(|cgroup| {
-            let above = cgroup.path.as_bytes().strip_suffix(b"/init.scope")?;
-            let path = if above.is_empty() { b"/" } else { above };
-            let path = OsStr::from_bytes(path).to_owned();
-            Some(Cgroup { path, ..cgroup })
-        });
-        let known: Vec<OsString> = top
-            .iter()
-            .flat_map(|top| top.directories(mounts))
-            .map(OsString::from)
-            .collect();
-        let is_mount = move |mount: &&Mount| match unified {
+    let first = first.and_then(|text| Cgroup::parse(&text));
+    let first = first.unwrap_or_default();
+    let mut tops = Vec::new();
+    for unified in [true, false] {
+        let is_mount = |mount: &&Mount| match unified {
             true => mount.fs_type == "cgroup2",
             false => {
                 mount.fs_type == "cgroup" && words(&mount.super_options).any(|word| word == SYSTEMD)
             }
         };
-        let roots = mounts.iter().rev().filter(is_mount);
-        let roots = roots.map(|mount| mount.point.clone().into_os_string());
-        if known.is_empty() {
-            roots.collect()
-        } else {
-            known
+        let mut paths: Vec<OsString> = Vec::new();
+        // systemd puts itself into a cgroup of this name, below the one that it was started in.
+        let mut own = first.iter().filter(|cgroup| is_systemd(cgroup));
+        if let Some(own) = own.find(|cgroup| cgroup.is_unified() == unified)
+            && let Some(above) = own.path.as_bytes().strip_suffix(b"/init.scope")
+        {
+            let above = if above.is_empty() { b"/" } else { above };
+            let top = Cgroup {
+                path: OsStr::from_bytes(above).to_owned(),
+                ..own.clone()
+            };
+            paths.extend(top.directories(mounts).map(OsString::from));
         }
-    });
-    all.filter_map(|path| {
-        let fd = sys::open(&path, For::Directory).ok()?;
-        is_of_cgroups(fd.as_fd()).then_some(Directory { path, fd })
-    })
+        if paths.is_empty() {
+            // Where a part of the hierarchy is mounted too, somebody else may have made what is in it.
+            let depth = |mount: &Mount| mount.root.len();
+            let least = mounts.iter().filter(is_mount).map(depth).min();
+            let whole = mounts.iter().rev().filter(is_mount);
+            let whole = whole.filter(|mount| Some(depth(mount)) == least);
+            paths.extend(whole.map(|mount| mount.point.clone().into_os_string()));
+        }
+        for path in paths {
+            match sys::open(&path, For::Directory) {
+                Ok(fd) if is_of_cgroups(fd.as_fd()) => tops.push(Directory { path, fd }),
+                Ok(_) => {}
+                // Another mount hides it.
+                Err(error)
+                    if matches!(error.raw(), libc::ENOENT | libc::ENOTDIR | libc::EACCES) => {}
+                Err(error) => return Err(Unfound::File(path, error)),
+            }
+        }
+    }
+    Ok(tops)
 }
 
 /// The hierarchy of v1 that systemd makes for itself.
@@ -168,7 +181,7 @@ impl Seen {
     fn one_more(&mut self, depth: usize) -> Result<()> {
         self.0 += 1;
         if depth > DEPTH || self.0 > CGROUPS {
-            return because("there are more cgroups than are looked through");
+            return because("there are more cgroups than are looked through; say cgroup:PATH");
         }
         Ok(())
     }
@@ -182,9 +195,13 @@ impl Seen {
             format!("user-{uid}.slice"),
             format!("user@{uid}.service"),
         ];
-        let mut own = own.iter();
-        let manager = own.next().and_then(|slice| top.below(slice.as_ref()));
-        let manager = own.fold(manager, |above, name| above?.below(name.as_ref()));
+        let mut manager = None;
+        for part in own {
+            match manager.as_ref().unwrap_or(top).below(part.as_ref())? {
+                Some(below) => manager = Some(below),
+                None => return Ok(found),
+            }
+        }
         if let Some(manager) = manager {
             found.extend(self.unit(&manager, name, 0)?);
         }
@@ -199,11 +216,13 @@ impl Seen {
         let (here, slices): (Vec<_>, Vec<_>) = names
             .into_iter()
             .partition(|one| is_named(one.as_bytes(), name));
-        if let Some(found) = here.iter().find_map(|one| above.below(one)) {
-            return Ok(Some(found));
+        for one in here {
+            if let Some(found) = above.below(&one)? {
+                return Ok(Some(found));
+            }
         }
         for slice in slices {
-            if let Some(slice) = above.below(&slice)
+            if let Some(slice) = above.below(&slice)?
                 && let Some(found) = self.unit(&slice, name, depth + 1)?
             {
                 return Ok(Some(found));
@@ -261,7 +280,7 @@ impl Seen {
             Err(error) => return Err(Unfound::File(join(&cgroup.path, PROCS.as_ref()), error)),
         }
         for name in cgroup.names(|_| true)? {
-            if let Some(below) = cgroup.below(&name) {
+            if let Some(below) = cgroup.below(&name)? {
                 self.processes(&below, depth + 1, numbers)?;
             }
         }

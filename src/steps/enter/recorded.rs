@@ -48,9 +48,6 @@ pub(super) fn open(reference: &Reference, kind: Option<Kind>) -> Result<Target> 
             failure
         }
     })?;
-    if target.check_alive().is_err() {
-        return Err(stale("has ended"));
-    }
     let is_it = is_it(&recorded, &mut target)?;
     if target.check_alive().is_err() {
         return Err(stale("has ended"));
