@@ -441,8 +441,13 @@ fn of_setns() {
     );
     const NETNS: &str = "mount -t tmpfs run /run; ip netns add blue";
     const CGROUPS: &str = "mount -t cgroup2 none {new}";
+    const MACHINE: &str = "mount -t tmpfs -o mode=755 run /run; mkdir -p /run/systemd/machines; \
+                           echo LEADER={all} >/run/systemd/machines/web";
+    const CONTAINER: &str = "mount -t tmpfs -o mode=755 run /run; mkdir -p /run/runc/web; \
+                             echo '{\"init_process_pid\":{all}}' >/run/runc/web/state.json";
     let mounts = Mounts::new();
     let group = Group::new(&mounts.hierarchy(), "");
+    let unit = Group::new(&mounts.hierarchy(), ".service");
     let (all, user, nested) = (
         Holder::unshare("-muinpCTf"),
         in_a_user_namespace(),
@@ -450,6 +455,8 @@ fn of_setns() {
     );
     let (socket, elsewhere) = (with_a_socket(), Holder::unshare("-u"));
     group.takes(&elsewhere);
+    let service = Holder::unshare("-u");
+    unit.takes(&service);
     let shown = Tool::setns()
         .args(["--show", "--json", &all.file("net")])
         .run()
@@ -482,6 +489,11 @@ fn of_setns() {
         row("", "sock:{socket}:4"),
         row("", "pidfile:{file}").framed("echo {all} >{file}"),
         row("", "cgroup:{group}").framed(CGROUPS),
+        row("", "machine:web").framed(MACHINE),
+        row("", "unit:{unit}").framed(CGROUPS),
+        row("", "oci:web").framed(CONTAINER),
+        row("", "-r -w -S follow oci:w").framed(CONTAINER),
+        row("ip-netns", "--ip-netns netns:blue").framed(NETNS),
         row("", "parent:/proc/{nested}/ns/user"),
         row("", "owner:/proc/{user}/ns/net"),
         row(
@@ -523,6 +535,7 @@ fn of_setns() {
         ("nested", pid(&nested)),
         ("socket", pid(&socket)),
         ("group", group.path()),
+        ("unit", unit.path()[1..].to_owned()),
     ]);
     caller.keeps_all("setns", &rows);
 }
