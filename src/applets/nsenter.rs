@@ -171,7 +171,7 @@ fn wanted(options: &Options, target: Option<&Reference>) -> Result<Vec<Wanted>, 
     let mut of_target = Kinds::NONE;
     let mut named = Kinds::NONE;
     let mut wanted = Vec::new();
-    for (given, kind) in kinds(options) {
+    for (given, kind) in options.of_kinds() {
         if given.is_empty() {
             continue;
         }
@@ -228,19 +228,6 @@ fn wanted(options: &Options, target: Option<&Reference>) -> Result<Vec<Wanted>, 
         wanted.push(Wanted { which, reference });
     }
     Ok(wanted)
-}
-
-fn kinds(options: &Options) -> [(&[Attached], Kind); 8] {
-    [
-        (&options.user, Kind::User),
-        (&options.cgroup, Kind::Cgroup),
-        (&options.ipc, Kind::Ipc),
-        (&options.uts, Kind::Uts),
-        (&options.net, Kind::Net),
-        (&options.pid, Kind::Pid),
-        (&options.mount, Kind::Mnt),
-        (&options.time, Kind::Time),
-    ]
 }
 
 /// `FILE`, or `:NSID`.

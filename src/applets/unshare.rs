@@ -151,7 +151,7 @@ fn kinds(options: &Options, host: &dyn Host) -> Kinds {
     } else {
         Kinds::NONE
     };
-    for (given, kind) in files(options) {
+    for (given, kind) in options.of_kinds() {
         if !given.is_empty() {
             kinds = kinds.with(kind);
         }
@@ -178,23 +178,10 @@ fn kinds(options: &Options, host: &dyn Host) -> Kinds {
         .fold(kinds, |kinds, (_, kind)| kinds.with(kind))
 }
 
-/// The options of the kinds, in declared order.
-fn files(options: &Options) -> [(&[Attached], Kind); 8] {
-    [
-        (&options.mount, Kind::Mnt),
-        (&options.uts, Kind::Uts),
-        (&options.ipc, Kind::Ipc),
-        (&options.net, Kind::Net),
-        (&options.pid, Kind::Pid),
-        (&options.user, Kind::User),
-        (&options.cgroup, Kind::Cgroup),
-        (&options.time, Kind::Time),
-    ]
-}
-
 /// The files on which namespaces are made persistent; of several for one kind, the last.
 fn binds(options: &Options) -> Vec<Bind> {
-    files(options)
+    options
+        .of_kinds()
         .into_iter()
         .filter_map(|(given, kind)| {
             let file = given.iter().rev().find_map(|attached| attached.0.clone())?;

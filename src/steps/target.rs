@@ -6,14 +6,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use libc::{ENOENT, EOPNOTSUPP, ESRCH};
 
 use super::ahead::Ahead;
-use super::enter::resolve::open_process;
 use super::file::{cannot_open, cannot_read};
 use super::trace::{gone, zombie};
 use super::{Do, State};
 use crate::failure::{Case, Failure, Finding, Result, because, explains};
 use crate::host::procfs::Status;
 use crate::host::target::{Pidfds, Process, TargetFacts};
-use crate::model::{Kind, Kinds, Reference, Which};
+use crate::model::Kind;
 use crate::sys::{self, For, Limit, Number, Proc};
 
 /// Open the target process.
@@ -44,31 +43,6 @@ impl Do for OpenTarget {
 
     fn predict<'a>(&'a self, _: &str, ahead: &mut Ahead<'a>) {
         ahead.pid = Some(self.pid);
-    }
-}
-
-/// Find the target process by a name that others have for it, and open it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct FindTarget {
-    pub(crate) reference: Reference,
-    /// As in [`OpenTarget`].
-    pub(crate) kind: Option<Kind>,
-}
-
-impl fmt::Display for FindTarget {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "find and open the process of {}", self.reference)
-    }
-}
-
-impl Do for FindTarget {
-    fn run(&self, state: &mut State) -> Result<()> {
-        let which = match self.kind {
-            Some(kind) => Which::These(Kinds::NONE.with(kind)),
-            None => Which::Natural,
-        };
-        state.target = Some(open_process(&self.reference, which)?);
-        Ok(())
     }
 }
 

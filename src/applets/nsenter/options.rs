@@ -3,6 +3,7 @@
 use argh::{ArgsInfo, FromArgs};
 
 use crate::cli::{Attached, Declared, Text};
+use crate::model::Kind;
 
 /// run a program in the namespaces of other processes
 #[derive(Debug, FromArgs, ArgsInfo)]
@@ -122,4 +123,20 @@ impl Declared for Options {
         ("Environment", "env"),
         ("Other", "status-fd"),
     ];
+}
+
+impl Options {
+    /// What was given for each kind, in the order of entering.
+    pub(crate) fn of_kinds(&self) -> [(&[Attached], Kind); 8] {
+        [
+            (&self.user, Kind::User),
+            (&self.cgroup, Kind::Cgroup),
+            (&self.ipc, Kind::Ipc),
+            (&self.uts, Kind::Uts),
+            (&self.net, Kind::Net),
+            (&self.pid, Kind::Pid),
+            (&self.mount, Kind::Mnt),
+            (&self.time, Kind::Time),
+        ]
+    }
 }

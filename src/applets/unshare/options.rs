@@ -3,6 +3,7 @@
 use argh::{ArgsInfo, FromArgs};
 
 use crate::cli::{Attached, Declared, Text};
+use crate::model::Kind;
 
 /// run a program in namespaces of its own
 #[derive(Debug, FromArgs, ArgsInfo)]
@@ -161,4 +162,20 @@ impl Declared for Options {
         ("Environment", "clear-env"),
         ("Other", "status-fd"),
     ];
+}
+
+impl Options {
+    /// What was given for each kind, in declared order.
+    pub(crate) fn of_kinds(&self) -> [(&[Attached], Kind); 8] {
+        [
+            (&self.mount, Kind::Mnt),
+            (&self.uts, Kind::Uts),
+            (&self.ipc, Kind::Ipc),
+            (&self.net, Kind::Net),
+            (&self.pid, Kind::Pid),
+            (&self.user, Kind::User),
+            (&self.cgroup, Kind::Cgroup),
+            (&self.time, Kind::Time),
+        ]
+    }
 }
