@@ -35,9 +35,10 @@ use applets::{APPLETS, Applet, CommandLineError, Response};
 use failure::{Failure, Unexplained, cause};
 use host::Machine;
 use model::Wanted;
+use model::listing::Listing;
 use plan::{Plan, Report};
 use run::Outcome;
-use show::{Form, Shown, Verdict};
+use show::{Shown, Verdict};
 use sys::{Args, Proc, Stream};
 
 #[cfg(not(test))]
@@ -158,10 +159,12 @@ fn call(applet: &'static Applet, argv: &'static [&'static CStr], args: &Args) ->
         Ok(Response::Print(text)) => print(applet.name, &text, applet.failure_status),
         Ok(Response::Do(Request::Run(plan))) => run(applet, &plan, args),
         Ok(Response::Do(Request::DryRun(plan))) => dry_run(applet, &plan),
-        Ok(Response::Do(Request::Same { wanted, quiet })) => same(applet, &wanted, quiet),
-        Ok(Response::Do(Request::Show { wanted, tree, json })) => {
-            show(applet, &wanted, Form { tree, json })
-        }
+        Ok(Response::Do(Request::Same {
+            wanted,
+            quiet,
+            json,
+        })) => same(applet, &wanted, quiet, json),
+        Ok(Response::Do(Request::Show { wanted, listing })) => show(applet, &wanted, &listing),
         Err(CommandLineError::Usage(usage)) => {
             fail(applet.name.as_ref(), &usage.0, applet.failure_status);
             say_try(applet.name.as_ref());
@@ -209,8 +212,8 @@ fn dry_run(applet: &Applet, plan: &Plan) -> u8 {
 /// Compares namespaces: 0 when they are the same, 1 when they differ, our failure's status when that cannot be
 /// told.
 #[cold]
-fn same(applet: &Applet, wanted: &[Wanted], quiet: bool) -> u8 {
-    match run::same(wanted) {
+fn same(applet: &Applet, wanted: &[Wanted], quiet: bool, json: bool) -> u8 {
+    match run::same(wanted, json) {
         Ok((verdict, table)) => {
             let status = match verdict {
                 Verdict::Same => 0,
@@ -230,8 +233,8 @@ fn same(applet: &Applet, wanted: &[Wanted], quiet: bool) -> u8 {
 }
 
 #[cold]
-fn show(applet: &Applet, wanted: &[Wanted], form: Form) -> u8 {
-    match run::show(wanted, form) {
+fn show(applet: &Applet, wanted: &[Wanted], listing: &Listing) -> u8 {
+    match run::show(wanted, listing) {
         Ok(Shown { text, lack }) => {
             match (print(applet.name, &text, applet.failure_status), lack) {
                 (0, Some(error)) => {

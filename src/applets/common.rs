@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use crate::cli::{Attached, Text};
 use crate::host::Host;
+use crate::model::listing::Listing;
 use crate::model::number::Quoted;
 use crate::model::signal::Signal;
 use crate::model::value::{self, Id, OrFollow};
@@ -21,12 +22,15 @@ pub(crate) enum Request {
     /// Say what would be done.
     DryRun(Plan),
     /// Tell whether namespaces are the same.
-    Same { wanted: Vec<Wanted>, quiet: bool },
+    Same {
+        wanted: Vec<Wanted>,
+        quiet: bool,
+        json: bool,
+    },
     /// Show namespaces.
     Show {
         wanted: Vec<Wanted>,
-        tree: bool,
-        json: bool,
+        listing: Listing,
     },
 }
 

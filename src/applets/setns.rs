@@ -5,13 +5,14 @@ use std::os::unix::ffi::OsStrExt;
 
 use argh::{ArgsInfo, FromArgs};
 
-use super::common::{self, InvalidOptions, Request, word};
+use super::common::{self, InvalidOptions, Request, of_option, word};
 use super::entering::{CredentialOptions, Places, open_target};
 use crate::cli::{Attached, Declared, Parsed, Text};
 use crate::host::Host;
+use crate::model::listing::{self, Columns, Form, Listing};
 use crate::model::number::Quoted;
 use crate::model::reference::{netns_meant, parse_wanted};
-use crate::model::value::Propagation;
+use crate::model::value::{Propagation, TargetPid};
 use crate::model::{Kind, Kinds, Reference, Wanted, Which};
 use crate::plan::{Plan, Report};
 use crate::steps::{BindEtc, CheckTarget, Enter, Fork, Helper, MountSys, Source, Step, Unshare};
@@ -41,9 +42,36 @@ pub(crate) struct Options {
     /// with --show: draw who owns and contains whom
     #[argh(switch)]
     pub(crate) tree: bool,
-    /// with --show: as JSON
+    /// with --same or --show: as JSON
     #[argh(switch)]
     pub(crate) json: bool,
+    /// with --show: only namespaces of these kinds
+    #[argh(option, long = "type", short = 't', arg_name = "kind,...")]
+    pub(crate) kinds: Vec<Text>,
+    /// with --show: those of this process
+    #[argh(option, short = 'p', arg_name = "pid[:inode]")]
+    pub(crate) task: Vec<Text>,
+    /// with --show: a line for each process in them
+    #[argh(switch)]
+    pub(crate) processes: bool,
+    /// with --show: these columns; with + in front, also these
+    #[argh(option, short = 'o', arg_name = "column,...|all")]
+    pub(crate) output: Option<Text>,
+    /// with --show: no headings
+    #[argh(switch, short = 'n')]
+    pub(crate) noheadings: bool,
+    /// with --show: one blank between cells, none in them
+    #[argh(switch)]
+    pub(crate) raw: bool,
+    /// with --show: the limits too, also where namespaces are named
+    #[argh(switch)]
+    pub(crate) limits: bool,
+    /// with --tree: kernel threads too
+    #[argh(switch)]
+    pub(crate) kernel_threads: bool,
+    /// with --tree: also each process of our own PID namespace, and those that are alike
+    #[argh(switch)]
+    pub(crate) all_processes: bool,
 
     /// user of the program, inside
     #[argh(option, short = 'S', arg_name = "uid|name|follow")]
@@ -101,10 +129,11 @@ impl Declared for Options {
     const OPERANDS: &'static [&'static str] = &[
         "ref[,ref...] [program [argument...]]",
         "--same ref ref...",
-        "--show [ref...]",
+        "--show [ref[,ref...]...]",
     ];
     const SECTIONS: &'static [(&'static str, &'static str)] = &[
         ("Namespaces", "in-order"),
+        ("Comparing and showing", "same"),
         ("Users and groups", "setuid"),
         ("Process", "fork"),
         ("Mounts and directories", "root"),
@@ -135,25 +164,11 @@ pub(crate) fn request(
         return Ok(Request::Same {
             wanted,
             quiet: options.quiet,
+            json: options.json,
         });
     }
-    if options.show || options.tree || options.json {
-        let mut references: Vec<Wanted> = operands
-            .iter()
-            .map(|operand| read(word(operand), host))
-            .collect::<Result<_, _>>()?;
-        if references.is_empty() {
-            references.push(Wanted {
-                which: Which::Natural,
-                reference: Reference::All,
-            });
-        }
-        let (tree, json) = (options.tree, options.json);
-        return Ok(Request::Show {
-            wanted: references,
-            tree,
-            json,
-        });
+    if let Some(option) = of_show(options) {
+        return show(parsed, operands, option, host);
     }
     let Some((references, rest)) = operands.split_first() else {
         return Err(InvalidOptions::line(
@@ -167,6 +182,134 @@ pub(crate) fn request(
     enter(parsed, references, program, host)
 }
 
+/// `REF[,REF…]`.
+fn list(references: &'static CStr, host: &dyn Host) -> Result<Vec<Wanted>, InvalidOptions> {
+    let texts = references.to_bytes().split(|&byte| byte == b',');
+    texts
+        .map(|text| read(OsStr::from_bytes(text), host))
+        .collect()
+}
+
+/// The option that asks for namespaces to be shown.
+fn of_show(options: &Options) -> Option<&'static str> {
+    let given = [
+        (options.show, "--show"),
+        (options.tree, "--tree"),
+        (!options.kinds.is_empty(), "--type"),
+        (!options.task.is_empty(), "--task"),
+        (options.processes, "--processes"),
+        (options.output.is_some(), "--output"),
+        (options.noheadings, "--noheadings"),
+        (options.raw, "--raw"),
+        (options.limits, "--limits"),
+        (options.kernel_threads, "--kernel-threads"),
+        (options.all_processes, "--all-processes"),
+        // Last, since --same takes it too.
+        (options.json, "--json"),
+    ];
+    given.into_iter().find_map(|(is, name)| is.then_some(name))
+}
+
+/// Namespaces to show; `asked_by` is the option that asks for that.
+fn show(
+    parsed: &Parsed<Options>,
+    operands: &'static [&'static CStr],
+    asked_by: &str,
+    host: &dyn Host,
+) -> Result<Request, InvalidOptions> {
+    let options = &parsed.options;
+    if let Some(option) = parsed.last_of(&["root"]) {
+        return Err(InvalidOptions(
+            format!("--{option} cannot be combined with {asked_by} (-r of lsns is --raw)").into(),
+        ));
+    }
+    let form = match (options.tree, options.json) {
+        (false, false) => Form::Table,
+        (true, false) => Form::Tree,
+        (false, true) => Form::Json,
+        (true, true) => Form::JsonTree,
+    };
+    only_of(options, form)?;
+    let mut kinds = Kinds::NONE;
+    for text in &options.kinds {
+        kinds = kinds.union(of_option("--type", listing::kinds(&text.0))?);
+    }
+    if let Some(kind) = kinds.less(host.kinds()).iter().next() {
+        let why = format!("this kernel has no {kind} namespaces");
+        return Err(InvalidOptions::value("--type", why));
+    }
+    let columns = match &options.output {
+        None => Columns::Usual(Vec::new()),
+        Some(text) => of_option("--output", Columns::parse(&text.0))?,
+    };
+    let mut wanted = Vec::new();
+    for text in &options.task {
+        let TargetPid { pid, inode } = of_option("--task", TargetPid::parse(&text.0))?;
+        wanted.push(Wanted {
+            which: Which::Natural,
+            reference: Reference::Process { pid, inode },
+        });
+    }
+    for operand in operands {
+        wanted.extend(list(operand, host)?);
+    }
+    let is_all = wanted.is_empty();
+    if is_all {
+        wanted.push(Wanted {
+            which: Which::Natural,
+            reference: Reference::All,
+        });
+    }
+    let mut listing = Listing {
+        form,
+        kinds: if kinds.is_empty() { Kinds::ALL } else { kinds },
+        columns,
+        headings: !options.noheadings,
+        raw: options.raw,
+        processes: options.processes,
+        limits: options.limits,
+        kernel_threads: options.kernel_threads,
+        all_processes: options.all_processes,
+    };
+    listing.limits |= is_all && !listing.processes && listing.is_for_people();
+    Ok(Request::Show { wanted, listing })
+}
+
+/// Refuses options that mean nothing in this form.
+fn only_of(options: &Options, form: Form) -> Result<(), InvalidOptions> {
+    let of_table = [
+        (options.output.is_some(), "--output"),
+        (options.noheadings, "--noheadings"),
+        (options.raw, "--raw"),
+    ];
+    let of_tree = [
+        (options.kernel_threads, "--kernel-threads"),
+        (options.all_processes, "--all-processes"),
+    ];
+    let refused = |given: &[(bool, &'static str)], why: &str| match given.iter().find(|one| one.0) {
+        Some((_, name)) => Err(InvalidOptions::line(format!("{name} {why}"))),
+        None => Ok(()),
+    };
+    match form {
+        Form::Table => refused(&of_tree, "needs --tree"),
+        Form::Tree => {
+            refused(&of_table, "cannot be combined with --tree")?;
+            let processes = [(options.processes, "--processes")];
+            refused(&processes, "cannot be combined with --tree")
+        }
+        Form::Json | Form::JsonTree => {
+            refused(
+                &of_table,
+                "cannot be combined with --json, which has everything",
+            )?;
+            refused(
+                &of_tree,
+                "cannot be combined with --json, which has everything",
+            )
+        }
+    }
+}
+
 /// Namespaces to enter, and a program to run there.
 fn enter(
     parsed: &Parsed<Options>,
@@ -175,11 +318,7 @@ fn enter(
     host: &dyn Host,
 ) -> Result<Request, InvalidOptions> {
     let options = &parsed.options;
-    let mut wanted: Vec<Wanted> = references
-        .to_bytes()
-        .split(|&byte| byte == b',')
-        .map(|text| read(OsStr::from_bytes(text), host))
-        .collect::<Result<_, _>>()?;
+    let mut wanted = list(references, host)?;
     if wanted
         .iter()
         .any(|wanted| wanted.reference == Reference::All)
@@ -327,13 +466,21 @@ fn contradictions(options: &Options) -> Result<(), InvalidOptions> {
     if options.fork && options.no_fork {
         return refuse("--fork and --no-fork cannot be combined");
     }
-    if options.ip_netns && (options.same || options.show || options.tree || options.json) {
-        return refuse(
-            "--ip-netns is for entering: it cannot be combined with --same, --show, --tree or --json",
-        );
+    let of_show = of_show(options);
+    if options.ip_netns
+        && let Some(option) = options.same.then_some("--same").or(of_show)
+    {
+        return refuse(&format!(
+            "--ip-netns is for entering: it cannot be combined with {option}"
+        ));
     }
-    if options.same && (options.show || options.tree || options.json) {
-        return refuse("--same cannot be combined with --show, --tree or --json");
+    if options.same
+        && let Some(option) = of_show.filter(|&option| option != "--json")
+    {
+        return refuse(&format!("--same cannot be combined with {option}"));
+    }
+    if options.quiet && options.json {
+        return refuse("--quiet and --json cannot be combined");
     }
     if options.quiet && !options.same {
         return refuse("--quiet needs --same");

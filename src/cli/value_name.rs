@@ -3,8 +3,8 @@
 
 /// The words that stand for something; every other word of a value name is to be typed as it is.
 pub(crate) const PLACEHOLDERS: &[&str] = &[
-    "dir", "fd", "file", "gid", "inode", "name", "pid", "range", "ref", "seconds", "signal",
-    "string", "uid",
+    "column", "dir", "fd", "file", "gid", "inode", "kind", "name", "pid", "range", "ref",
+    "seconds", "signal", "string", "uid",
 ];
 
 /// A part of a value name.

@@ -8,6 +8,7 @@ pub(crate) mod idmap;
 pub(crate) mod ids;
 pub(crate) mod json;
 pub(crate) mod kind;
+pub(crate) mod listing;
 pub(crate) mod number;
 pub(crate) mod quote;
 pub(crate) mod reference;

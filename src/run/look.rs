@@ -7,33 +7,38 @@ use crate::failure::{Failure, Result, Unexplained};
 use crate::host::Host;
 use crate::host::Machine;
 use crate::host::namespace::identity;
+use crate::model::listing::Listing;
 use crate::model::{Kind, Kinds, Reference, Wanted, Which};
-use crate::show::{self, Asked, Form, Known, Shown, Side, Verdict};
+use crate::show::{self, Asked, Known, NotShown, Shown, Side, Verdict};
 use crate::steps::enter::resolve::{Named, open_reference};
 use crate::steps::file::cannot_open;
 use crate::steps::target::Target;
 use crate::sys;
 
-/// Whether the namespaces are the same, and the table that says so.
+/// Whether the namespaces are the same, and the table that says so, or JSON.
 ///
 /// # Errors
 /// A reference that cannot be opened, or references that have no kind in common.
-pub(crate) fn same(wanted: &[Wanted]) -> Result<(Verdict, String)> {
+pub(crate) fn same(wanted: &[Wanted], json: bool) -> Result<(Verdict, String)> {
     let sides: Vec<Side> = wanted.iter().map(side).collect::<Result<_>>()?;
     let rows = show::compare(&sides).ok_or_else(|| {
         let text = "--same: there is no kind of namespace that all of these name";
         Failure::plain(Unexplained("reference"), text)
     })?;
     let verdict = rows.iter().map(|&(_, verdict)| verdict).max();
-    let table = show::same_table(&sides, &rows);
-    Ok((verdict.unwrap_or(Verdict::Unknown), table))
+    let text = if json {
+        show::same_json(&sides, &rows)
+    } else {
+        show::same_table(&sides, &rows)
+    };
+    Ok((verdict.unwrap_or(Verdict::Unknown), text))
 }
 
 /// Shows the namespaces.
 ///
 /// # Errors
-/// A reference that cannot be opened, or /proc cannot be read.
-pub(crate) fn show(wanted: &[Wanted], form: Form) -> Result<Shown> {
+/// A reference that cannot be opened, or nothing to show.
+pub(crate) fn show(wanted: &[Wanted], listing: &Listing) -> Result<Shown> {
     let mut asked = Vec::with_capacity(wanted.len());
     for wanted in wanted {
         if wanted.reference == Reference::All {
@@ -51,7 +56,10 @@ pub(crate) fn show(wanted: &[Wanted], form: Form) -> Result<Shown> {
             }
         }
     }
-    show::show(&asked, form).map_err(|error| cannot_open("/proc", error))
+    show::show(&asked, listing).map_err(|why| match why {
+        NotShown::Proc(error) => cannot_open("/proc", error),
+        NotShown::Nothing(line) => Failure::plain(Unexplained("reference"), line),
+    })
 }
 
 /// The kinds that are wanted of a process, or of all.

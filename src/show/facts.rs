@@ -51,8 +51,13 @@ impl Scan {
             ),
             _ => (self.relation(name, sys::owner_of(fd)), Kin::None, None),
         };
+        let netns_id = match (kind, &self.netns_ids) {
+            (Kind::Net, Some(netlink)) => sys::netns_id(netlink.as_fd(), fd).ok().flatten(),
+            _ => None,
+        };
         let namespace = self.seen.entry(name);
         namespace.id = id;
+        namespace.netns_id = netns_id;
         namespace.owner = owner;
         namespace.parent = parent;
         namespace.owner_uid = uid;

@@ -6,7 +6,7 @@ use super::facts::id;
 use super::scan::{Scan, identify};
 use super::seen::Name;
 use crate::model::Kind;
-use crate::sys::{self, Number};
+use crate::sys;
 
 /// What came of a search.
 #[derive(Debug)]
@@ -71,28 +71,5 @@ pub(crate) fn find_by_id(wanted: u64) -> sys::Result<Found> {
 impl Scan {
     fn nowhere(&self) -> Found {
         Found::Nowhere(self.seen.missing())
-    }
-
-    /// The first network namespace of a socket that is the one wanted. Sockets of others are looked at only
-    /// here, where nothing else is left: a copy of the descriptor is needed (pidfd_getfd(2)), which for that
-    /// moment keeps the socket open for its owner's peers.
-    fn behind_sockets(&self, is_it: impl Fn(&OwnedFd) -> bool) -> Option<OwnedFd> {
-        self.sockets
-            .chunk_by(|one, next| one.pid == next.pid)
-            .find_map(|sockets| {
-                let pid = sockets.first()?.pid;
-                let pidfd = self.seen.noted(sys::pidfd_open(pid)).ok()?;
-                // The number is that of /proc, which may be of another PID namespace than ours.
-                let number = sys::Proc::default().number_of(pidfd.as_fd());
-                (self.seen.noted(number) == Ok(Some(Number::Is(pid)))).then_some(())?;
-                sockets.iter().find_map(|socket| {
-                    let copy = sys::pidfd_getfd(pidfd.as_fd(), socket.number);
-                    let copy = self.seen.noted(copy).ok()?;
-                    // The number may have been given to something else since.
-                    sys::is_socket(copy.as_fd()).then_some(())?;
-                    let network = sys::network_of_socket(copy.as_fd());
-                    self.seen.noted(network).ok().filter(&is_it)
-                })
-            })
     }
 }

@@ -6,9 +6,11 @@ mod facts;
 mod find;
 mod grid;
 mod json;
+mod processes;
 mod same;
 mod scan;
 mod seen;
+mod sockets;
 mod table;
 mod tree;
 
@@ -16,13 +18,16 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use crate::host::bounds;
 use crate::host::kinds::existing;
+use crate::model::listing::{Column, Form, Listing};
 use crate::model::{Kind, Kinds};
 use crate::sys;
+use processes::Machine;
 use scan::Scan;
-use seen::{Choice, chosen};
+use seen::{Choice, Namespace, Seen, chosen};
 use tree::Lines;
 
 pub(crate) use find::{Found, find_by_id, find_by_inode};
+pub(crate) use json::same as same_json;
 pub(crate) use same::{Known, Side, Verdict, compare, table as same_table};
 pub(crate) use seen::NOT_ALL;
 
@@ -35,15 +40,6 @@ pub(crate) enum Asked {
     One(OwnedFd),
 }
 
-/// How it is to be shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Form {
-    /// As trees, not as a table.
-    pub(crate) tree: bool,
-    /// For other programs.
-    pub(crate) json: bool,
-}
-
 /// What there is to show.
 #[derive(Debug)]
 pub(crate) struct Shown {
@@ -53,12 +49,26 @@ pub(crate) struct Shown {
     pub(crate) lack: Option<sys::Error>,
 }
 
+/// Why nothing is shown.
+#[derive(Debug)]
+pub(crate) enum NotShown {
+    /// /proc cannot be opened.
+    Proc(sys::Error),
+    /// There is nothing to show: a sentence.
+    Nothing(String),
+}
+
 /// Shows the namespaces asked for.
 ///
 /// # Errors
-/// When /proc cannot be read.
-pub(crate) fn show(asked: &[Asked], form: Form) -> sys::Result<Shown> {
-    let mut scan = Scan::new()?;
+/// /proc cannot be read, or there is nothing to show.
+pub(crate) fn show(asked: &[Asked], listing: &Listing) -> Result<Shown, NotShown> {
+    let mut scan = Scan::new().map_err(NotShown::Proc)?;
+    let is_json = matches!(listing.form, Form::Json | Form::JsonTree);
+    if is_json || listing.form == Form::Table && listing.table_columns().contains(&Column::NetnsId)
+    {
+        scan.netns_ids = scan.seen.noted(sys::route_netlink()).ok();
+    }
     scan.ask_all();
     let mut choices = Vec::with_capacity(asked.len());
     for one in asked {
@@ -67,24 +77,34 @@ pub(crate) fn show(asked: &[Asked], form: Form) -> sys::Result<Shown> {
             Asked::One(fd) => choices.extend(scan.add(fd.as_fd()).map(Choice::One)),
         }
     }
+    let sockets_matter = choices.iter().any(|choice| match choice {
+        Choice::Kinds(kinds) => kinds.has(Kind::Net),
+        Choice::One(name @ (kind, _)) => {
+            *kind == Kind::Net && scan.seen.get(*name).is_some_and(|one| !one.is_kept())
+        }
+    });
+    if sockets_matter && listing.kinds.has(Kind::Net) {
+        scan.look_behind_sockets();
+    }
     scan.seen.spread_owners();
     let seen = &scan.seen;
-    let chosen = chosen(seen, &choices);
+    let chosen = chosen(seen, &choices, listing.kinds);
+    if chosen.is_empty() {
+        return Err(nothing(seen, listing.kinds));
+    }
     let limits = bounds::limits(&sys::Proc::default(), Kinds::ALL);
-    let command = |pid| scan.command(pid);
-    let text = match (form.tree, form.json) {
-        (false, true) => json::table(seen, &chosen, &limits),
-        (true, true) => json::tree(seen, &tree::trees(seen, &chosen), &limits, &command),
-        (tree, false) => {
-            let mut text = if tree {
-                let lines = Lines::of_locale(|name| sys::variable(name)?.to_str());
-                tree::draw(seen, &tree::trees(seen, &chosen), lines, &command)
-            } else {
-                table::table(seen, &chosen, &command)
-            };
-            text.push_str(&table::limits(seen, &limits, &chosen));
-            text.push_str(&table::missing(seen));
-            match sys::output_columns() {
+    let ask = Machine::new(scan.proc.as_fd());
+    let text = match listing.form {
+        Form::Json => json::table(seen, &chosen, &limits, listing.processes, &ask),
+        Form::JsonTree => {
+            let trees = tree::trees(seen, &chosen);
+            json::tree(seen, &trees, &limits, listing.processes, &ask)
+        }
+        Form::Table | Form::Tree => {
+            let is_whole = asked.iter().all(|one| matches!(one, Asked::One(_)));
+            let text = for_people(seen, &chosen, listing, &ask, &limits, is_whole);
+            // Cells of raw lines are cut by whoever reads them.
+            match sys::output_columns().filter(|_| !listing.raw) {
                 Some(columns) => grid::cut(&text, columns),
                 None => text,
             }
@@ -94,6 +114,47 @@ pub(crate) fn show(asked: &[Asked], form: Form) -> sys::Result<Shown> {
     Ok(Shown { text, lack })
 }
 
+/// A table or trees, and what there is to know besides; `is_whole`: nothing more can be among the namespaces asked for.
+fn for_people(
+    seen: &Seen,
+    chosen: &[&Namespace],
+    listing: &Listing,
+    ask: &Machine<'_>,
+    limits: &[(Kind, u64)],
+    is_whole: bool,
+) -> String {
+    let mut text = if listing.form == Form::Tree {
+        let lines = Lines::of_locale(|name| sys::variable(name)?.to_str());
+        tree::draw(seen, &tree::trees(seen, chosen), lines, listing, ask)
+    } else {
+        table::table(seen, chosen, listing, ask)
+    };
+    if listing.limits {
+        text.push_str(&table::limits(seen, limits, chosen));
+    }
+    if listing.is_for_people() && (!is_whole || listing.processes) {
+        text.push_str(&table::missing(seen));
+    }
+    text
+}
+
+/// Why no namespace is shown.
+fn nothing(seen: &Seen, kinds: Kinds) -> NotShown {
+    let line = if seen.all().is_empty() {
+        "no namespace can be seen in /proc, not even our own".to_owned()
+    } else {
+        let which: Vec<&str> = kinds.iter().map(Kind::name).collect();
+        format!(
+            "none of the namespaces named is of these kinds: {}",
+            which.join(", ")
+        )
+    };
+    NotShown::Nothing(match seen.missing() {
+        Some(why) => format!("{line} ({why})"),
+        None => line,
+    })
+}
+
 /// All namespaces that can be seen, of each kind that the kernel has, for comparison.
 ///
 /// # Errors
@@ -101,6 +162,7 @@ pub(crate) fn show(asked: &[Asked], form: Form) -> sys::Result<Shown> {
 pub(crate) fn all() -> sys::Result<Vec<(Kind, Known)>> {
     let mut scan = Scan::new()?;
     scan.ask_all();
+    scan.look_behind_sockets();
     let unknown = scan.seen.missing();
     let kinds = existing(&sys::Proc::default()).unwrap_or_default();
     Ok(kinds

@@ -38,7 +38,7 @@ pub(crate) enum Verdict {
 }
 
 impl Verdict {
-    const fn word(self) -> &'static str {
+    pub(super) const fn word(self) -> &'static str {
         match self {
             Verdict::Same => "same",
             Verdict::Unknown => "unknown",

@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
 use super::seen::{Descriptor, Mounted, Name, Seen, Thread};
+use super::sockets::Socket;
 use crate::host::mountinfo::{Mount, hides_processes};
 use crate::model::Kind;
 use crate::model::number::decimal;
@@ -31,19 +32,18 @@ const LINKS: [(&CStr, bool); 10] = [
 /// Room for the names in a directory: a process with a hundred descriptors needs one call.
 const ROOM: usize = 16 * 1024;
 
-/// A socket of a process.
-pub(super) type Socket = Descriptor;
-
 /// /proc, and what was seen there.
 #[derive(Debug)]
 pub(super) struct Scan {
-    proc: OwnedFd,
+    pub(super) proc: OwnedFd,
     /// The device of nsfs.
     pub(super) device: u64,
     /// What was seen.
     pub(super) seen: Seen,
     /// Sockets, each of which keeps a network namespace alive that nothing else may show.
     pub(super) sockets: Vec<Socket>,
+    /// What the IDs of network namespaces are asked of, where somebody wants to know them.
+    pub(super) netns_ids: Option<OwnedFd>,
 }
 
 impl Scan {
@@ -59,6 +59,7 @@ impl Scan {
             device,
             seen: Seen::default(),
             sockets: Vec::new(),
+            netns_ids: None,
         };
         let own = scan.own()?;
         scan.processes(own)?;
@@ -176,7 +177,9 @@ impl Scan {
             let descriptor = Descriptor { pid, number };
             let mut text = [0; 64];
             match sys::read_link_into(directory.as_fd(), file, &mut text) {
-                Ok(text) if text.starts_with(b"socket:[") => self.sockets.push(descriptor),
+                Ok(text) if text.starts_with(b"socket:[") => {
+                    self.sockets.extend(Socket::of_link(text, descriptor));
+                }
                 Ok(text) => {
                     let name = link(text).or_else(|| match text {
                         b"/" => self.of_former_mount(pid, file),
@@ -355,18 +358,6 @@ impl Scan {
                 .ok()
                 .filter(|above| identify(above.as_fd()) == Some(name))
         })
-    }
-
-    /// The name of the program that a process runs, as the kernel keeps it (proc_pid_comm(5)).
-    pub(super) fn command(&self, pid: i32) -> Option<String> {
-        let path = OsString::from(format!("{pid}/comm"));
-        let file = self.open_below(&path, For::Reading)?;
-        // 15 bytes of a process, 63 of a kernel thread.
-        let mut room = [0; 80];
-        let length = sys::read_some(file.as_fd(), &mut room).ok()?;
-        let text = &room[..length];
-        let text = text.strip_suffix(b"\n").unwrap_or(text);
-        Some(String::from_utf8_lossy(text).into_owned())
     }
 }
 

@@ -44,6 +44,11 @@ pub(crate) struct Namespace {
     pub(crate) descriptors: Vec<Descriptor>,
     /// Mounts of its nsfs file.
     pub(crate) mounts: Vec<Mounted>,
+    /// Sockets of a network namespace that nothing of the above keeps.
+    pub(crate) sockets: Vec<Descriptor>,
+    /// The ID that our network namespace has for a network namespace (rtnetlink(7), `RTM_GETNSID`), where that was
+    /// asked.
+    pub(crate) netns_id: Option<u32>,
 }
 
 /// Another namespace that a namespace belongs to.
@@ -104,7 +109,27 @@ impl Namespace {
             for_children: Vec::new(),
             descriptors: Vec::new(),
             mounts: Vec::new(),
+            sockets: Vec::new(),
+            netns_id: None,
         }
+    }
+
+    /// The processes in it, and those of which a thread is.
+    pub(crate) fn members(&self) -> Vec<i32> {
+        let mut members = self.processes.clone();
+        members.extend(self.threads.iter().map(|thread| thread.pid));
+        members.sort_unstable();
+        members.dedup();
+        members
+    }
+
+    /// Whether a process, a descriptor or a mount was seen that keeps it.
+    pub(crate) fn is_kept(&self) -> bool {
+        !(self.processes.is_empty()
+            && self.threads.is_empty()
+            && self.for_children.is_empty()
+            && self.descriptors.is_empty()
+            && self.mounts.is_empty())
     }
 
     /// What it is called.
@@ -125,6 +150,8 @@ pub(crate) struct Seen {
     places: HashMap<Name, usize>,
     /// How many processes could not be looked at, wholly or in part, for lack of privilege.
     pub(crate) refused: usize,
+    /// How many sockets could not be asked for their network namespace.
+    pub(crate) refused_sockets: usize,
     /// Whether /proc does not list the processes of others to us (proc(5), `hidepid`).
     pub(crate) hidden: bool,
     /// What we ran out of while we looked, first: descriptors, memory, room for what a file has in it.
@@ -154,13 +181,20 @@ impl Seen {
 
     /// As [`Seen::missing`], for lack of privilege.
     pub(crate) fn unreadable(&self) -> Option<String> {
-        let hidden = "processes of other users are hidden (hidepid, proc(5))";
-        match (self.refused, self.hidden) {
-            (0, false) => None,
-            (_, true) => Some(hidden.to_owned()),
-            (1, false) => Some("1 process could not be looked at".to_owned()),
-            (many, false) => Some(format!("{many} processes could not be looked at")),
+        if self.hidden {
+            return Some("processes of other users are hidden (hidepid, proc(5))".to_owned());
         }
+        let counted = |count: usize, one: &str, many: &str| match count {
+            0 => None,
+            1 => Some(format!("1 {one}")),
+            count => Some(format!("{count} {many}")),
+        };
+        let what = [
+            counted(self.refused, "process", "processes"),
+            counted(self.refused_sockets, "socket", "sockets"),
+        ];
+        let what: Vec<String> = what.into_iter().flatten().collect();
+        (!what.is_empty()).then(|| format!("{} could not be looked at", what.join(" and ")))
     }
 
     /// The namespace of this name, added where it is new.
@@ -255,10 +289,10 @@ impl Choice {
     }
 }
 
-/// What a user or group of choices leaves of what was seen.
-pub(crate) fn chosen<'a>(seen: &'a Seen, choices: &[Choice]) -> Vec<&'a Namespace> {
+/// What of what was seen is among the choices, and of one of these kinds.
+pub(crate) fn chosen<'a>(seen: &'a Seen, choices: &[Choice], kinds: Kinds) -> Vec<&'a Namespace> {
     let mut sorted = seen.sorted();
-    sorted.retain(|namespace| choices.iter().any(|choice| choice.has(namespace)));
+    sorted.retain(|one| kinds.has(one.kind) && choices.iter().any(|choice| choice.has(one)));
     sorted
 }
 
@@ -353,6 +387,9 @@ pub(crate) mod tests {
         assert!(seen.missing().unwrap().starts_with("1 process could"));
         seen.refused = 2;
         assert!(seen.missing().unwrap().starts_with("2 processes could"));
+        seen.refused_sockets = 1;
+        let both = "2 processes and 1 socket could";
+        assert!(seen.missing().unwrap().starts_with(both));
         seen.hidden = true;
         assert!(seen.missing().unwrap().contains("hidepid"));
         for number in [libc::ENOENT, libc::EACCES, libc::ESRCH] {
@@ -370,10 +407,12 @@ pub(crate) mod tests {
         let seen = sample();
         let kinds = Choice::Kinds(Kinds::NONE.with(Kind::Net));
         let one = Choice::One((Kind::User, 1));
-        let names: Vec<Name> = chosen(&seen, &[kinds, one.clone(), one])
+        let names: Vec<Name> = chosen(&seen, &[kinds, one.clone(), one], Kinds::ALL)
             .iter()
             .map(|namespace| namespace.name())
             .collect();
         assert_eq!(names, [(Kind::User, 1), (Kind::Net, FIRST_MADE + 3)]);
+        let all = [Choice::Kinds(Kinds::ALL)];
+        assert_eq!(chosen(&seen, &all, Kinds::NONE.with(Kind::Net)).len(), 1);
     }
 }

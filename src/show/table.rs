@@ -3,41 +3,119 @@
 use std::fmt::Write as _;
 
 use super::grid::{grid, plain};
-use super::seen::{Kin, Namespace, Seen};
+use super::processes::Ask;
+use super::seen::{Descriptor, Kin, Mounted, Namespace, Seen, Thread};
 use crate::model::Kind;
+use crate::model::listing::{Column, Listing};
 
 /// What stands for something that there is none of.
 const NONE: &str = "-";
 /// What stands for something that cannot be told.
 const UNKNOWN: &str = "?";
 
-/// The table. `command` gives the name of a process's program.
+/// How many mounts of a namespace are named in one cell.
+const MOUNTS: usize = 8;
+
+/// What a table has a row for.
+#[derive(Debug, Clone, Copy)]
+struct Row<'a> {
+    namespace: &'a Namespace,
+    /// The process that the row is about: the lowest in the namespace, where each namespace has a row.
+    process: Option<i32>,
+}
+
+/// The table.
 pub(super) fn table(
     seen: &Seen,
     chosen: &[&Namespace],
-    command: &dyn Fn(i32) -> Option<String>,
+    listing: &Listing,
+    ask: &dyn Ask,
 ) -> String {
-    let heads = [
-        "KIND", "INODE", "ID", "OWNER", "UID", "PARENT", "OURS", "PROCS", "KEPT BY",
-    ];
-    let mut lines = vec![heads.map(str::to_owned).to_vec()];
-    lines.extend(chosen.iter().map(|namespace| {
-        vec![
-            namespace.kind.to_string(),
-            namespace.inode.to_string(),
-            namespace.id.map_or(NONE.into(), |id| id.to_string()),
-            relation(namespace.owner),
-            uid(namespace.owner_uid),
-            relation(namespace.parent),
-            if namespace.ours { "yes" } else { NONE }.into(),
-            namespace.processes.len().to_string(),
-            kept_by(seen, namespace, command),
-        ]
-    }));
-    grid(
-        &lines,
-        &[false, true, true, true, true, true, false, true, false],
-    )
+    let columns = listing.table_columns();
+    let mut lines = Vec::new();
+    if listing.headings {
+        lines.push(columns.iter().map(|one| one.name().to_owned()).collect());
+    }
+    for row in rows(chosen, listing.processes) {
+        let cells = columns.iter();
+        let cells = cells.map(|&column| cell(seen, row, column, ask).unwrap_or(NONE.into()));
+        lines.push(cells.collect());
+    }
+    if listing.raw {
+        return raw(&lines);
+    }
+    let lines: Vec<Vec<String>> = lines
+        .iter()
+        .map(|line| line.iter().map(|cell| plain(cell)).collect())
+        .collect();
+    let right: Vec<bool> = columns.iter().map(|column| column.is_number()).collect();
+    grid(&lines, &right)
+}
+
+fn rows<'a>(chosen: &[&'a Namespace], each_process: bool) -> Vec<Row<'a>> {
+    let mut rows = Vec::with_capacity(chosen.len());
+    for &namespace in chosen {
+        let processes = namespace.members();
+        if each_process && !processes.is_empty() {
+            rows.extend(processes.into_iter().map(|pid| Row {
+                namespace,
+                process: Some(pid),
+            }));
+        } else {
+            let process = namespace.processes.first().copied();
+            rows.push(Row { namespace, process });
+        }
+    }
+    rows
+}
+
+/// What stands in a column; none where there is nothing.
+fn cell(seen: &Seen, row: Row<'_>, column: Column, ask: &dyn Ask) -> Option<String> {
+    let Row { namespace, process } = row;
+    let named = |uid: u32| ask.user(uid).unwrap_or_else(|| uid.to_string());
+    match column {
+        Column::Kind => Some(namespace.kind.to_string()),
+        Column::Inode => Some(namespace.inode.to_string()),
+        Column::Id => namespace.id.map(|id| id.to_string()),
+        Column::Owner => Some(relation(namespace.owner)),
+        Column::OwnerUid => Some(uid(namespace.owner_uid)),
+        Column::OwnerUser => Some(namespace.owner_uid.map_or(UNKNOWN.into(), named)),
+        Column::Parent => Some(relation(namespace.parent)),
+        Column::NetnsId => namespace.netns_id.map(|id| id.to_string()),
+        Column::Ours => namespace.ours.then(|| "yes".into()),
+        Column::Procs => Some(namespace.processes.len().to_string()),
+        Column::Pid => process.map(|pid| pid.to_string()),
+        Column::Ppid => Some(ask.process(process?)?.parent.to_string()),
+        Column::Uid => Some(ask.uid(process?)?.to_string()),
+        Column::User => Some(named(ask.uid(process?)?)),
+        Column::Command => Some(ask.process(process?)?.command()),
+        Column::Path => path(namespace),
+        Column::Nsfs => mounts(namespace),
+        Column::KeptBy => Some(kept_by(seen, namespace, ask)),
+    }
+}
+
+/// Lines for other programs: one blank between cells, and what is no visible character in them as `\xHH`, byte by byte.
+fn raw(lines: &[Vec<String>]) -> String {
+    let mut text = String::new();
+    for line in lines {
+        for (index, cell) in line.iter().enumerate() {
+            if index > 0 {
+                text.push(' ');
+            }
+            for character in cell.chars() {
+                if character.is_control() || character.is_whitespace() || character == '\\' {
+                    for byte in character.encode_utf8(&mut [0; 4]).bytes() {
+                        let _ = write!(text, "\\x{byte:02x}");
+                    }
+                } else {
+                    text.push(character);
+                }
+            }
+        }
+        text.push('\n');
+    }
+    text
 }
 
 /// A namespace that this one belongs to.
@@ -50,27 +128,61 @@ fn relation(relation: Kin) -> String {
 }
 
 /// An owner's UID.
-pub(super) fn uid(uid: Option<u32>) -> String {
+fn uid(uid: Option<u32>) -> String {
     uid.map_or(UNKNOWN.into(), |uid| uid.to_string())
 }
 
+/// Where it is mounted, as we get there.
+fn mount_path(mounted: &Mounted) -> String {
+    let path = mounted.path.to_string_lossy();
+    match mounted.pid {
+        Some(pid) => format!("/proc/{pid}/root{path}"),
+        None => path.into_owned(),
+    }
+}
+
+/// All places at which it is mounted.
+fn mounts(namespace: &Namespace) -> Option<String> {
+    let named = namespace.mounts.iter().take(MOUNTS).map(mount_path);
+    let mut text = named.collect::<Vec<_>>().join(",");
+    if namespace.mounts.len() > MOUNTS {
+        let _ = write!(text, " +{}", namespace.mounts.len() - MOUNTS);
+    }
+    (!text.is_empty()).then_some(text)
+}
+
+/// A path that opens it, by what keeps it alive; a socket has none.
+fn path(namespace: &Namespace) -> Option<String> {
+    let kind = namespace.kind;
+    let mount = namespace.mounts.first().map(mount_path);
+    let process = || Some(format!("/proc/{}/ns/{kind}", namespace.processes.first()?));
+    let thread = || {
+        let Thread { pid, tid } = namespace.threads.first()?;
+        Some(format!("/proc/{pid}/task/{tid}/ns/{kind}"))
+    };
+    let for_children = || {
+        let pid = namespace.for_children.first()?;
+        Some(format!("/proc/{pid}/ns/{}", kind.file_for_children()))
+    };
+    let descriptor = || {
+        let Descriptor { pid, number } = namespace.descriptors.first()?;
+        Some(format!("/proc/{pid}/fd/{number}"))
+    };
+    mount
+        .or_else(process)
+        .or_else(thread)
+        .or_else(for_children)
+        .or_else(descriptor)
+}
+
 /// What keeps a namespace alive: its mounts, since they stay when processes end; else what else there is.
-pub(super) fn kept_by(
-    seen: &Seen,
-    namespace: &Namespace,
-    command: &dyn Fn(i32) -> Option<String>,
-) -> String {
-    let process = |pid: i32| match command(pid) {
-        Some(command) => format!("{pid} {}", plain(&command)),
+pub(super) fn kept_by(seen: &Seen, namespace: &Namespace, ask: &dyn Ask) -> String {
+    let process = |pid: i32| match ask.process(pid) {
+        Some(process) => format!("{pid} {}", process.command()),
         None => pid.to_string(),
     };
     if let [first, more @ ..] = namespace.mounts.as_slice() {
-        let path = plain(&first.path.to_string_lossy());
-        let mut text = match first.pid {
-            // The way to it from here.
-            Some(pid) => format!("/proc/{pid}/root{path}"),
-            None => path,
-        };
+        let mut text = mount_path(first);
         if !more.is_empty() {
             let _ = write!(text, " +{}", more.len());
         }
@@ -87,6 +199,9 @@ pub(super) fn kept_by(
     }
     if let Some(one) = namespace.descriptors.first() {
         return format!("fd {} of {}", one.number, process(one.pid));
+    }
+    if let Some(one) = namespace.sockets.first() {
+        return format!("socket {} of {}", one.number, process(one.pid));
     }
     if seen.is_needed(namespace.name()) {
         return "namespaces below".into();
@@ -123,27 +238,95 @@ pub(super) fn missing(seen: &Seen) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::processes::tests::Known;
     use super::super::seen::tests::sample;
     use super::super::seen::{Choice, chosen};
     use super::*;
     use crate::model::Kinds;
+    use crate::model::listing::{Columns, Form};
+
+    const ASK: Known = Known {
+        last: 7,
+        name: "p\x1b",
+    };
+
+    fn listing() -> Listing {
+        Listing {
+            form: Form::Table,
+            kinds: Kinds::ALL,
+            columns: Columns::Usual(Vec::new()),
+            headings: true,
+            raw: false,
+            processes: false,
+            limits: false,
+            kernel_threads: false,
+            all_processes: false,
+        }
+    }
+
+    fn shown(kinds: Kinds, listing: &Listing) -> String {
+        let mut seen = sample();
+        let net = seen.entry((Kind::Net, 9));
+        net.sockets = vec![Descriptor { pid: 7, number: 5 }];
+        net.netns_id = Some(0);
+        let chosen = chosen(&seen, &[Choice::Kinds(kinds)], Kinds::ALL);
+        table(&seen, &chosen, listing, &ASK)
+    }
 
     #[test]
     fn a_row_a_namespace() {
-        let seen = sample();
-        let chosen = chosen(&seen, &[Choice::Kinds(Kinds::ALL)]);
-        let text = table(&seen, &chosen, &|pid| {
-            (pid < 8).then(|| format!("p\x1b{pid}"))
-        });
         assert_eq!(
-            text,
-            "KIND      INODE ID      OWNER  UID     PARENT OURS PROCS KEPT BY\n\
-             user          1  -          -    0          - yes      2 1 p\\u{1b}1\n\
-             user 4026531841  -          1 1000          1 -        1 8\n\
-             user 4026531844  - 4026531841 1000 4026531841 -        0 fd 3 of 7 p\\u{1b}7\n\
-             net  4026531843  - 4026531841 1000          - -        0 /run/netns/a b +1\n\
-             pid           2  6          1    0          - yes      2 1 p\\u{1b}1\n\
-             pid  4026531842  - 4026531841 1000          2 -        1 8\n"
+            shown(Kinds::ALL, &listing()),
+            "KIND      INODE ID      OWNER OWNER-USER     PARENT OURS PROCS KEPT-BY\n\
+             user          1  -          - root                - yes      2 1 p\\u{1b}1 -x\n\
+             user 4026531841  -          1 a\\u{1b}nn          1 -        1 8\n\
+             user 4026531844  - 4026531841 a\\u{1b}nn 4026531841 -        0 fd 3 of 7 p\\u{1b}7 -x\n\
+             net           9  -          ? ?                   - -        0 socket 5 of 7 p\\u{1b}7 -x\n\
+             net  4026531843  - 4026531841 a\\u{1b}nn          - -        0 /run/netns/a b +1\n\
+             pid           2  6          1 root                - yes      2 1 p\\u{1b}1 -x\n\
+             pid  4026531842  - 4026531841 a\\u{1b}nn          2 -        1 8\n"
+        );
+    }
+
+    #[test]
+    fn a_row_a_process() {
+        let listing = Listing {
+            processes: true,
+            columns: Columns::Usual(vec![Column::Uid]),
+            ..listing()
+        };
+        assert_eq!(
+            shown(Kinds::NONE.with(Kind::Pid).with(Kind::Net), &listing),
+            "KIND      INODE PID PPID USER      COMMAND      UID\n\
+             net           9   -    - -         -              -\n\
+             net  4026531843   -    - -         -              -\n\
+             pid           2   1    0 a\\u{1b}nn p\\u{1b}1 -x 1000\n\
+             pid           2   7    6 a\\u{1b}nn p\\u{1b}7 -x 1000\n\
+             pid  4026531842   8    - -         -              -\n"
+        );
+    }
+
+    #[test]
+    fn for_other_programs() {
+        let given = Columns::Given(vec![
+            Column::Kind,
+            Column::Command,
+            Column::NetnsId,
+            Column::Path,
+            Column::Nsfs,
+        ]);
+        let listing = Listing {
+            raw: true,
+            columns: given,
+            headings: false,
+            ..listing()
+        };
+        assert_eq!(
+            shown(Kinds::NONE.with(Kind::Pid).with(Kind::Net), &listing),
+            "net - 0 - -\n\
+             net - - /run/netns/a\\x20b /run/netns/a\\x20b,/proc/9/root/run/netns/a\\x20b\n\
+             pid p\\x1b1\\x20-x - /proc/1/ns/pid -\n\
+             pid - - /proc/8/ns/pid -\n"
         );
     }
 
@@ -151,7 +334,11 @@ mod tests {
     fn limits_of_what_is_shown() {
         let seen = sample();
         let all = [Kind::User, Kind::Net, Kind::Time].map(|kind| (kind, 96365));
-        let some = chosen(&seen, &[Choice::Kinds(Kinds::ALL.without(Kind::Net))]);
+        let some = chosen(
+            &seen,
+            &[Choice::Kinds(Kinds::ALL.without(Kind::Net))],
+            Kinds::ALL,
+        );
         assert_eq!(
             limits(&seen, &all, &some),
             "\nLIMITS     user\neach user 96365\nin use        2\n"

@@ -2,12 +2,14 @@
 //!
 //! Two trees, since a PID namespace need not be owned by the owner of the one above it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::grid::plain;
+use super::processes::Ask;
 use super::seen::{Kin, Name, Namespace, Seen};
 use super::table::kept_by;
 use crate::model::Kind;
+use crate::model::listing::Listing;
 
 /// The characters that a tree is drawn with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,95 +141,150 @@ impl<'a> Wood<'a, '_> {
     }
 }
 
-/// Draws the trees.
+/// Draws the trees. Of our own PID namespace, what the listing asks for is drawn; else its processes are counted.
 pub(super) fn draw(
     seen: &Seen,
     trees: &Trees<'_>,
     lines: Lines,
-    command: &dyn Fn(i32) -> Option<String>,
+    listing: &Listing,
+    ask: &dyn Ask,
 ) -> String {
     let pen = Pen {
         seen,
         lines,
-        command,
+        listing,
+        ask,
     };
     let mut text = String::new();
     for root in &trees.users {
-        pen.draw(root, "", "", &mut text);
+        pen.namespace(root, "", "", &mut text);
     }
     if !trees.ownerless.is_empty() {
         text.push_str("owned by user namespaces that cannot be told\n");
-        pen.below(&trees.ownerless, "", &mut text);
+        pen.below(&pen.items(None, &trees.ownerless), "", &mut text);
     }
     if !trees.pids.is_empty() {
         text.push('\n');
     }
     for root in &trees.pids {
-        pen.draw(root, "", "", &mut text);
+        pen.namespace(root, "", "", &mut text);
     }
     text
+}
+
+/// What has a line below a namespace.
+enum Item<'a, 'b> {
+    Namespace(&'b Node<'a>),
+    /// A process, and how many others are like it.
+    Process(i32, String, usize),
 }
 
 struct Pen<'a> {
     seen: &'a Seen,
     lines: Lines,
-    command: &'a dyn Fn(i32) -> Option<String>,
+    listing: &'a Listing,
+    ask: &'a dyn Ask,
 }
 
 impl Pen<'_> {
-    /// A node and what is below it; `head` stands in front of its own line, `rest` of those below.
-    fn draw(&self, node: &Node<'_>, head: &str, rest: &str, text: &mut String) {
-        text.push_str(head);
-        match node {
-            Node::Process(pid) => {
-                text.push_str(&pid.to_string());
-                if let Some(command) = (self.command)(*pid) {
-                    text.push(' ');
-                    text.push_str(&plain(&command));
-                }
-                text.push('\n');
-            }
-            Node::Namespace(namespace, below) => {
-                text.push_str(&self.label(namespace));
-                text.push('\n');
-                self.below(below, rest, text);
-            }
+    /// A namespace and what is below it, whose lines begin with `rest`.
+    fn namespace(&self, node: &Node<'_>, head: &str, rest: &str, text: &mut String) {
+        if let Node::Namespace(namespace, below) = node {
+            text.push_str(head);
+            text.push_str(&plain(&self.label(namespace)));
+            text.push('\n');
+            self.below(&self.items(Some(namespace), below), rest, text);
         }
     }
 
-    fn below(&self, nodes: &[Node<'_>], rest: &str, text: &mut String) {
-        let count = nodes.len();
-        for (index, node) in nodes.iter().enumerate() {
+    /// Those below a namespace that have a line: processes first.
+    fn items<'a, 'b>(
+        &self,
+        namespace: Option<&Namespace>,
+        nodes: &'b [Node<'a>],
+    ) -> Vec<Item<'a, 'b>> {
+        let mut items = Vec::new();
+        // The place of the first process with a command.
+        let mut first: HashMap<String, usize> = HashMap::new();
+        for node in nodes {
+            let &Node::Process(pid) = node else {
+                items.push(Item::Namespace(node));
+                continue;
+            };
+            let Some(command) = self.command(pid, namespace.is_some_and(|one| one.ours)) else {
+                continue;
+            };
+            let place = *first.entry(command.clone()).or_insert(items.len());
+            match items.get_mut(place) {
+                Some(Item::Process(_, _, alike)) if !self.listing.all_processes => *alike += 1,
+                _ => items.push(Item::Process(pid, command, 0)),
+            }
+        }
+        items
+    }
+
+    /// The command of a process that is to be drawn.
+    fn command(&self, pid: i32, is_ours: bool) -> Option<String> {
+        let listing = self.listing;
+        if is_ours && !listing.all_processes && !listing.kernel_threads {
+            return None;
+        }
+        let Some(process) = self.ask.process(pid) else {
+            // It has ended meanwhile.
+            return (!is_ours || listing.all_processes).then(String::new);
+        };
+        let is_drawn = if process.is_kernel_thread {
+            listing.kernel_threads
+        } else {
+            !is_ours || listing.all_processes
+        };
+        is_drawn.then(|| process.command())
+    }
+
+    fn below(&self, items: &[Item<'_, '_>], rest: &str, text: &mut String) {
+        let count = items.len();
+        for (index, item) in items.iter().enumerate() {
             let (head, more) = if index + 1 == count {
                 (self.lines.last, "   ")
             } else {
                 (self.lines.branch, self.lines.along)
             };
-            self.draw(
-                node,
-                &format!("{rest}{head}"),
-                &format!("{rest}{more}"),
-                text,
-            );
+            let head = format!("{rest}{head}");
+            match item {
+                Item::Namespace(node) => {
+                    self.namespace(node, &head, &format!("{rest}{more}"), text);
+                }
+                Item::Process(pid, command, alike) => {
+                    let line = format!("{head}{pid} {}", plain(command));
+                    text.push_str(line.trim_end());
+                    if *alike > 0 {
+                        text.push_str(&format!(" ({alike} more alike)"));
+                    }
+                    text.push('\n');
+                }
+            }
         }
     }
 
-    /// `user:[4026531837] ours, uid 0, 12 processes`.
+    /// `user:[4026531837] ours, user root, 12 processes`.
     fn label(&self, namespace: &Namespace) -> String {
         let mut facts = Vec::new();
         if namespace.ours {
             facts.push("ours".to_owned());
         }
         if let (Kind::User, Some(uid)) = (namespace.kind, namespace.owner_uid) {
-            facts.push(format!("uid {uid}"));
+            facts.push(match self.ask.user(uid) {
+                Some(name) => format!("user {name}"),
+                None => format!("user {uid}"),
+            });
         }
         match namespace.processes.len() {
-            0 => facts.push(kept_by(self.seen, namespace, self.command)),
+            0 => facts.push(kept_by(self.seen, namespace, self.ask)),
             1 => facts.push("1 process".to_owned()),
             many => facts.push(format!("{many} processes")),
         }
         if !namespace.processes.is_empty() && !namespace.mounts.is_empty() {
-            facts.push(kept_by(self.seen, namespace, self.command));
+            facts.push(kept_by(self.seen, namespace, self.ask));
         }
         format!(
             "{}:[{}] {}",
@@ -240,54 +297,110 @@ impl Pen<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::processes::tests::Known;
     use super::super::seen::tests::sample;
     use super::super::seen::{Choice, chosen};
     use super::*;
     use crate::model::Kinds;
+    use crate::model::listing::{Columns, Form};
 
-    fn drawn(seen: &Seen, choice: Choice, lines: Lines) -> String {
-        let chosen = chosen(seen, &[choice]);
+    fn listing() -> Listing {
+        Listing {
+            form: Form::Tree,
+            kinds: Kinds::ALL,
+            columns: Columns::Usual(Vec::new()),
+            headings: true,
+            raw: false,
+            processes: false,
+            limits: false,
+            kernel_threads: false,
+            all_processes: false,
+        }
+    }
+
+    fn drawn(seen: &Seen, choice: Choice, lines: Lines, listing: &Listing) -> String {
+        let chosen = chosen(seen, &[choice], Kinds::ALL);
         let trees = trees(seen, &chosen);
-        draw(seen, &trees, lines, &|pid| Some(format!("program{pid}")))
+        let ask = Known {
+            last: 8,
+            name: "program",
+        };
+        draw(seen, &trees, lines, listing, &ask)
     }
 
     #[test]
     fn everything_has_its_place() {
-        let text = drawn(&sample(), Choice::Kinds(Kinds::ALL), Lines::UNICODE);
+        let all = Choice::Kinds(Kinds::ALL);
+        let text = drawn(&sample(), all, Lines::UNICODE, &listing());
         assert_eq!(
             text,
             "\
-user:[1] ours, uid 0, 2 processes
+user:[1] ours, user root, 2 processes
 ├─ pid:[2] ours, 2 processes
-└─ user:[4026531841] uid 1000, 1 process
+└─ user:[4026531841] user a\\u{1b}nn, 1 process
    ├─ net:[4026531843] /run/netns/a b +1
    ├─ pid:[4026531842] 1 process
-   └─ user:[4026531844] uid 1000, fd 3 of 7 program7
+   └─ user:[4026531844] user a\\u{1b}nn, fd 3 of 7 program7 -x
 
 pid:[2] ours, 2 processes
-├─ 1 program1
-├─ 7 program7
 └─ pid:[4026531842] 1 process
-   └─ 8 program8
+   └─ 8 program8 -x
 "
         );
+    }
+
+    #[test]
+    fn the_processes_of_a_tree() {
+        let mut seen = sample();
+        seen.entry((Kind::Pid, 2)).processes = vec![1, 2, 7];
+        let inner = seen.entry((Kind::Pid, 0xF000_0002));
+        // The ones that are not known are alike.
+        inner.processes = vec![8, 9, 10, 11];
+        let pids = |kernel_threads, all_processes| {
+            let listing = Listing {
+                kernel_threads,
+                all_processes,
+                ..listing()
+            };
+            let all = Choice::Kinds(Kinds::ALL);
+            let text = drawn(&seen, all, Lines::ASCII, &listing);
+            text.split_once("\n\n").unwrap().1.to_owned()
+        };
+        let folded =
+            "`- pid:[4026531842] 4 processes\n   |- 8 program8 -x\n   `- 9 (2 more alike)\n";
+        let all =
+            "`- pid:[4026531842] 4 processes\n   |- 8 program8 -x\n   |- 9\n   |- 10\n   `- 11\n";
+        let head = "pid:[2] ours, 3 processes\n";
+        let (one, two, seven) = (
+            "|- 1 program1 -x\n",
+            "|- 2 program2\n",
+            "|- 7 program7 -x\n",
+        );
+        assert_eq!(pids(false, false), [head, folded].concat());
+        assert_eq!(pids(true, false), [head, two, folded].concat());
+        assert_eq!(pids(false, true), [head, one, seven, all].concat());
+        assert_eq!(pids(true, true), [head, one, two, seven, all].concat());
     }
 
     #[test]
     fn what_is_above_the_chosen_is_shown_without_its_processes() {
         let first = 0xF000_0000;
         let choice = Choice::One((Kind::Pid, first + 2));
+        let listing = Listing {
+            all_processes: true,
+            ..listing()
+        };
         assert_eq!(
-            drawn(&sample(), choice, Lines::ASCII),
+            drawn(&sample(), choice, Lines::ASCII, &listing),
             "\
-user:[1] ours, uid 0, 2 processes
+user:[1] ours, user root, 2 processes
 |- pid:[2] ours, 2 processes
-`- user:[4026531841] uid 1000, 1 process
+`- user:[4026531841] user a\\u{1b}nn, 1 process
    `- pid:[4026531842] 1 process
 
 pid:[2] ours, 2 processes
 `- pid:[4026531842] 1 process
-   `- 8 program8
+   `- 8 program8 -x
 "
         );
     }
@@ -296,8 +409,9 @@ pid:[2] ours, 2 processes
     fn owners_that_cannot_be_told() {
         let mut seen = Seen::default();
         seen.entry((Kind::Uts, 3)).processes.push(5);
+        let all = Choice::Kinds(Kinds::ALL);
         assert_eq!(
-            drawn(&seen, Choice::Kinds(Kinds::ALL), Lines::ASCII),
+            drawn(&seen, all, Lines::ASCII, &listing()),
             "owned by user namespaces that cannot be told\n`- uts:[3] 1 process\n"
         );
     }
