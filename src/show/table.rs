@@ -141,12 +141,19 @@ fn mount_path(mounted: &Mounted) -> String {
     }
 }
 
-/// All places at which it is mounted.
+/// The places at which it is mounted in our mount namespace; where there is none, in others.
 fn mounts(namespace: &Namespace) -> Option<String> {
-    let named = namespace.mounts.iter().take(MOUNTS).map(mount_path);
-    let mut text = named.collect::<Vec<_>>().join(",");
-    if namespace.mounts.len() > MOUNTS {
-        let _ = write!(text, " +{}", namespace.mounts.len() - MOUNTS);
+    let is_ours = |mounted: &&Mounted| mounted.pid.is_none();
+    let any_is_ours = namespace.mounts.iter().any(|mounted| is_ours(&mounted));
+    let mounts = namespace.mounts.iter();
+    let mounts = mounts.filter(|mounted| !any_is_ours || is_ours(mounted));
+    let mut paths: Vec<String> = mounts.map(mount_path).collect();
+    paths.dedup();
+    let more = paths.len().saturating_sub(MOUNTS);
+    paths.truncate(MOUNTS);
+    let mut text = paths.join(",");
+    if more > 0 {
+        let _ = write!(text, " +{more}");
     }
     (!text.is_empty()).then_some(text)
 }
@@ -324,7 +331,7 @@ mod tests {
         assert_eq!(
             shown(Kinds::NONE.with(Kind::Pid).with(Kind::Net), &listing),
             "net - 0 - -\n\
-             net - - /run/netns/a\\x20b /run/netns/a\\x20b,/proc/9/root/run/netns/a\\x20b\n\
+             net - - /run/netns/a\\x20b /run/netns/a\\x20b\n\
              pid p\\x1b1\\x20-x - /proc/1/ns/pid -\n\
              pid - - /proc/8/ns/pid -\n"
         );

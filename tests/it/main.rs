@@ -50,6 +50,7 @@ mod pidfile;
 mod setns_basic;
 mod setns_find;
 mod setns_ip_netns;
+mod setns_lsns;
 mod setns_show;
 mod unshare_basic;
 mod unshare_credentials;
