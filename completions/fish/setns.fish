@@ -80,7 +80,7 @@ end
 function __nskit_setns_operands
     set -l words (commandline -opc)
     set -e words[1]
-    argparse --stop-nonopt in-order ip-netns same q/quiet show tree json S/setuid= G/setgid= groups= keep-caps f/fork F/no-fork r/root=\? w/wd=\? W/wdns=\? v/verbose status-fd= pidfile= explain dry-run V/version h/help -- $words 2>/dev/null
+    argparse --stop-nonopt in-order ip-netns same q/quiet show tree json t/type= p/task= processes o/output= n/noheadings raw limits kernel-threads all-processes S/setuid= G/setgid= groups= keep-caps f/fork F/no-fork r/root=\? w/wd=\? W/wdns=\? v/verbose status-fd= pidfile= explain dry-run V/version h/help -- $words 2>/dev/null
     or return
     string join \n -- $argv
 end
@@ -141,10 +141,19 @@ complete -c setns -n __nskit_setns_in_options -l same -d 'tell whether the names
 complete -c setns -n __nskit_setns_in_options -s q -l quiet -d 'with --same: print nothing'
 complete -c setns -n __nskit_setns_in_options -l show -d 'show the namespaces named, or all'
 complete -c setns -n __nskit_setns_in_options -l tree -d 'with --show: draw who owns and contains whom'
-complete -c setns -n __nskit_setns_in_options -l json -d 'with --show: as JSON'
+complete -c setns -n __nskit_setns_in_options -l json -d 'with --same or --show: as JSON'
+complete -c setns -n __nskit_setns_in_options -s t -l type -d 'with --show: only namespaces of these kinds' -x -a '(__nskit_list printf "%s\\n" user cgroup ipc uts net pid mnt time)'
+complete -c setns -n __nskit_setns_in_options -s p -l task -d 'with --show: those of this process' -x -a '(__nskit_process_refs)'
+complete -c setns -n __nskit_setns_in_options -l processes -d 'with --show: a line for each process in them'
+complete -c setns -n __nskit_setns_in_options -s o -l output -d 'with --show: these columns; with + in front, also these' -x -a '(__nskit_list printf "%s\\n" all KIND INODE ID OWNER OWNER-UID OWNER-USER PARENT NETNSID OURS PROCS PID PPID UID USER COMMAND PATH NSFS KEPT-BY)'
+complete -c setns -n __nskit_setns_in_options -s n -l noheadings -d 'with --show: no headings'
+complete -c setns -n __nskit_setns_in_options -l raw -d 'with --show: one blank between cells, none in them'
+complete -c setns -n __nskit_setns_in_options -l limits -d 'with --show: the limits too, also where namespaces are named'
+complete -c setns -n __nskit_setns_in_options -l kernel-threads -d 'with --tree: kernel threads too'
+complete -c setns -n __nskit_setns_in_options -l all-processes -d 'with --tree: also each process of our own PID namespace, and those that are alike'
 complete -c setns -n __nskit_setns_in_options -s S -l setuid -d 'user of the program, inside' -x -a '(__fish_complete_users) follow'
 complete -c setns -n __nskit_setns_in_options -s G -l setgid -d 'group of the program, inside; drops supplementary groups' -x -a '(__fish_complete_groups) follow'
-complete -c setns -n __nskit_setns_in_options -l groups -d 'supplementary groups of the program, inside' -x -a 'follow'
+complete -c setns -n __nskit_setns_in_options -l groups -d 'supplementary groups of the program, inside' -x -a '(__nskit_list printf "%s\\n" follow)'
 complete -c setns -n __nskit_setns_in_options -l keep-caps -d 'keep the capabilities held in the user namespace across exec'
 complete -c setns -n __nskit_setns_in_options -s f -l fork -d 'run the program as a child'
 complete -c setns -n __nskit_setns_in_options -s F -l no-fork -d 'do not fork after entering a PID namespace'

@@ -26,7 +26,11 @@ fn argparse(row: Row) -> String {
 
 /// What `complete` is told of an option's value.
 fn value(row: Row) -> String {
-    let Values { kind, words, list } = Values::of(row);
+    let Values {
+        kind,
+        mut words,
+        list,
+    } = Values::of(row);
     let command = match kind {
         Kind::Nothing | Kind::Files => "",
         Kind::Directories => "__nskit_directories",
@@ -41,6 +45,10 @@ fn value(row: Row) -> String {
         (command, false) => format!("({command})"),
         (command, true) => format!("(__nskit_list {command})"),
     };
+    if command.is_empty() && list {
+        let words = std::mem::take(&mut words);
+        offered = format!("(__nskit_list printf \"%s\\n\" {})", words.join(" "));
+    }
     for word in words {
         if !offered.is_empty() {
             offered.push(' ');

@@ -16,6 +16,7 @@ use crate::applets::{nsenter, setns, unshare};
 use crate::cli::Declared;
 use crate::cli::table::{Row, Table};
 use crate::cli::value_name::{Part, parts};
+use crate::model::listing::Column;
 
 /// What documents need to know of an applet.
 struct Applet {
@@ -99,11 +100,15 @@ impl Values {
             Part::Literal(word) => Some(word),
             Part::Placeholder(_) | Part::Between(_) => None,
         });
-        Self {
-            kind,
-            words: words.collect(),
-            list,
+        let mut words: Vec<&str> = words.collect();
+        match parts(name).next() {
+            Some(Part::Placeholder("kind")) => {
+                words.extend(crate::model::Kind::ALL.map(|kind| kind.name()))
+            }
+            Some(Part::Placeholder("column")) => words.extend(Column::ALL.map(Column::name)),
+            _ => {}
         }
+        Self { kind, words, list }
     }
 }
 

@@ -37,7 +37,8 @@ fn value(row: Row) -> String {
     };
     let action = match (action, &words[..], list) {
         ("", [], _) => " ".to_owned(),
-        ("", words, _) => format!("({})", words.join(" ")),
+        ("", words, true) => format!(" _values -s , value {}", words.join(" ")),
+        ("", words, false) => format!("({})", words.join(" ")),
         (action, [], true) => format!("_sequence {action}"),
         (action, [], false) => action.to_owned(),
         // A leading blank keeps `_arguments` from adding arguments of its own.

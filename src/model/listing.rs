@@ -32,7 +32,7 @@ pub(crate) enum Column {
 
 impl Column {
     /// All of them, in the order in which they are shown where all are wanted.
-    const ALL: [Column; 18] = [
+    pub(crate) const ALL: [Column; 18] = [
         Column::Kind,
         Column::Inode,
         Column::Id,

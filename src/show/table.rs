@@ -286,12 +286,12 @@ mod tests {
             shown(Kinds::ALL, &listing()),
             "KIND      INODE ID      OWNER OWNER-USER     PARENT OURS PROCS KEPT-BY\n\
              user          1  -          - root                - yes      2 1 p\\u{1b}1 -x\n\
-             user 4026531841  -          1 a\\u{1b}nn          1 -        1 8\n\
-             user 4026531844  - 4026531841 a\\u{1b}nn 4026531841 -        0 fd 3 of 7 p\\u{1b}7 -x\n\
+             user 4026531841  -          1 a\\u{1b}nn           1 -        1 8\n\
+             user 4026531844  - 4026531841 a\\u{1b}nn  4026531841 -        0 fd 3 of 7 p\\u{1b}7 -x\n\
              net           9  -          ? ?                   - -        0 socket 5 of 7 p\\u{1b}7 -x\n\
-             net  4026531843  - 4026531841 a\\u{1b}nn          - -        0 /run/netns/a b +1\n\
+             net  4026531843  - 4026531841 a\\u{1b}nn           - -        0 /run/netns/a b +1\n\
              pid           2  6          1 root                - yes      2 1 p\\u{1b}1 -x\n\
-             pid  4026531842  - 4026531841 a\\u{1b}nn          2 -        1 8\n"
+             pid  4026531842  - 4026531841 a\\u{1b}nn           2 -        1 8\n"
         );
     }
 

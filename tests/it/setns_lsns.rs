@@ -130,10 +130,10 @@ fn many_descriptors_and_sockets_are_looked_at_once_each() {
     // A PID namespace and a /proc of their own, where nothing else is.
     let script = format!(
         "import os, resource, socket, subprocess\n\
-         resource.setrlimit(resource.RLIMIT_NOFILE, (30000, 30000))\n\
+         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]; resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))\n\
          one = socket.socket(); net = os.open('/proc/self/ns/uts', 0)\n\
          more = [socket.socket() for _ in range(200)]\n\
-         for _ in range(5000): os.dup(one.fileno()); os.dup(net)\n\
+         for _ in range(1800): os.dup(one.fileno()); os.dup(net)\n\
          subprocess.run(['strace', '-o', '{trace}', '{}', '--json', 'net=all', 'uts=self'], check=True)",
         Tool::path_of("setns").display()
     );
@@ -145,13 +145,13 @@ fn many_descriptors_and_sockets_are_looked_at_once_each() {
         .ok();
     let shown: Value = serde_json::from_slice(&ran.stdout).expect("JSON");
     let uts = row_of(&shown, inode(Links::mine().get("uts")));
-    assert!(uts["descriptors"].as_array().map(Vec::len) >= Some(5001));
+    assert!(uts["descriptors"].as_array().map(Vec::len) >= Some(1801));
     let calls = std::fs::read_to_string(&trace).expect("strace writes its file");
     let copies = calls.lines().filter(|line| line.contains("pidfd_getfd"));
     let copies = copies.count();
     assert!((201..=210).contains(&copies), "{copies} copies");
     // A link for each descriptor, and not several times that.
-    assert!(calls.lines().count() < 14_000, "{}", calls.lines().count());
+    assert!(calls.lines().count() < 6_500, "{}", calls.lines().count());
 }
 
 #[test]
@@ -161,10 +161,11 @@ fn what_both_list_is_the_same() {
     let two = Holder::ordinary("-Urpfmn");
     let theirs = json_of(Tool::program("lsns").args([
         "-J",
+        "-l",
         "-o",
         "NS,TYPE,NPROCS,PID,PPID,UID,USER,COMMAND,NETNSID",
     ]));
-    let relations = json_of(Tool::program("lsns").args(["-J", "-o", "NS,PNS,ONS"]));
+    let relations = json_of(Tool::program("lsns").args(["-J", "-l", "-o", "NS,PNS,ONS"]));
     let ours = json_of(Tool::setns().args(["--json", "--processes"]));
     let number = |value: &Value| match value {
         Value::String(text) => text.parse::<u64>().ok(),
@@ -223,7 +224,7 @@ fn ids_of_network_namespaces() {
         "sleep 300 & other=$!; \
          sh -c 'exec unshare -n sleep 301' & linked=$!; \
          while [ \"$(readlink /proc/$linked/ns/net)\" = \"$(readlink /proc/self/ns/net)\" ]; do sleep 0.1; done; \
-         ip link add a type veth peer name b netns $linked && \
+         ip link add veth-a type veth peer name veth-b netns $linked && \
          lsns -n -t net -o NETNSID -p $linked && \
          {setns} -n -o NETNSID net=$linked && {setns} -n -o NETNSID net=self && \
          {setns} --raw -n -t net -o NETNSID,KIND -p $linked && \
@@ -350,7 +351,8 @@ fn names_of_others_stay_text() {
         Tool::fixture().line("-pfu").args([
             "bash",
             "-c",
-            "exec -a $'a b\\n\\x1b[2Jc\\\\' sleep 1000 & wait",
+            "(exec -a $'a b\\n\\x1b[2Jc\\\\' sleep 1000) & exec \"$@\"",
+            "bash",
         ]),
         "",
     );
@@ -457,7 +459,9 @@ fn the_processes_of_a_tree() {
             .any(|line| line.starts_with(&ours) && line.contains(" processes"))
     );
     let alike = |lines: &[String]| {
-        let alike = lines.iter().filter(|line| line.contains("sleep 1234"));
+        let alike = lines
+            .iter()
+            .filter(|line| line.ends_with(" sleep 1234") || line.contains(" sleep 1234 ("));
         alike.cloned().collect::<Vec<_>>()
     };
     assert_eq!(alike(&lines).len(), 1, "{lines:?}");
