@@ -56,7 +56,6 @@ fn python(script: &str) -> Started {
         .start()
 }
 
-/// As root in the initial user namespace, or as an ordinary user who has made the network namespace.
 #[test]
 fn a_network_namespace_that_a_socket_alone_keeps() {
     needs!(ours(NOT_THEIRS), root(), command("python3"));
