@@ -78,7 +78,6 @@ impl Do for BindEtc {
             |name: &std::ffi::CStr| names.push(OsStr::from_bytes(name.to_bytes()).to_owned());
         sys::each_name(directory.as_fd(), &mut room, each)
             .map_err(|error| cannot_read(&path, error))?;
-        names.sort_unstable();
         for name in names {
             let own = line([&path, "/".as_ref(), &name]);
             let over = line(["/etc/".as_ref(), &name]);

@@ -3,7 +3,6 @@
 //! The hard thing: which process of the cgroup is the main one systemd keeps to itself. It is the one that systemd
 //! started, and lives as long as the unit: of those that are no children of others in it, the oldest.
 
-use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -96,7 +95,7 @@ impl Directory {
         }
     }
 
-    fn names(&self, is_wanted: impl Fn(&[u8]) -> bool) -> Result<Vec<OsString>> {
+    fn names(&self, is_wanted: &dyn Fn(&[u8]) -> bool) -> Result<Vec<OsString>> {
         let failed = |error| Unfound::File(self.path.clone(), error);
         let fd = sys::open_at(self.fd.as_fd(), ".".as_ref(), For::Directory).map_err(failed)?;
         names_in(fd.as_fd(), is_wanted).map_err(failed)
@@ -212,7 +211,7 @@ impl Seen {
     /// by somebody else, under any name.
     fn unit(&mut self, above: &Directory, name: &OsStr, depth: usize) -> Result<Option<Directory>> {
         self.one_more(depth)?;
-        let names = above.names(|one| is_named(one, name) || one.ends_with(b".slice"))?;
+        let names = above.names(&|one| is_named(one, name) || one.ends_with(b".slice"))?;
         let (here, slices): (Vec<_>, Vec<_>) = names
             .into_iter()
             .partition(|one| is_named(one.as_bytes(), name));
@@ -233,10 +232,11 @@ impl Seen {
 
     /// The number and start of the main process of a unit.
     fn main_process(&mut self, proc: &Proc, unit: &Directory) -> Result<Option<(i32, u64)>> {
-        let mut numbers = BTreeSet::new();
+        let mut numbers = Vec::new();
         self.processes(unit, 0, &mut numbers)?;
         let counts_as_we_do = proc.counts_as_we_do();
-        let mut processes = Vec::new();
+        // The oldest of them; a parent is never younger than its child, but may be as old.
+        let mut oldest: Vec<(i32, i32, Stat)> = Vec::new();
         for pid in numbers {
             let number = if counts_as_we_do {
                 Some(pid)
@@ -244,19 +244,24 @@ impl Seen {
                 Process::Ours(pid).number(proc)
             };
             // Processes end while they are looked at.
-            if let Some(number) = number
-                && let Ok(text) = proc.read(&format!("{number}/stat"), Limit::FILE)
-                && let Some(stat) = Stat::parse(&text)
-                && !matches!(stat.state, b'Z' | b'X')
-            {
-                processes.push((stat.start, pid, number, stat.parent));
+            let Some(number) = number else { continue };
+            let text = proc.read(&format!("{number}/stat"), Limit::FILE).ok();
+            let Some(stat) = text.and_then(|text| Stat::parse(&text)) else {
+                continue;
+            };
+            if matches!(stat.state, b'Z' | b'X') {
+                continue;
             }
+            match oldest.first().map(|(.., oldest)| oldest.start) {
+                Some(start) if start < stat.start => continue,
+                Some(start) if start > stat.start => oldest.clear(),
+                _ => {}
+            }
+            oldest.push((pid, number, stat));
         }
-        let here: BTreeSet<i32> = processes.iter().map(|&(.., number, _)| number).collect();
-        let first = processes
-            .iter()
-            .filter(|(.., parent)| !here.contains(parent));
-        Ok(first.min().map(|&(start, pid, ..)| (pid, start)))
+        let is_here = |parent| oldest.iter().any(|&(_, number, _)| number == parent);
+        let main = oldest.iter().find(|(.., stat)| !is_here(stat.parent));
+        Ok(main.map(|&(pid, _, stat)| (pid, stat.start)))
     }
 
     /// The processes in a cgroup and in those below it, which whoever runs there may have made.
@@ -264,7 +269,7 @@ impl Seen {
         &mut self,
         cgroup: &Directory,
         depth: usize,
-        numbers: &mut BTreeSet<i32>,
+        numbers: &mut Vec<i32>,
     ) -> Result<()> {
         self.one_more(depth)?;
         match sys::read_file_at(cgroup.fd.as_fd(), PROCS.as_ref(), Limit::PIDS) {
@@ -279,7 +284,7 @@ impl Seen {
             }
             Err(error) => return Err(Unfound::File(join(&cgroup.path, PROCS.as_ref()), error)),
         }
-        for name in cgroup.names(|_| true)? {
+        for name in cgroup.names(&|_| true)? {
             if let Some(below) = cgroup.below(&name)? {
                 self.processes(&below, depth + 1, numbers)?;
             }
