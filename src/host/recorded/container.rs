@@ -42,11 +42,10 @@ pub(crate) fn find(id: &OsStr) -> Result<Recorded> {
             }
         }
     }
-    let mut found = found.into_iter();
-    match (found.next(), found.next()) {
-        (Some(container), None) => state(&container),
-        (Some(first), Some(second)) => because(ambiguous([first, second].into_iter().chain(found))),
-        (None, _) => because(unknown(&stores, &unread)),
+    match &found[..] {
+        [] => because(unknown(&stores, &unread)),
+        [container] => state(container),
+        several => because(ambiguous(several)),
     }
 }
 
@@ -162,19 +161,14 @@ impl Stores {
     }
 }
 
-fn ambiguous(found: impl Iterator<Item = Container>) -> String {
+fn ambiguous(found: &[Container]) -> String {
     let mut text = String::from("is the beginning of more than one ID, or in more than one place:");
-    let mut more = 0;
-    for (index, container) in found.enumerate() {
-        if index < SHOWN {
-            let comma = if index == 0 { "" } else { "," };
-            text.push_str(&format!("{comma} {}", Word(&container.directory.path)));
-        } else {
-            more += 1;
-        }
+    for (index, container) in found.iter().take(SHOWN).enumerate() {
+        text.push_str(if index == 0 { " " } else { ", " });
+        text.push_str(&Word(&container.directory.path).to_string());
     }
-    if more > 0 {
-        text.push_str(&format!(" and {more} more"));
+    if found.len() > SHOWN {
+        text.push_str(&format!(" and {} more", found.len() - SHOWN));
     }
     text
 }

@@ -35,44 +35,39 @@ pub(crate) fn find(name: &OsStr) -> Result<Recorded> {
     }
     let mut idle = None;
     for top in tops {
-        let found = seen.units(&top, name)?;
-        let mut living = Vec::new();
-        for directory in found {
-            let main = seen.main_process(&proc, &directory)?;
-            living.push((directory, main));
-        }
-        if living.iter().any(|(_, main)| main.is_some()) {
-            living.retain(|(_, main)| main.is_some());
-        }
-        match &living[..] {
-            // Perhaps in the other hierarchy.
-            [] => {}
-            [(directory, None), ..] => idle = Some(directory.path.clone()),
-            [(directory, Some((pid, start)))] => {
-                return Ok(Recorded {
-                    pid: *pid,
-                    start: Some(Start::Seen(*start)),
-                    pidfd_inode: None,
-                    unit: Some(name.to_owned()),
-                    place: directory.path.clone(),
-                });
-            }
-            [(one, _), (other, _), ..] => {
-                let (one, other) = (Word(&one.path), Word(&other.path));
+        let mut running: Option<(Directory, i32, u64)> = None;
+        for directory in seen.units(&top, name)? {
+            let Some((pid, start)) = seen.main_process(&proc, &directory)? else {
+                // Perhaps it has one in the other hierarchy.
+                idle = Some(directory.path);
+                continue;
+            };
+            if let Some((other, ..)) = &running {
+                let (one, other) = (Word(&other.path), Word(&directory.path));
                 return because(format!(
                     "the system and the caller's user manager both have one; say cgroup:{one} or cgroup:{other}"
                 ));
             }
+            running = Some((directory, pid, start));
+        }
+        if let Some((directory, pid, start)) = running {
+            return Ok(Recorded {
+                pid,
+                start: Some(Start::Seen(start)),
+                pidfd_inode: None,
+                unit: Some(name.to_owned()),
+                place: directory.path,
+            });
         }
     }
     because(match idle {
         Some(path) => format!("the unit has no process, in {}", Word(&path)),
-        None => {
-            "no such unit of systemd runs, neither of the system nor of the caller's user manager"
-                .to_owned()
-        }
+        None => NONE.to_owned(),
     })
 }
+
+const NONE: &str =
+    "no such unit of systemd runs, neither of the system nor of the caller's user manager";
 
 /// A directory of a cgroup.
 #[derive(Debug)]
@@ -115,28 +110,22 @@ fn tops(proc: &Proc, mounts: &[Mount]) -> Result<Vec<Directory>> {
                 mount.fs_type == "cgroup" && words(&mount.super_options).any(|word| word == SYSTEMD)
             }
         };
-        let mut paths: Vec<OsString> = Vec::new();
         // systemd puts itself into a cgroup of this name, below the one that it was started in.
         let mut own = first.iter().filter(|cgroup| is_systemd(cgroup));
-        if let Some(own) = own.find(|cgroup| cgroup.is_unified() == unified)
-            && let Some(above) = own.path.as_bytes().strip_suffix(b"/init.scope")
-        {
-            let above = if above.is_empty() { b"/" } else { above };
-            let top = Cgroup {
-                path: OsStr::from_bytes(above).to_owned(),
-                ..own.clone()
+        let own = own.find(|cgroup| cgroup.is_unified() == unified);
+        let above = own.and_then(|own| own.path.as_bytes().strip_suffix(b"/init.scope"));
+        // Where a part of the hierarchy is mounted too, somebody else may have made what is in it.
+        let depth = |mount: &Mount| mount.root.len();
+        let least = mounts.iter().filter(is_mount).map(depth).min();
+        let whole = mounts.iter().rev().filter(is_mount);
+        for mount in whole.filter(|mount| Some(depth(mount)) == least) {
+            let root = match mount.root.as_bytes() {
+                b"/" => &[],
+                root => root,
             };
-            paths.extend(top.directories(mounts).map(OsString::from));
-        }
-        if paths.is_empty() {
-            // Where a part of the hierarchy is mounted too, somebody else may have made what is in it.
-            let depth = |mount: &Mount| mount.root.len();
-            let least = mounts.iter().filter(is_mount).map(depth).min();
-            let whole = mounts.iter().rev().filter(is_mount);
-            let whole = whole.filter(|mount| Some(depth(mount)) == least);
-            paths.extend(whole.map(|mount| mount.point.clone().into_os_string()));
-        }
-        for path in paths {
+            let below = above.and_then(|above| above.strip_prefix(root));
+            let mut path = mount.point.clone().into_os_string();
+            path.push(OsStr::from_bytes(below.unwrap_or_default()));
             match sys::open(&path, For::Directory) {
                 Ok(fd) if is_of_cgroups(fd.as_fd()) => tops.push(Directory { path, fd }),
                 Ok(_) => {}

@@ -119,6 +119,11 @@ impl Container {
         at_end(&container.script("delete -f"));
         let run = container.script("run -d");
         container.does(&format!("cd {}; {run}", container.place.path().display()));
+        // The runtime is done a moment before its process becomes the program.
+        let pid = container.pid();
+        processes::eventually("the program runs", || {
+            (processes::name_of(pid) == "busybox").then_some(())
+        });
         container
     }
 
