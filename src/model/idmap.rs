@@ -8,6 +8,7 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 
 use crate::model::number::{LAST_ID, Quoted, decimal, within};
+use crate::model::sorted;
 use crate::model::subid::SubIds;
 
 /// The most extents that a map can have (user_namespaces(7): 340 since Linux 4.15).
@@ -312,7 +313,7 @@ impl IdMap {
             return Ok(map);
         }
         let ranges = map.extents.split_off(usize::from(single.is_some()));
-        map.extents.extend(merged(ranges));
+        map.extents.extend(merged(&ranges));
         map.fits(page_size).map(|()| map)
     }
 
@@ -441,18 +442,18 @@ fn push_decimal(text: &mut Vec<u8>, number: u32) {
 
 /// Fails when two ranges share an ID on the side that `first` gives.
 fn overlap(ranges: &[Range], side: &str, first: impl Fn(Extent) -> u32) -> Result<(), String> {
-    let mut sorted: Vec<(usize, &Range)> = ranges.iter().enumerate().collect();
-    sorted.sort_by_key(|(_, range)| first(range.extent));
+    let order = sorted(ranges.len(), |index| first(ranges[index].extent).into());
     // Where any two overlap, two neighbours do.
-    for pair in sorted.windows(2) {
-        let (mut one, mut other) = (pair[0], pair[1]);
-        if first(one.1.extent) + one.1.extent.count > first(other.1.extent) {
-            if one.0 > other.0 {
-                (one, other) = (other, one);
-            }
+    for pair in order.windows(2) {
+        let (one, other) = (&ranges[pair[0]], &ranges[pair[1]]);
+        if first(one.extent) + one.extent.count > first(other.extent) {
+            let (one, other) = if pair[0] > pair[1] {
+                (other, one)
+            } else {
+                (one, other)
+            };
             return Err(format!(
-                "ranges {} and {} overlap on the {side} side",
-                one.1, other.1
+                "ranges {one} and {other} overlap on the {side} side"
             ));
         }
     }
@@ -460,11 +461,10 @@ fn overlap(ranges: &[Range], side: &str, first: impl Fn(Extent) -> u32) -> Resul
 }
 
 /// Makes one of extents that touch, wherever they stand; it stands where the first of them stood.
-fn merged(extents: Vec<Extent>) -> Vec<Extent> {
-    let mut sorted: Vec<(usize, Extent)> = extents.into_iter().enumerate().collect();
-    sorted.sort_by_key(|(_, extent)| extent.inside);
+fn merged(extents: &[Extent]) -> Vec<Extent> {
     let mut merged: Vec<(usize, Extent)> = Vec::new();
-    for (place, extent) in sorted {
+    for place in sorted(extents.len(), |index| extents[index].inside.into()) {
+        let extent = extents[place];
         match merged.last_mut() {
             Some((first_place, last)) if last.touches(extent) => {
                 last.count += extent.count;
@@ -473,8 +473,8 @@ fn merged(extents: Vec<Extent>) -> Vec<Extent> {
             _ => merged.push((place, extent)),
         }
     }
-    merged.sort_by_key(|(place, _)| *place);
-    merged.into_iter().map(|(_, extent)| extent).collect()
+    let order = sorted(merged.len(), |index| merged[index].0 as u64);
+    order.into_iter().map(|index| merged[index].1).collect()
 }
 
 #[cfg(test)]

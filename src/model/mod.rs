@@ -13,6 +13,7 @@ pub(crate) mod number;
 pub(crate) mod quote;
 pub(crate) mod reference;
 pub(crate) mod signal;
+pub(crate) mod sorted;
 pub(crate) mod subid;
 pub(crate) mod value;
 
@@ -22,3 +23,4 @@ pub(crate) use ids::Ids;
 pub(crate) use kind::{Kind, Kinds};
 pub(crate) use quote::Word;
 pub(crate) use reference::{Reference, Wanted, Which};
+pub(crate) use sorted::sorted;

@@ -112,11 +112,10 @@ fn side(wanted: &Wanted) -> Result<Side> {
                         error,
                     )
                 })?;
-                let known = Known {
-                    these: BTreeSet::from([these]),
-                    unknown: None,
-                };
-                BTreeMap::from([(kind, known)])
+                let known = Known::is(these);
+                let mut of = BTreeMap::new();
+                of.insert(kind, known);
+                of
             }
         },
     };
@@ -127,11 +126,9 @@ fn side(wanted: &Wanted) -> Result<Side> {
 }
 
 fn every(kinds: Kinds) -> Result<BTreeMap<Kind, Known>> {
-    let all = show::all().map_err(|error| cannot_open("/proc", error))?;
-    Ok(all
-        .into_iter()
-        .filter(|&(kind, _)| kinds.has(kind))
-        .collect())
+    let mut all = show::all().map_err(|error| cannot_open("/proc", error))?;
+    all.retain(|kind, _| kinds.has(*kind));
+    Ok(all)
 }
 
 /// The namespaces of a process. One that may not be looked at is unknown; a kind that the kernel lacks is none.
@@ -140,10 +137,7 @@ fn known(mut target: Target, kinds: Kinds) -> Result<BTreeMap<Kind, Known>> {
     let mut known = BTreeMap::new();
     for kind in kinds.iter().filter(|&kind| existing.has(kind)) {
         let found = match target.namespace_identity(kind) {
-            Ok(identity) => Known {
-                these: BTreeSet::from([identity]),
-                unknown: None,
-            },
+            Ok(identity) => Known::is(identity),
             // That it cannot be looked at is known only of a process that was found.
             Err(failure) => match failure.error {
                 Some(error) if target.is_found() => Known {

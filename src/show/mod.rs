@@ -14,6 +14,7 @@ mod sockets;
 mod table;
 mod tree;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, OwnedFd};
 
 use crate::host::bounds;
@@ -159,22 +160,21 @@ fn nothing(seen: &Seen, kinds: Kinds) -> NotShown {
 ///
 /// # Errors
 /// When /proc cannot be read.
-pub(crate) fn all() -> sys::Result<Vec<(Kind, Known)>> {
+pub(crate) fn all() -> sys::Result<BTreeMap<Kind, Known>> {
     let mut scan = Scan::new()?;
     scan.ask_all();
     scan.look_behind_sockets();
     let unknown = scan.seen.missing();
-    let kinds = existing(&sys::Proc::default()).unwrap_or_default();
-    Ok(kinds
-        .iter()
-        .map(|kind| {
-            let seen = scan.seen.all().iter();
-            let these = seen
-                .filter(|namespace| namespace.kind == kind)
-                .map(|namespace| (scan.device, namespace.inode))
-                .collect();
-            let unknown = unknown.clone();
-            (kind, Known { these, unknown })
-        })
-        .collect())
+    let mut all = BTreeMap::new();
+    for kind in existing(&sys::Proc::default()).unwrap_or_default().iter() {
+        let unknown = unknown.clone();
+        let these = BTreeSet::new();
+        all.insert(kind, Known { these, unknown });
+    }
+    for namespace in scan.seen.all() {
+        if let Some(known) = all.get_mut(&namespace.kind) {
+            known.these.insert((scan.device, namespace.inode));
+        }
+    }
+    Ok(all)
 }

@@ -4,7 +4,7 @@
 //! The hard thing: command lines and names are whatever their process likes.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -88,9 +88,9 @@ pub(super) trait Ask {
 #[derive(Debug)]
 pub(super) struct Machine<'a> {
     proc: BorrowedFd<'a>,
-    processes: RefCell<HashMap<i32, Option<Rc<Process>>>>,
-    uids: RefCell<HashMap<i32, Option<u32>>>,
-    users: OnceCell<HashMap<u32, OsString>>,
+    processes: RefCell<BTreeMap<i32, Option<Rc<Process>>>>,
+    uids: RefCell<BTreeMap<i32, Option<u32>>>,
+    users: OnceCell<BTreeMap<u32, OsString>>,
 }
 
 impl<'a> Machine<'a> {
@@ -148,7 +148,7 @@ impl Ask for Machine<'_> {
     fn user(&self, uid: u32) -> Option<String> {
         let users = self.users.get_or_init(|| {
             let text = sys::read_file("/etc/passwd".as_ref(), Limit::FILE).unwrap_or_default();
-            let mut users = HashMap::new();
+            let mut users = BTreeMap::new();
             for user in text.split(|&byte| byte == b'\n').filter_map(User::parse) {
                 // Of several names for a user the first counts.
                 users.entry(user.uid).or_insert(user.name);

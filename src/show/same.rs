@@ -26,6 +26,18 @@ pub(crate) struct Known {
     pub(crate) unknown: Option<String>,
 }
 
+impl Known {
+    /// Only this one.
+    pub(crate) fn is(this: Identity) -> Known {
+        let mut these = BTreeSet::new();
+        these.insert(this);
+        Known {
+            these,
+            unknown: None,
+        }
+    }
+}
+
 /// What came of a comparison; the worst of its kinds is the whole's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Verdict {
@@ -60,10 +72,11 @@ pub(crate) fn compare(sides: &[Side]) -> Option<Vec<(Kind, Verdict)>> {
 }
 
 fn verdict(known: &[&Known]) -> Verdict {
-    let all: BTreeSet<&Identity> = known.iter().flat_map(|known| &known.these).collect();
-    if all.len() > 1 {
+    let mut all = known.iter().flat_map(|known| &known.these);
+    let first = all.next();
+    if all.any(|one| Some(one) != first) {
         Verdict::Differs
-    } else if known.iter().any(|known| known.unknown.is_some()) || all.is_empty() {
+    } else if known.iter().any(|known| known.unknown.is_some()) || first.is_none() {
         Verdict::Unknown
     } else {
         Verdict::Same

@@ -1,7 +1,7 @@
 //! What was seen: namespaces, what keeps each alive, and how they belong together. Pure data.
 
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 
 use crate::model::{Kind, Kinds};
@@ -115,11 +115,10 @@ impl Namespace {
     }
 
     /// The processes in it, and those of which a thread is.
-    pub(crate) fn members(&self) -> Vec<i32> {
-        let mut members = self.processes.clone();
+    pub(crate) fn members(&self) -> BTreeSet<i32> {
+        let mut members = BTreeSet::new();
+        members.extend(self.processes.iter().copied());
         members.extend(self.threads.iter().map(|thread| thread.pid));
-        members.sort_unstable();
-        members.dedup();
         members
     }
 
@@ -147,7 +146,7 @@ pub(crate) fn is_initial(inode: u64) -> bool {
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     namespaces: Vec<Namespace>,
-    places: HashMap<Name, usize>,
+    places: BTreeMap<Name, usize>,
     /// How many processes could not be looked at, wholly or in part, for lack of privilege.
     pub(crate) refused: usize,
     /// How many sockets could not be asked for their network namespace.
@@ -220,9 +219,10 @@ impl Seen {
 
     /// By kind, and by inode.
     pub(crate) fn sorted(&self) -> Vec<&Namespace> {
-        let mut sorted: Vec<&Namespace> = self.namespaces.iter().collect();
-        sorted.sort_unstable_by_key(|namespace| namespace.name());
-        sorted
+        let places = self.places.values();
+        places
+            .filter_map(|&place| self.namespaces.get(place))
+            .collect()
     }
 
     /// Gives every namespace the owner's UID of the user namespace that owns it.

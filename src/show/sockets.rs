@@ -4,7 +4,7 @@
 //! owner's peers; so each is copied once, however many processes have it, and only where its answer matters.
 
 use std::cell::OnceCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::scan::{Scan, identify};
@@ -73,7 +73,7 @@ fn network_of(seen: &Seen, owner: BorrowedFd<'_>, socket: &Socket) -> sys::Resul
 impl Scan {
     /// The first network namespace of a socket that is the one wanted.
     pub(super) fn behind_sockets(&self, is_it: impl Fn(&OwnedFd) -> bool) -> Option<OwnedFd> {
-        let (owners, mut asked) = (Owners::default(), HashSet::new());
+        let (owners, mut asked) = (Owners::default(), BTreeSet::new());
         self.sockets
             .chunk_by(|one, next| one.at.pid == next.at.pid)
             .find_map(|sockets| {
@@ -94,8 +94,8 @@ impl Scan {
         let sockets = std::mem::take(&mut self.sockets);
         let owners = Owners::default();
         // The network of each socket that was asked, by its inode: 0 where that is of no interest.
-        let mut known: HashMap<u64, u64> = HashMap::new();
-        let mut refused: HashSet<u64> = HashSet::new();
+        let mut known: BTreeMap<u64, u64> = BTreeMap::new();
+        let mut refused: BTreeSet<u64> = BTreeSet::new();
         for of_one in sockets.chunk_by(|one, next| one.at.pid == next.at.pid) {
             let Some(owner) = of_one
                 .iter()
@@ -146,7 +146,7 @@ impl Scan {
         (kind == Kind::Net && !is_kept).then_some(inode)
     }
 
-    fn keep_by(&mut self, sockets: &[Socket], known: &HashMap<u64, u64>) {
+    fn keep_by(&mut self, sockets: &[Socket], known: &BTreeMap<u64, u64>) {
         for socket in sockets {
             if let Some(&inode) = known.get(&socket.inode).filter(|&&inode| inode != 0) {
                 self.seen.entry((Kind::Net, inode)).sockets.push(socket.at);

@@ -2,7 +2,7 @@
 //!
 //! Two trees, since a PID namespace need not be owned by the owner of the one above it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::grid::plain;
 use super::processes::Ask;
@@ -74,7 +74,8 @@ pub(super) struct Trees<'a> {
 
 /// Puts the namespaces chosen where they belong. Those above them are there too, without their processes.
 pub(super) fn trees<'a>(seen: &'a Seen, chosen: &[&'a Namespace]) -> Trees<'a> {
-    let wanted: BTreeSet<Name> = chosen.iter().map(|namespace| namespace.name()).collect();
+    let mut wanted = BTreeSet::new();
+    wanted.extend(chosen.iter().map(|namespace| namespace.name()));
     let mut shown = wanted.clone();
     for namespace in chosen {
         shown.extend(seen.owners(namespace).map(Namespace::name));
@@ -205,7 +206,7 @@ impl Pen<'_> {
     ) -> Vec<Item<'a, 'b>> {
         let mut items = Vec::new();
         // The place of the first process with a command.
-        let mut first: HashMap<String, usize> = HashMap::new();
+        let mut first: BTreeMap<String, usize> = BTreeMap::new();
         for node in nodes {
             let &Node::Process(pid) = node else {
                 items.push(Item::Namespace(node));

@@ -511,7 +511,23 @@ fn of_setns() {
         .framed(NETNS),
     ];
     let without = [
-        "same", "quiet", "show", "tree", "json", "dry-run", "version", "help",
+        "same",
+        "quiet",
+        "show",
+        "tree",
+        "json",
+        "type",
+        "task",
+        "processes",
+        "output",
+        "noheadings",
+        "raw",
+        "limits",
+        "kernel-threads",
+        "all-processes",
+        "dry-run",
+        "version",
+        "help",
     ];
     every_option_has_a_row(Tool::setns(), &rows, &without);
     let help = Tool::setns().arg("--help").run().ok().text();

@@ -135,7 +135,7 @@ fn what_it_needs() {
         ),
         (
             "--ip-netns --show netns:a",
-            "--ip-netns is for entering: it cannot be combined with --same, --show, --tree or --json",
+            "--ip-netns is for entering: it cannot be combined with --show",
         ),
         (
             "--ip-netns netns:nskit-no",

@@ -449,12 +449,12 @@ proptest! {
     #[test]
     fn merged_all_the_way(ranges in some_ranges()) {
         let before: Vec<Extent> = ranges.iter().map(|range| range.extent).collect();
-        let after = merged(before.clone());
+        let after = merged(&before);
         prop_assert_eq!(pairs(&after), pairs(&before));
         for one in &after {
             prop_assert!(!after.iter().any(|other| one.touches(*other)));
         }
-        prop_assert_eq!(merged(after.clone()), after);
+        prop_assert_eq!(merged(&after), after);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! and the last one owns something that is wanted, we stop over in it. Only facts come in here, and an order
 //! goes out.
 
-use crate::model::Kind;
+use crate::model::{Kind, sorted};
 
 /// Where the owner of a namespace stands in relation to the user namespace that is entered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +36,7 @@ pub(crate) enum Call {
 /// `privileged`: we have privilege in our own user namespace, hence in everything below it, so no stop over is
 /// needed.
 pub(crate) fn order(items: &[(Kind, Standing)], user: bool, privileged: bool) -> Vec<Call> {
-    let mut sorted: Vec<usize> = (0..items.len()).collect();
-    sorted.sort_by_key(|&index| items[index].0);
+    let sorted = sorted(items.len(), |index| items[index].0 as u64);
     if !user {
         return sorted.into_iter().map(Call::Item).collect();
     }
@@ -59,23 +58,18 @@ pub(crate) fn order(items: &[(Kind, Standing)], user: bool, privileged: bool) ->
             .into_iter()
             .map(Call::Try),
     );
-    let mut levels: Vec<usize> = items
-        .iter()
-        .filter_map(|(_, owner)| {
-            if let Standing::Above(level) = owner {
-                Some(*level)
-            } else {
-                None
-            }
-        })
-        .collect();
-    levels.sort_unstable_by(|a, b| b.cmp(a));
-    levels.dedup();
-    for level in levels {
+    let levels = items.iter().filter_map(|(_, owner)| match owner {
+        Standing::Above(level) => Some(*level),
+        _ => None,
+    });
+    for level in (0..=levels.max().unwrap_or(0)).rev() {
+        let owned = those(&|owner| owner == Standing::Above(level));
+        if owned.is_empty() {
+            continue;
+        }
         if !privileged {
             calls.push(Call::User(level));
         }
-        let owned = those(&|owner| owner == Standing::Above(level));
         calls.extend(owned.into_iter().map(Call::Item));
     }
     calls.push(Call::User(0));

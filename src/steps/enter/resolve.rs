@@ -27,10 +27,12 @@ pub(crate) fn open(enter: &Enter, mut target: Option<Target>) -> Result<Vec<ToEn
     if !enter.in_order {
         no_contradiction(&mut opened)?;
         // Once a mount namespace is entered /proc is somebody else's, where it might be asked in between.
-        opened.sort_by_key(|one| match one {
+        let (last, first): (Vec<_>, Vec<_>) = opened.into_iter().partition(|one| match one {
             ToEnter::Process { kinds, .. } => kinds.has(Kind::Mnt),
             ToEnter::File(file) => file.kind == Kind::Mnt,
         });
+        opened = first;
+        opened.extend(last);
     }
     Ok(opened)
 }
