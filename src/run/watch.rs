@@ -82,6 +82,15 @@ pub(super) fn watch(
     for signal in ours.iter() {
         let _ = sys::set_disposition(signal, Disposition::Default);
     }
+    // What comes for the program now is nobody's, and must not end us with another status than its own. While a reader is
+    // waited for it must end us, but for what has come before.
+    let waits = status.is_some_and(StatusFd::is_behind);
+    for signal in forwarded.iter() {
+        let _ = sys::set_disposition(signal, Disposition::Ignored);
+        if waits {
+            let _ = sys::set_disposition(signal, Disposition::Default);
+        }
+    }
     ended
 }
 
