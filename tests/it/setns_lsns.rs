@@ -235,7 +235,12 @@ fn ids_of_network_namespaces() {
          {setns} --json net=$linked; kill $other $linked",
         setns = setns.display()
     );
-    let ran = Tool::fixture().arg("-n").sh(&script).run().ok();
+    // Where no process of others ends while lsns looks.
+    let ran = Tool::fixture()
+        .line("-nmpf --mount-proc")
+        .sh(&script)
+        .run()
+        .ok();
     let lines = ran.lines();
     assert!(lines[0].trim().parse::<u32>().is_ok(), "{ran}");
     assert_eq!(lines[0].trim(), lines[1].trim(), "{ran}");
