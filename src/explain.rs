@@ -9,7 +9,14 @@ use crate::sys::{self, Proc};
 
 /// Finds out why, if anybody wants to know, and keeps it in the failure. Does nothing a second time.
 pub(crate) fn inquire(failure: &mut Failure, report: &Report, proc: &Proc) {
-    if failure.causes.is_none() && is_wanted(report) {
+    if is_wanted(report) {
+        find_out(failure, proc);
+    }
+}
+
+/// Finds out why, and keeps it in the failure. Does nothing a second time.
+pub(crate) fn find_out(failure: &mut Failure, proc: &Proc) {
+    if failure.causes.is_none() {
         failure.causes = Some(causes(failure, &Facts::new(proc)).into());
     }
 }

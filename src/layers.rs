@@ -9,7 +9,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "main",
         &[
-            "applets", "explain", "failure", "host", "model", "plan", "run", "show", "sys",
+            "applets", "doctor", "explain", "failure", "host", "model", "plan", "run", "show",
+            "sys",
+        ],
+    ),
+    (
+        "doctor",
+        &[
+            "applets", "explain", "failure", "host", "model", "plan", "run", "show", "steps",
+            "sys", "libc",
         ],
     ),
     (

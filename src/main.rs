@@ -14,6 +14,7 @@ mod applets;
 mod cli;
 #[cfg(test)]
 mod docs;
+mod doctor;
 mod explain;
 mod failure;
 mod host;
@@ -30,7 +31,7 @@ use std::ffi::{CStr, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
 use applets::common::Request;
-use applets::nskit::{Command, Install};
+use applets::nskit::{Command, Doctor, Install};
 use applets::{APPLETS, Applet, CommandLineError, Response};
 use failure::{Failure, Unexplained, cause};
 use host::Machine;
@@ -116,6 +117,7 @@ fn own(argv: &'static [&'static CStr], args: &Args) -> u8 {
         }
         Ok(Command::Print(text)) => print(OWN_NAME, &text, OWN_FAILURE),
         Ok(Command::Install(install)) => make_links(&install),
+        Ok(Command::Doctor(asked)) => examine(&asked, argv, args),
         Ok(Command::Applet(index)) => {
             let called = &argv[index..];
             match called.first().and_then(|word| applet(word.to_bytes())) {
@@ -147,6 +149,31 @@ fn make_links(install: &Install) -> u8 {
             format!("{error:#}").as_ref(),
             OWN_FAILURE,
         ),
+    }
+}
+
+/// Tells what can be done here: 0 when it can, 1 when not, our failure's status when that cannot be found out.
+fn examine(asked: &Doctor, argv: &'static [&'static CStr], args: &Args) -> u8 {
+    let found = match asked.command {
+        None => doctor::machine(args),
+        Some(index) => doctor::command_line(&argv[index..], args),
+    };
+    let status = match found.works() {
+        Some(true) => 0,
+        Some(false) => 1,
+        None => OWN_FAILURE,
+    };
+    if asked.quiet {
+        return status;
+    }
+    let text = if asked.json {
+        found.json()
+    } else {
+        found.text()
+    };
+    match print(OWN_NAME, &text, OWN_FAILURE) {
+        0 => status,
+        failure => failure,
     }
 }
 

@@ -15,6 +15,19 @@ pub(crate) enum Command {
     Applet(usize),
     /// Make links.
     Install(Install),
+    /// Find out what can be done here.
+    Doctor(Doctor),
+}
+
+/// What is to be found out, and how that is told.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Doctor {
+    /// For other programs.
+    pub(crate) json: bool,
+    /// By the exit status only.
+    pub(crate) quiet: bool,
+    /// Whether one command line would work, whose applet is at this index of argv; none: what the machine lets us do.
+    pub(crate) command: Option<usize>,
 }
 
 /// The links to make.
@@ -55,6 +68,7 @@ pub(crate) fn read(argv: &[&'static CStr]) -> Result<Command, OsString> {
                 .collect(),
         )),
         Some(first) if first == "--install" => install(argv).map(Command::Install),
+        Some(first) if first == "doctor" => doctor(argv),
         Some(first) if first.as_bytes().starts_with(b"-") && first != "-" => {
             Err(quoted("unrecognized option", first))
         }
@@ -94,6 +108,32 @@ fn install(argv: &[&'static CStr]) -> Result<Install, OsString> {
     Ok(install)
 }
 
+fn doctor(argv: &[&'static CStr]) -> Result<Command, OsString> {
+    let mut doctor = Doctor::default();
+    for (index, word) in argv.iter().enumerate().skip(2) {
+        match word.to_bytes() {
+            b"--json" => doctor.json = true,
+            b"--quiet" => doctor.quiet = true,
+            b"--help" | b"-h" => return Ok(Command::Print(help())),
+            name if const { &APPLETS }
+                .iter()
+                .any(|applet| applet.name.as_bytes() == name) =>
+            {
+                doctor.command = Some(index);
+                break;
+            }
+            _ => {
+                let word = OsStr::from_bytes(word.to_bytes());
+                return Err(quoted(
+                    "doctor: accepted are --json, --quiet and the command line of an applet, not",
+                    word,
+                ));
+            }
+        }
+    }
+    Ok(Command::Doctor(doctor))
+}
+
 fn quoted(text: &str, word: &OsStr) -> OsString {
     let mut line = OsString::from(format!("{text} '"));
     line.push(word);
@@ -106,6 +146,9 @@ fn help() -> String {
         "nskit {}: Linux namespaces from the command line\n\n\
          Usage:\n  \
          nskit APPLET [argument...]\n  \
+         nskit doctor [--json] [--quiet] [APPLET [argument...]]\n  \
+         \x20                                 try what this machine lets you do, or\n  \
+         \x20                                 whether one command line would work\n  \
          nskit --list                      print the applets, one a line\n  \
          nskit --install [-s] [-f] [DIR]   make links to nskit, one an applet\n  \
          nskit --help | --version\n\n\

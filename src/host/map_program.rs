@@ -90,6 +90,20 @@ impl SubRanges {
     }
 }
 
+/// Where in /etc/subuid and /etc/subgid there is room for one more user: the first of the usual number of IDs that are
+/// in nobody's line.
+pub(crate) fn room_for_ranges() -> u32 {
+    /// Where login.defs(5) has the first range begin (`SUB_UID_MIN`).
+    const FIRST: u32 = 100_000;
+    let mut first = FIRST;
+    for ids in [Ids::Uid, Ids::Gid] {
+        let text = sys::read_file(ids.sub_file().as_ref(), Limit::FILE).unwrap_or_default();
+        let ends = SubIds::all(&text).map(|range| range.first() + (range.count() - 1));
+        first = ends.fold(first, |first, last| first.max(last.saturating_add(1)));
+    }
+    first
+}
+
 /// The ranges of a user of these names in /etc/subuid or /etc/subgid; none where there is no such file.
 pub(crate) fn ranges(ids: Ids, names: &[OsString], uid: u32) -> sys::Result<Vec<SubIds>> {
     let names: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();

@@ -16,6 +16,7 @@ pub(crate) mod namespace;
 pub(crate) mod place;
 pub(crate) mod procfs;
 pub(crate) mod recorded;
+pub(crate) mod surroundings;
 pub(crate) mod target;
 
 use std::ffi::OsStr;

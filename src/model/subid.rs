@@ -52,6 +52,14 @@ impl SubIds {
         })
     }
 
+    /// The ranges of everybody in such a text.
+    pub(crate) fn all(text: &[u8]) -> impl Iterator<Item = Self> {
+        text.split(|byte| *byte == b'\n').filter_map(|line| {
+            let mut fields = line.split(|byte| *byte == b':').skip(1);
+            Self::from_text(fields.next()?, fields.next()?)
+        })
+    }
+
     /// The first range in what `getsubids [-g] NAME` printed: lines of `0: name first count`.
     pub(crate) fn from_getsubids(output: &[u8]) -> Option<Self> {
         output.split(|byte| *byte == b'\n').find_map(|line| {

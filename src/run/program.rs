@@ -1,14 +1,13 @@
 //! The program: which it is, its environment, and its execution.
 
-use std::ffi::{CString, OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::ffi::{CString, OsStr};
+use std::os::unix::ffi::OsStrExt;
 
 use super::Run;
 use super::ended::Ended;
 use crate::failure::{Failure, Result, line};
-use crate::host;
 use crate::steps::Program;
-use crate::steps::execute::Executed;
+use crate::steps::execute::{Executed, search_path, shell};
 use crate::sys::{self, ArgList, Environment, OwnArgs};
 
 /// Not found (POSIX, "Exit Status for Commands").
@@ -19,9 +18,9 @@ const NOT_EXECUTABLE: u8 = 126;
 impl Run<'_> {
     /// Executes the program in this process; PID 1 stays in front of it.
     pub(super) fn execute(&mut self, program: &Program) -> Result<Ended> {
-        let shell;
+        let args;
         let is_shell = matches!(program, Program::Shell);
-        let (file, args) = match program {
+        let (file, words) = match program {
             Program::Given(words) => {
                 let first = self.args.words().len() - words.len();
                 (
@@ -30,23 +29,34 @@ impl Run<'_> {
                 )
             }
             Program::Shell => {
-                let file = self.shell()?;
-                shell = OwnArgs::new(vec![login_name(&file)]);
-                (file, ArgList::Own(&shell))
+                let file = shell(&self.state)?;
+                args = OwnArgs::new(vec![login_name(&file)]);
+                (file, ArgList::Own(&args))
             }
+            Program::Nothing => return self.execute_nothing(),
         };
         if let Some(inside) = self.inside.take() {
-            return self.stay_in_front(inside, |run| run.replace(&file, args, is_shell));
+            return self.stay_in_front(inside, |run| run.replace(&file, words, is_shell));
         }
-        Err(self.replace(&file, args, is_shell))
+        Err(self.replace(&file, words, is_shell))
+    }
+
+    /// Ends this process in place of a program that does nothing.
+    #[cold]
+    fn execute_nothing(&mut self) -> Result<Ended> {
+        let end = |run: &mut Self| match run.announce() {
+            Ok(()) => sys::exit_now(0),
+            Err(failure) => failure,
+        };
+        match self.inside.take() {
+            Some(inside) => self.stay_in_front(inside, end),
+            None => Err(end(self)),
+        }
     }
 
     /// Replaces this process by the program. Returns only the reason why not.
     fn replace(&mut self, file: &CString, args: ArgList<'_>, is_shell: bool) -> Failure {
-        let path = match &self.state.environment {
-            Some(own) => own.variable("PATH").map(OsStr::to_owned),
-            None => sys::variable("PATH").map(OsStr::to_owned),
-        };
+        let path = search_path(&self.state);
         if let Err(failure) = self.announce() {
             return failure;
         }
@@ -65,13 +75,7 @@ impl Run<'_> {
             let _ = sys::set_blocked(blocked);
         }
         let name = OsStr::from_bytes(file.to_bytes());
-        let executed = Executed {
-            file: name.to_owned(),
-            path,
-            is_shell,
-            elsewhere: self.state.is_elsewhere(),
-            own_environment: self.state.environment.is_none(),
-        };
+        let executed = Executed::new(name.to_owned(), path, is_shell, &self.state);
         let status = if error.raw() == libc::ENOENT {
             NOT_FOUND
         } else {
@@ -82,20 +86,6 @@ impl Run<'_> {
             status: Some(status),
             ..Failure::new(executed, line, error)
         }
-    }
-
-    /// The user's shell: `$SHELL` of the program's environment, else the one in the passwd entry.
-    fn shell(&self) -> Result<CString> {
-        let variable = match &self.state.environment {
-            Some(own) => own.variable("SHELL").map(OsStr::to_owned),
-            None => sys::variable("SHELL").map(OsStr::to_owned),
-        };
-        let shell = variable
-            .filter(|shell| !shell.is_empty())
-            .or_else(|| host::shell_of(sys::real_uid(), self.state.is_elsewhere()))
-            .unwrap_or_else(|| OsString::from("/bin/sh"));
-        CString::new(shell.into_vec())
-            .map_err(|_| Failure::plain(Executed::default(), "SHELL: not a path"))
     }
 }
 

@@ -156,6 +156,17 @@ fn nothing(seen: &Seen, kinds: Kinds) -> NotShown {
     })
 }
 
+/// How many namespaces of each kind are seen that count against the limits of our user namespace.
+///
+/// # Errors
+/// When /proc cannot be read.
+pub(crate) fn in_use() -> sys::Result<Vec<(Kind, usize)>> {
+    let mut scan = Scan::new()?;
+    scan.ask_all();
+    let count = |kind| (kind, scan.seen.in_use(kind));
+    Ok(Kind::ALL.map(count).to_vec())
+}
+
 /// All namespaces that can be seen, of each kind that the kernel has, for comparison.
 ///
 /// # Errors

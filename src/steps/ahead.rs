@@ -8,7 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::os::fd::OwnedFd;
 
-use crate::failure::{Case, Explain, cause};
+use crate::failure::{Case, Cause, Explain, cause};
 use crate::host::facts::Facts;
 use crate::host::target::Process;
 use crate::model::value::Setgroups;
@@ -70,6 +70,8 @@ pub(crate) struct Ahead<'a> {
     pub(super) environment: EnvironmentAhead,
     /// A line for each step that would fail, with its causes and hints.
     pub(crate) text: String,
+    /// Why, of each of them.
+    pub(crate) causes: Vec<Cause>,
 }
 
 impl<'a> Ahead<'a> {
@@ -105,6 +107,7 @@ impl<'a> Ahead<'a> {
         }
         self.text.push('\n');
         self.text.push_str(&cause::lines(&causes));
+        self.causes.extend(causes);
         true
     }
 

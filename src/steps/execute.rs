@@ -1,14 +1,16 @@
 //! The program that is executed.
 
-use std::ffi::{CStr, OsStr, OsString};
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fmt;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use libc::{E2BIG, EACCES, EAGAIN, ELOOP, ENOENT, ENOTDIR, ETXTBSY};
 
+use super::State;
 use super::ahead::{Ahead, EnvironmentAhead};
 use crate::failure::common::blocked;
-use crate::failure::{Case, Finding, because, explains};
+use crate::failure::{Case, Failure, Finding, Result, because, explains};
+use crate::host;
 use crate::host::executable::{self, Executable, Need, Role};
 use crate::host::format::{Format, machine_name, own_machine};
 use crate::host::place::Place;
@@ -22,6 +24,8 @@ pub(crate) enum Program {
     Given(&'static [&'static CStr]),
     /// The user's shell, as a login shell.
     Shell,
+    /// Nothing: the process ends, with 0, where it would execute a program.
+    Nothing,
 }
 
 impl fmt::Debug for Program {
@@ -36,6 +40,7 @@ impl fmt::Display for Program {
         f.write_str("execute")?;
         match self {
             Program::Shell => f.write_str(" the login shell"),
+            Program::Nothing => f.write_str(" nothing"),
             Program::Given(words) => words
                 .iter()
                 .try_for_each(|word| write!(f, " {}", Word(OsStr::from_bytes(word.to_bytes())))),
@@ -90,6 +95,28 @@ impl Program {
     }
 }
 
+/// The `PATH` of the program's environment.
+pub(crate) fn search_path(state: &State) -> Option<OsString> {
+    match &state.environment {
+        Some(own) => own.variable("PATH").map(OsStr::to_owned),
+        None => sys::variable("PATH").map(OsStr::to_owned),
+    }
+}
+
+/// The user's shell: `$SHELL` of the program's environment, else the one in the passwd entry.
+pub(crate) fn shell(state: &State) -> Result<CString> {
+    let variable = match &state.environment {
+        Some(own) => own.variable("SHELL").map(OsStr::to_owned),
+        None => sys::variable("SHELL").map(OsStr::to_owned),
+    };
+    let shell = variable
+        .filter(|shell| !shell.is_empty())
+        .or_else(|| host::shell_of(sys::real_uid(), state.is_elsewhere()))
+        .unwrap_or_else(|| OsString::from("/bin/sh"));
+    CString::new(shell.into_vec())
+        .map_err(|_| Failure::plain(Executed::default(), "SHELL: not a path"))
+}
+
 /// A program that was to be executed.
 #[derive(Default)]
 pub(crate) struct Executed {
@@ -103,6 +130,24 @@ pub(crate) struct Executed {
     pub(crate) elsewhere: bool,
     /// Its environment is ours.
     pub(crate) own_environment: bool,
+}
+
+impl Executed {
+    /// A file that is executed where the steps so far have led.
+    pub(crate) fn new(
+        file: OsString,
+        path: Option<OsString>,
+        is_shell: bool,
+        state: &State,
+    ) -> Executed {
+        Executed {
+            file,
+            path,
+            is_shell,
+            elsewhere: state.is_elsewhere(),
+            own_environment: state.environment.is_none(),
+        }
+    }
 }
 
 explains! {

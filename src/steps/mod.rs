@@ -32,6 +32,7 @@ pub(crate) mod state;
 mod step;
 pub(crate) mod target;
 mod trace;
+pub(crate) mod trial;
 pub(crate) mod unshare;
 
 use std::fmt;
@@ -61,6 +62,7 @@ pub(crate) use root::{OpenedRoot, PivotRoot, Root};
 pub(crate) use state::State;
 pub(crate) use step::{Do, say};
 pub(crate) use target::{CheckTarget, OpenTarget};
+pub(crate) use trial::Trial;
 pub(crate) use unshare::Unshare;
 
 use crate::failure::Result;
@@ -175,6 +177,7 @@ steps! {
     Register(Register),
     Root(Root),
     Setgroups(Setgroups),
+    Trial(Trial),
     Uid(Uid),
     Unshare(Unshare),
     WriteMap(WriteMap),

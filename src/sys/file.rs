@@ -443,6 +443,11 @@ pub(crate) fn change_directory(path: &OsStr) -> Result<()> {
     Ok(nix::unistd::chdir(path)?)
 }
 
+/// Makes a directory that only we use (mkdir(2)).
+pub(crate) fn make_directory(path: &OsStr) -> Result<()> {
+    Ok(nix::unistd::mkdir(path, Mode::S_IRWXU)?)
+}
+
 /// Removes a file below `dir` (unlinkat(2)).
 pub(crate) fn remove_at(dir: BorrowedFd<'_>, path: &OsStr) -> Result<()> {
     Ok(nix::unistd::unlinkat(

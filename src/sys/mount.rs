@@ -19,6 +19,18 @@ pub(crate) fn mount(source: &str, target: &OsStr, kind: &str, flags: MsFlags) ->
     )?)
 }
 
+/// As [`mount`], with options of the file system, from no source of its own.
+pub(crate) fn mount_with(kind: &str, target: &OsStr, options: &str) -> Result<()> {
+    let options = Some(options);
+    Ok(nix::mount::mount(
+        Some(kind),
+        target,
+        Some(kind),
+        MsFlags::empty(),
+        options,
+    )?)
+}
+
 /// Makes `source` visible at `target` too (mount(2), `MS_BIND`), with what is mounted below it if `recursive`.
 pub(crate) fn bind(source: &OsStr, target: &OsStr, recursive: bool) -> Result<()> {
     let flags = MsFlags::MS_BIND

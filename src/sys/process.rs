@@ -18,6 +18,11 @@ pub(crate) fn pid() -> i32 {
     nix::unistd::getpid().as_raw()
 }
 
+/// Our parent's process ID (getppid(2)); 0 where it is in no PID namespace of ours.
+pub(crate) fn parent() -> i32 {
+    nix::unistd::getppid().as_raw()
+}
+
 /// Our process group (getpgrp(2)).
 pub(crate) fn process_group() -> i32 {
     nix::unistd::getpgrp().as_raw()
@@ -164,6 +169,19 @@ pub(crate) enum Change {
 /// Waits until a child ends, which reaps it (waitid(2)).
 pub(crate) fn wait(pid: i32) -> Result<Change> {
     let flags = WaitPidFlag::WEXITED | WaitPidFlag::__WALL;
+    loop {
+        match wait_status(Id::Pid(nix::unistd::Pid::from_raw(pid)), flags) {
+            Ok(Some((_, change))) => return Ok(change),
+            Ok(None) => {}
+            Err(error) if error.raw() == libc::EINTR => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Waits until a child stops, or ends, which reaps it (waitid(2)).
+pub(crate) fn wait_stopped(pid: i32) -> Result<Change> {
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WSTOPPED | WaitPidFlag::__WALL;
     loop {
         match wait_status(Id::Pid(nix::unistd::Pid::from_raw(pid)), flags) {
             Ok(Some((_, change))) => return Ok(change),

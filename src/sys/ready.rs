@@ -38,6 +38,17 @@ pub(crate) fn is_ready(fd: BorrowedFd<'_>, ready: Ready) -> Result<bool> {
     Ok(nix::poll::poll(&mut question, nix::poll::PollTimeout::ZERO)? > 0)
 }
 
+/// Waits until the descriptor can be read, or has ended, but no longer than this (poll(2)). A signal may end it early.
+pub(crate) fn is_readable_within(fd: BorrowedFd<'_>, time: std::time::Duration) -> Result<bool> {
+    let mut question = [Ready::Read.question(fd)];
+    let time = nix::poll::PollTimeout::try_from(time).unwrap_or(nix::poll::PollTimeout::MAX);
+    match nix::poll::poll(&mut question, time) {
+        Ok(ready) => Ok(ready > 0),
+        Err(nix::errno::Errno::EINTR) => Ok(false),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
 /// Waits until one of these can be read, or has ended (poll(2)); gives the place of the first that does.
 pub(crate) fn wait_readable<const N: usize>(fds: [BorrowedFd<'_>; N]) -> Result<usize> {
     wait_first(fds.map(|fd| Ready::Read.question(fd)))

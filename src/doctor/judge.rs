@@ -1,0 +1,107 @@
+//! What an outcome says, and why something would fail that is not tried.
+
+use super::attempt::Outcome;
+use super::report::Verdict;
+use crate::failure::common;
+use crate::failure::{Case, Cause, Explain, cause};
+use crate::host::facts::Facts;
+use crate::host::map_program::{SubRanges, room_for_ranges};
+use crate::model::Ids;
+use crate::sys::{self, Proc};
+
+/// The verdict, whether it works, what it failed with, and why.
+pub(super) fn works(outcome: Outcome) -> (Verdict, Option<bool>, String, Vec<Cause>) {
+    match outcome {
+        Outcome::Works => (Verdict::Yes, Some(true), String::new(), Vec::new()),
+        Outcome::Fails(error, causes) => (Verdict::No, Some(false), error, causes),
+        Outcome::Unknown(error, causes) => (Verdict::Unknown, None, error, causes),
+        Outcome::Unsaid => (Verdict::Unknown, None, String::new(), Vec::new()),
+    }
+}
+
+/// The causes that are proved, should this fail so, with facts that `change` makes others.
+pub(super) fn proved<'a>(
+    proc: &'a Proc,
+    step: &dyn Explain,
+    errno: i32,
+    change: impl FnOnce(&mut Facts<'a>),
+) -> Vec<Cause> {
+    let mut facts = Facts::new(proc);
+    change(&mut facts);
+    let facts = &facts;
+    cause::proved(step, &Case { errno, facts })
+}
+
+/// Why this has failed so: what is proved, or else what is possible.
+pub(super) fn causes(proc: &Proc, step: &dyn Explain, errno: i32) -> Vec<Cause> {
+    let facts = &Facts::new(proc);
+    cause::causes(step, &Case { errno, facts })
+}
+
+/// Why a filter refuses a system call, going by the answer to a probe.
+pub(super) fn filtered(
+    facts: &Facts<'_>,
+    call: &str,
+    probe: Option<sys::Error>,
+    expected: i32,
+) -> Option<Cause> {
+    let errno = probe?.raw();
+    let found = common::filtered(&Case { errno, facts }, call, probe, expected)?;
+    Some(found.cause)
+}
+
+/// Adds why, where the applet refuses the command line since there are no ranges of IDs.
+pub(super) fn with_ranges(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Fails(error, causes) if causes.is_empty() => {
+            let lacks = [Ids::Uid, Ids::Gid]
+                .into_iter()
+                .any(|ids| error.ends_with(ids.sub_file()));
+            let causes = if lacks { no_ranges() } else { causes };
+            Outcome::Fails(error, causes)
+        }
+        other => other,
+    }
+}
+
+/// Why we have no ranges in /etc/subuid or /etc/subgid; nothing where we have both.
+pub(super) fn no_ranges() -> Vec<Cause> {
+    let uid = sys::effective_uid();
+    let mut missing = Vec::new();
+    let (mut owner, mut has_account) = (uid.to_string(), None);
+    for ids in [Ids::Uid, Ids::Gid] {
+        match SubRanges::read(ids, uid) {
+            Some(found) => {
+                (owner, has_account) = (found.owner, found.has_account);
+                if found.ranges.is_empty() {
+                    missing.push(ids);
+                }
+            }
+            None => missing.push(ids),
+        }
+    }
+    if missing.is_empty() {
+        return Vec::new();
+    }
+    let files: Vec<&str> = missing.iter().map(|ids| ids.sub_file()).collect();
+    let first = room_for_ranges();
+    let last = first.saturating_add(0xffff);
+    let hint = if has_account == Some(false) {
+        format!(
+            "let root make an account, which gets ranges too: useradd --uid {uid} NAME; then log in as that"
+        )
+    } else {
+        let options: Vec<String> = missing
+            .iter()
+            .map(|ids| match ids {
+                Ids::Uid => format!("--add-subuids {first}-{last}"),
+                Ids::Gid => format!("--add-subgids {first}-{last}"),
+            })
+            .collect();
+        format!("let root run: usermod {} {owner}", options.join(" "))
+    };
+    vec![Cause {
+        cause: format!("no line for {owner} is in {}", files.join(" nor in ")),
+        hint,
+    }]
+}

@@ -1,0 +1,259 @@
+//! What was found, and how it is told: to people, and as JSON, whose form is in nskit(1) and does not change.
+
+use std::fmt::Write as _;
+
+use crate::failure::{Cause, cause};
+use crate::model::json::string;
+
+/// The number that the JSON has: it changes when something that was there is another or is gone.
+const VERSION: u32 = 1;
+
+/// Whether something can be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Yes,
+    /// In one way, and not in another.
+    Partly,
+    No,
+    /// It could not be found out.
+    Unknown,
+    /// This is no ability.
+    Fact,
+}
+
+impl Verdict {
+    fn word(self) -> &'static str {
+        match self {
+            Verdict::Yes => "yes",
+            Verdict::Partly => "partly",
+            Verdict::No => "no",
+            Verdict::Unknown => "unknown",
+            Verdict::Fact => "fact",
+        }
+    }
+}
+
+/// What the checks are about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Group {
+    Tasks,
+    Who,
+    Namespaces,
+    Ids,
+    Inside,
+    Entering,
+    Limits,
+    /// One command line.
+    Command,
+}
+
+impl Group {
+    fn word(self) -> &'static str {
+        match self {
+            Group::Tasks => "tasks",
+            Group::Who => "who",
+            Group::Namespaces => "namespaces",
+            Group::Ids => "ids",
+            Group::Inside => "inside",
+            Group::Entering => "entering",
+            Group::Limits => "limits",
+            Group::Command => "command",
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Group::Tasks => "What most people want",
+            Group::Who => "Who and where",
+            Group::Namespaces => "New namespaces",
+            Group::Ids => "ID maps",
+            Group::Inside => "Inside namespaces of one's own",
+            Group::Entering => "Entering",
+            Group::Limits => "Limits",
+            Group::Command => "Whether it would work",
+        }
+    }
+}
+
+/// A command line that was tried.
+#[derive(Debug)]
+pub(super) struct Tried {
+    pub(super) command: String,
+    /// None: it could not be tried.
+    pub(super) works: Option<bool>,
+    /// What it failed with.
+    pub(super) error: String,
+}
+
+/// One line.
+#[derive(Debug)]
+pub(super) struct Check {
+    /// For programs: never changes.
+    pub(super) name: &'static str,
+    pub(super) group: Group,
+    /// For people.
+    pub(super) what: &'static str,
+    pub(super) verdict: Verdict,
+    /// What there is to say besides.
+    pub(super) detail: String,
+    /// What was tried; nothing where it is told from facts.
+    pub(super) tried: Vec<Tried>,
+    pub(super) causes: Vec<Cause>,
+}
+
+/// What was found.
+#[derive(Debug)]
+pub(crate) struct Examination {
+    /// The command line that was examined, and its plan, a line each step; none: the machine was.
+    pub(super) command: Option<(String, Vec<String>)>,
+    pub(super) checks: Vec<Check>,
+}
+
+impl Examination {
+    /// Whether what matters works: the three tasks, or all of the command line. None: that could not be found out.
+    pub(crate) fn works(&self) -> Option<bool> {
+        let matters = |check: &&Check| matches!(check.group, Group::Tasks | Group::Command);
+        let mut works = Some(true);
+        for check in self.checks.iter().filter(matters) {
+            match check.verdict {
+                Verdict::Yes | Verdict::Fact => {}
+                Verdict::No | Verdict::Partly => return Some(false),
+                Verdict::Unknown => works = None,
+            }
+        }
+        works
+    }
+
+    /// For people.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        if let Some((command, plan)) = &self.command {
+            let _ = writeln!(text, "{command}");
+            for step in plan {
+                let _ = writeln!(text, "  {step}");
+            }
+        }
+        let mut group = None;
+        for check in &self.checks {
+            if group != Some(check.group) {
+                let gap = if text.is_empty() { "" } else { "\n" };
+                let _ = writeln!(text, "{gap}{}", check.group.title());
+                group = Some(check.group);
+            }
+            check.describe(&mut text);
+        }
+        text
+    }
+
+    /// For programs: one line.
+    pub(crate) fn json(&self) -> String {
+        let works = match self.works() {
+            Some(works) => works.to_string(),
+            None => "null".to_owned(),
+        };
+        let mut text = format!("{{\"version\":{VERSION},\"works\":{works}");
+        if let Some((command, plan)) = &self.command {
+            let _ = write!(text, ",\"command\":{}", string(command.as_ref()));
+            text.push_str(",\"plan\":");
+            list(&mut text, plan, |text, step| {
+                text.push_str(&string(step.as_ref()));
+            });
+        }
+        text.push_str(",\"checks\":");
+        list(&mut text, &self.checks, |text, check| {
+            check.write_json(text)
+        });
+        text.push_str("}\n");
+        text
+    }
+}
+
+impl Check {
+    fn how(&self) -> &'static str {
+        if self.tried.is_empty() {
+            "told"
+        } else {
+            "tried"
+        }
+    }
+
+    fn describe(&self, text: &mut String) {
+        let verdict = match self.verdict {
+            Verdict::Fact => "-",
+            verdict => verdict.word(),
+        };
+        let _ = write!(text, "  {verdict:<8}{:<6} {}", self.how(), self.what);
+        let mut gap = ": ";
+        if !self.detail.is_empty() {
+            let _ = write!(text, "{gap}{}", self.detail);
+            gap = "; ";
+        }
+        for tried in &self.tried {
+            let works = match tried.works {
+                // What the verdict says already.
+                Some(_) if self.tried.len() == 1 => "",
+                Some(true) => " yes",
+                Some(false) => " no",
+                None => " unknown",
+            };
+            let _ = write!(text, "{gap}{}{works}", tried.command);
+            gap = ", ";
+        }
+        text.push('\n');
+        for tried in self.tried.iter().filter(|tried| !tried.error.is_empty()) {
+            let _ = writeln!(text, "{INDENT}{}", tried.error);
+        }
+        for line in cause::lines(&self.causes).lines() {
+            let _ = writeln!(text, "{INDENT}{line}");
+        }
+    }
+
+    fn write_json(&self, text: &mut String) {
+        let _ = write!(
+            text,
+            "{{\"name\":\"{}\",\"group\":\"{}\",\"what\":{},\"verdict\":\"{}\",\"how\":\"{}\",\"detail\":{},\"tried\":",
+            self.name,
+            self.group.word(),
+            string(self.what.as_ref()),
+            self.verdict.word(),
+            self.how(),
+            string(self.detail.as_ref()),
+        );
+        list(text, &self.tried, |text, tried| {
+            let works = match tried.works {
+                Some(works) => works.to_string(),
+                None => "null".to_owned(),
+            };
+            let command = string(tried.command.as_ref());
+            let error = string(tried.error.as_ref());
+            let _ = write!(
+                text,
+                "{{\"command\":{command},\"works\":{works},\"error\":{error}}}"
+            );
+        });
+        text.push_str(",\"causes\":");
+        list(text, &self.causes, |text, cause| {
+            let _ = write!(
+                text,
+                "{{\"cause\":{},\"hint\":{}}}",
+                string(cause.cause.as_ref()),
+                string(cause.hint.as_ref())
+            );
+        });
+        text.push('}');
+    }
+}
+
+/// What stands under a line.
+const INDENT: &str = "                 ";
+
+fn list<T>(text: &mut String, items: &[T], mut write: impl FnMut(&mut String, &T)) {
+    text.push('[');
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        write(text, item);
+    }
+    text.push(']');
+}
