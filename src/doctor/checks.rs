@@ -41,9 +41,7 @@ macro_rules! checks {
     ($($group:ident { $($name:literal, $what:literal: $find:expr;)* })*) => {
         fn all(doctor: &mut Doctor<'_>) {
             $($(
-                let find: fn(&Doctor<'_>) -> Found = $find;
-                let found = find(doctor);
-                doctor.add(Group::$group, $name, $what, found);
+                doctor.check(Group::$group, $name, $what, $find);
             )*)*
         }
 
@@ -164,13 +162,20 @@ fn tmpfs(dir: &str) -> Trial {
 const FILE: &str = "file";
 
 impl Doctor<'_> {
-    fn add(&mut self, group: Group, name: &'static str, what: &'static str, found: Found) {
+    #[inline(never)]
+    fn check(
+        &mut self,
+        group: Group,
+        name: &'static str,
+        what: &'static str,
+        find: fn(&Doctor<'_>) -> Found,
+    ) {
         let Found {
             verdict,
             detail,
             tried,
             causes,
-        } = found;
+        } = find(self);
         self.checks.push(Check {
             name,
             group,
@@ -183,6 +188,7 @@ impl Doctor<'_> {
     }
 
     /// Tries command lines, with ` | ` between them.
+    #[inline(never)]
     fn tried(&self, commands: &str) -> Found {
         let mut found = Found::default();
         for command in commands.split(" | ") {
@@ -192,6 +198,7 @@ impl Doctor<'_> {
     }
 
     /// Tries a command line, and something inside.
+    #[inline(never)]
     fn with(&self, command: &str, trials: Vec<Trial>) -> Found {
         let mut all = parts(command);
         all.extend(trials.into_iter().map(Part::Trial));

@@ -147,17 +147,12 @@ impl Examination {
 
     /// For programs: one line.
     pub(crate) fn json(&self) -> String {
-        let works = match self.works() {
-            Some(works) => works.to_string(),
-            None => "null".to_owned(),
-        };
+        let works = or_null(self.works());
         let mut text = format!("{{\"version\":{VERSION},\"works\":{works}");
         if let Some((command, plan)) = &self.command {
-            let _ = write!(text, ",\"command\":{}", string(command.as_ref()));
+            pair(&mut text, ",\"command\":", command);
             text.push_str(",\"plan\":");
-            list(&mut text, plan, |text, step| {
-                text.push_str(&string(step.as_ref()));
-            });
+            list(&mut text, plan, |text, step| pair(text, "", step));
         }
         text.push_str(",\"checks\":");
         list(&mut text, &self.checks, |text, check| {
@@ -209,38 +204,47 @@ impl Check {
     }
 
     fn write_json(&self, text: &mut String) {
-        let _ = write!(
-            text,
-            "{{\"name\":\"{}\",\"group\":\"{}\",\"what\":{},\"verdict\":\"{}\",\"how\":\"{}\",\"detail\":{},\"tried\":",
-            self.name,
-            self.group.word(),
-            string(self.what.as_ref()),
-            self.verdict.word(),
-            self.how(),
-            string(self.detail.as_ref()),
-        );
+        let words = [
+            ("{\"name\":", self.name),
+            (",\"group\":", self.group.word()),
+            (",\"what\":", self.what),
+            (",\"verdict\":", self.verdict.word()),
+            (",\"how\":", self.how()),
+            (",\"detail\":", &self.detail),
+        ];
+        words
+            .into_iter()
+            .for_each(|(key, value)| pair(text, key, value));
+        text.push_str(",\"tried\":");
         list(text, &self.tried, |text, tried| {
-            let works = match tried.works {
-                Some(works) => works.to_string(),
-                None => "null".to_owned(),
-            };
-            let command = string(tried.command.as_ref());
-            let error = string(tried.error.as_ref());
-            let _ = write!(
-                text,
-                "{{\"command\":{command},\"works\":{works},\"error\":{error}}}"
-            );
+            pair(text, "{\"command\":", &tried.command);
+            text.push_str(",\"works\":");
+            text.push_str(or_null(tried.works));
+            pair(text, ",\"error\":", &tried.error);
+            text.push('}');
         });
         text.push_str(",\"causes\":");
         list(text, &self.causes, |text, cause| {
-            let _ = write!(
-                text,
-                "{{\"cause\":{},\"hint\":{}}}",
-                string(cause.cause.as_ref()),
-                string(cause.hint.as_ref())
-            );
+            pair(text, "{\"cause\":", &cause.cause);
+            pair(text, ",\"hint\":", &cause.hint);
+            text.push('}');
         });
         text.push('}');
+    }
+}
+
+/// A member of an object: its name with what stands before and behind it, and its value.
+#[inline(never)]
+fn pair(text: &mut String, key: &str, value: &str) {
+    text.push_str(key);
+    text.push_str(&string(value.as_ref()));
+}
+
+fn or_null(works: Option<bool>) -> &'static str {
+    match works {
+        Some(true) => "true",
+        Some(false) => "false",
+        None => "null",
     }
 }
 

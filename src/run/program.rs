@@ -20,37 +20,37 @@ impl Run<'_> {
     pub(super) fn execute(&mut self, program: &Program) -> Result<Ended> {
         let args;
         let is_shell = matches!(program, Program::Shell);
-        let (file, words) = match program {
+        let given = match program {
             Program::Given(words) => {
                 let first = self.args.words().len() - words.len();
-                (
+                Some((
                     CString::from(words[0]),
                     ArgList::Given(self.args.tail(first)),
-                )
+                ))
             }
             Program::Shell => {
                 let file = shell(&self.state)?;
                 args = OwnArgs::new(vec![login_name(&file)]);
-                (file, ArgList::Own(&args))
+                Some((file, ArgList::Own(&args)))
             }
-            Program::Nothing => return self.execute_nothing(),
+            Program::Nothing => None,
         };
-        if let Some(inside) = self.inside.take() {
-            return self.stay_in_front(inside, |run| run.replace(&file, words, is_shell));
-        }
-        Err(self.replace(&file, words, is_shell))
-    }
-
-    /// Ends this process in place of a program that does nothing.
-    #[cold]
-    fn execute_nothing(&mut self) -> Result<Ended> {
-        let end = |run: &mut Self| match run.announce() {
-            Ok(()) => sys::exit_now(0),
-            Err(failure) => failure,
+        let execute = |run: &mut Self| match &given {
+            Some((file, args)) => run.replace(file, *args, is_shell),
+            None => run.end(),
         };
         match self.inside.take() {
-            Some(inside) => self.stay_in_front(inside, end),
-            None => Err(end(self)),
+            Some(inside) => self.stay_in_front(inside, execute),
+            None => Err(execute(self)),
+        }
+    }
+
+    /// Ends this process in place of a program that does nothing. Returns only the reason why not.
+    #[cold]
+    fn end(&mut self) -> Failure {
+        match self.announce() {
+            Ok(()) => sys::exit_now(0),
+            Err(failure) => failure,
         }
     }
 

@@ -9,7 +9,7 @@ mod maps;
 mod mounts;
 mod unshare;
 
-pub(crate) use unshare::filtered;
+pub(crate) use unshare::{CHROOT, filtered};
 
 use crate::harness::*;
 

@@ -22,6 +22,7 @@ mod argv;
 mod count;
 mod descriptors;
 mod descriptors_held;
+mod doctor;
 mod exit;
 mod explain;
 mod faults;

@@ -103,7 +103,7 @@ fn a_filter_and_no_privilege() {
 }
 
 /// Makes `$1` a root directory of bind mounts, with all that programs need, and runs the rest in it.
-const CHROOT: &str = r#"
+pub(crate) const CHROOT: &str = r#"
 set -e
 mount -t tmpfs tmpfs "$1"
 root="$1/root"

@@ -1,0 +1,188 @@
+//! The doctor where something is in the way: each time it says what that is.
+
+use super::*;
+use crate::explain::{CHROOT, filtered};
+
+#[test]
+fn limits_at_zero() {
+    needs!(doctors(), user_namespaces());
+    let limited = |kinds: &str| {
+        Tool::fixture()
+            .line("-Ur")
+            .sh(&format!(
+                "for kind in {kinds}; do echo 0 >/proc/sys/user/max_${{kind}}_namespaces; done; exec nskit doctor --json"
+            ))
+            .by_ordinary()
+    };
+    let is_zero = "user.max_net_namespaces is 0 here";
+    found(limited("net"))
+        .exits(1)
+        .no("private-network", is_zero, "sysctl user.max_net_namespaces")
+        .no("new-net", is_zero, "sysctl")
+        .no("max-net", is_zero, "sysctl")
+        .no("loopback", is_zero, "sysctl")
+        .says("max-uts", "yes")
+        .says("new-uts", "yes");
+    let is_zero = "user.max_user_namespaces is 0 here";
+    found(limited("user"))
+        .exits(1)
+        .no("rootless-container", is_zero, "sysctl")
+        .no("map-root", is_zero, "sysctl")
+        .no("nested", is_zero, "sysctl")
+        .no("enter-by-file", is_zero, "sysctl");
+}
+
+#[test]
+fn a_seccomp_filter() {
+    needs!(doctors(), user_namespaces(), command("python3"));
+    let refuses = "a seccomp filter refuses unshare(2)";
+    let under = |calls| found(filtered(calls, "nskit").line("doctor --json").by_ordinary());
+    under("unshare")
+        .exits(1)
+        .no("rootless-container", refuses, "seccomp profile")
+        .no("private-network", refuses, "seccomp profile")
+        .no("seccomp", refuses, "seccomp profile")
+        .no("no-new-privs", "no_new_privs is set", "NoNewPrivileges=no");
+    let refuses = "a seccomp filter refuses mount(2)";
+    under("mount")
+        .no("rootless-container", refuses, "seccomp profile")
+        .no("seccomp", refuses, "seccomp profile")
+        .says("private-network", "yes");
+    under("setns").says("rootless-container", "yes").no(
+        "enter-by-pidfd",
+        "refuses setns(2)",
+        "seccomp profile",
+    );
+}
+
+#[test]
+fn what_cannot_be_found_out() {
+    needs!(doctors(), command("python3"));
+    // No child can be started to try anything.
+    let found = found(
+        filtered("clone,clone3,fork,vfork", "nskit")
+            .line("doctor --json")
+            .by_ordinary(),
+    );
+    found
+        .exits(125)
+        .says("rootless-container", "unknown")
+        .says("new-mnt", "unknown")
+        .because("many-ids", "a seccomp filter refuses new processes", "")
+        .says("kernel", "fact");
+    assert!(found.value["works"].is_null());
+}
+
+#[test]
+fn no_new_privileges() {
+    needs!(
+        doctors(),
+        user_namespaces(),
+        Subordinate::there(),
+        command("setpriv")
+    );
+    let user = Subordinate::user();
+    let tool = Tool::program("setpriv")
+        .arg("--no-new-privs")
+        .arg(Tool::path_of("nskit"))
+        .line("doctor --json");
+    let is_set = "no_new_privs is set";
+    found(user.runs(tool))
+        .exits(1)
+        .says("rootless-container", "yes")
+        .no("many-ids", is_set, "NoNewPrivileges=no")
+        .no("no-new-privs", is_set, "NoNewPrivileges=no")
+        .no("newuidmap", is_set, "");
+}
+
+#[test]
+fn a_chroot() {
+    needs!(doctors(), root(), command("chroot"));
+    let place = Place::new();
+    let tool = Tool::fixture()
+        .line("-m --propagation private")
+        .sh(&format!(
+            "{CHROOT}exec chroot \"$root\" nskit doctor --json"
+        ))
+        .arg("sh")
+        .arg(place.subdir("new"));
+    let found = found(tool);
+    found
+        .exits(1)
+        .no("rootless-container", "this is a chroot", "pivot_root(2)")
+        .says("new-net", "partly")
+        .because("new-net", "this is a chroot", "")
+        .no("new-mnt", "/ is no mount point", "--propagation unchanged");
+    let sign = found.check("container")["detail"].as_str().expect("words");
+    assert!(sign.contains("/ is no mount point (a chroot)"), "{sign}");
+}
+
+#[test]
+fn without_newuidmap() {
+    needs!(doctors(), user_namespaces(), Subordinate::there());
+    let place = Place::new();
+    let user = Subordinate::user();
+    let missing = "newuidmap is not in PATH";
+    found(user.runs(doctor()).env("PATH", place.path()))
+        .exits(1)
+        .no("many-ids", missing, "uidmap")
+        .no("newuidmap", missing, "uidmap")
+        .no("newgidmap", "newgidmap is not in PATH", "uidmap")
+        .says("ranges", "yes");
+}
+
+#[test]
+fn a_proc_that_is_masked() {
+    needs!(doctors(), user_namespaces());
+    let masked = |also: &str| {
+        Tool::fixture()
+            .line("-rmpf --mount-proc")
+            .sh(&format!(
+                "set -e; mount --bind /dev/null /proc/uptime; {also} exec nskit doctor --json"
+            ))
+            .by_ordinary()
+    };
+    let covered = "/proc is covered in parts (/proc/uptime)";
+    found(masked(""))
+        .exits(1)
+        .no("rootless-container", covered, "unmask=ALL")
+        .no("proc", covered, "unmask=ALL")
+        .says("tmpfs", "yes")
+        .says("private-network", "yes");
+}
+
+#[test]
+fn without_proc() {
+    needs!(doctors(), root());
+    let tool = Tool::fixture()
+        .line("-m")
+        .sh("umount -l /proc && exec nskit doctor --json");
+    let found = found(tool);
+    found
+        .exits(1)
+        .says("kernel", "unknown")
+        .says("no-new-privs", "unknown")
+        .says("new-uts", "partly");
+}
+
+#[test]
+fn a_rootless_container_of_ours() {
+    needs!(doctors(), user_namespaces());
+    let tool = Tool::unshare()
+        .line("-Urpf --mount-proc nskit doctor --json")
+        .by_ordinary();
+    let found = found(tool);
+    found
+        .says("rootless-container", "yes")
+        .says("private-network", "yes")
+        .no("many-ids", "no line for root", "usermod --add-subuids")
+        .says("new-net", "yes")
+        .says("nested", "yes");
+    let has = |name: &str, part: &str| {
+        let detail = found.check(name)["detail"].as_str().expect("words");
+        assert!(detail.contains(part), "{name}: {detail}");
+    };
+    has("user-namespace", "not the initial one");
+    has("container", "the PID namespace is not the initial one");
+    has("depth", "at least 1 of 32");
+}
