@@ -117,8 +117,13 @@ _nskit()
 {{
     local words index applets='{}'
     _nskit_words
-    if ((${{#words[@]}} > 2)) && [[ " $applets " == *" ${{words[1]}} "* ]]; then
-        _nskit_first=1 "_nskit_${{words[1]}}"
+    local first=1
+    if [[ ${{words[1]}} == doctor ]]; then
+        first=2
+        while [[ ${{words[first]}} == --* ]]; do ((first++)); done
+    fi
+    if ((${{#words[@]}} > first + 1)) && [[ " $applets " == *" ${{words[first]}} "* ]]; then
+        _nskit_first=$first "_nskit_${{words[first]}}"
     else
         _nskit_complete _nskit_own
     fi
@@ -206,6 +211,7 @@ fn bash_offers_options_and_values() {
                 "unshare",
                 "nsenter",
                 "setns",
+                "doctor",
                 "--list",
                 "--install",
                 "--help",
@@ -213,6 +219,10 @@ fn bash_offers_options_and_values() {
             ],
         ),
         ("nskit setns --same sel", &["self"]),
+        ("nskit doctor --", &["--json", "--quiet"]),
+        ("nskit doctor uns", &["unshare"]),
+        ("nskit doctor unshare --mount-p", &["--mount-proc"]),
+        ("nskit doctor --json setns --same sel", &["self"]),
         ("nskit --install -", &["-s", "-f"]),
     ] {
         assert_eq!(

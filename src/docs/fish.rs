@@ -126,24 +126,44 @@ fn nskit_file() -> String {
     let mut text = format!(
         "# fish completion for nskit(1).\n{MADE}
 function __nskit_applet
-    contains -- (commandline -opc)[2] {}
+    set -l words (commandline -opc)
+    contains -- $words[2] {0}
+end
+
+# After doctor, before an applet.
+function __nskit_doctor
+    set -l words (commandline -opc)
+    test \"$words[2]\" = doctor; or return
+    for word in $words[3..]
+        contains -- $word {0}; and return 1
+    end
+    return 0
+end
+
+function __nskit_judged
+    set -l words (commandline -opc)
+    test \"$words[2]\" = doctor; and not __nskit_doctor
 end
 
 complete -c nskit -f
 complete -c nskit -n __nskit_applet -a '(__fish_complete_subcommand)'
+complete -c nskit -n __nskit_judged -a '(__fish_complete_subcommand --fcs-skip=2)'
 ",
         Applet::all().map(|applet| applet.name).join(" ")
     );
     for applet in Applet::all() {
         _ = writeln!(
             text,
-            "complete -c nskit -n __fish_is_first_token -a {} -d {}",
+            "complete -c nskit -n '__fish_is_first_token; or __nskit_doctor' -a {} -d {}",
             applet.name,
             quoted(applet.description)
         );
     }
     text.push_str(
         "\
+complete -c nskit -n __fish_is_first_token -a doctor -d 'try what this machine lets you do'
+complete -c nskit -n __nskit_doctor -l json -d 'for other programs'
+complete -c nskit -n __nskit_doctor -l quiet -d 'by the exit status only'
 complete -c nskit -n __fish_is_first_token -l list -d 'list the applets'
 complete -c nskit -n __fish_is_first_token -l install -d 'make a link for each applet'
 complete -c nskit -n __fish_is_first_token -l help -d 'show this help'
@@ -204,6 +224,9 @@ fn fish_offers_options_and_values() {
         ("setns --same self al", &["all"]),
         ("nskit nsen", &["nsenter"]),
         ("nskit nsenter --user-p", &["--user-parent"]),
+        ("nskit doctor --j", &["--json"]),
+        ("nskit doctor nsen", &["nsenter"]),
+        ("nskit doctor nsenter --user-p", &["--user-parent"]),
         ("nskit --install src/cl", &["src/cli/"]),
     ] {
         let script = "set -gx XDG_RUNTIME_DIR $argv[2]

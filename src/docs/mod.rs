@@ -217,6 +217,11 @@ const TYPED: &[(&str, &str)] = &[
     ("setns --same self al", "<setns><--same><self><all>"),
     ("nskit nsen", "<nskit><nsenter>"),
     ("nskit unshare --mount-p", "<nskit><unshare><--mount-proc>"),
+    ("nskit doc", "<nskit><doctor>"),
+    (
+        "nskit doctor --json unshare --mount-p",
+        "<nskit><doctor><--json><unshare><--mount-proc>",
+    ),
     ("nskit --install src/cl", "<nskit><--install><src/cli>"),
 ];
 

@@ -116,15 +116,27 @@ if (( CURRENT == 2 )); then
     local -a applets=(
 {commands}    )
     _describe -t applets applet applets
+    local -a commands=('doctor:try what this machine lets you do')
+    _describe -t commands command commands
     _arguments '--list[list the applets]' '--install[make a link for each applet]' \\
         '--help[show this help]' '--version[show the version]'
 elif [[ $words[2] == --install ]]; then
     shift words
     (( CURRENT-- ))
     _arguments '-s[symbolic links]' '-f[replace files that exist]' '1:directory:_directories'
+elif [[ $words[2] == doctor && $words[CURRENT-1] == (doctor|--json|--quiet) ]]; then
+    local -a applets=(
+{commands}    )
+    _describe -t applets applet applets
+    local -a options=('--json:for other programs' '--quiet:by the exit status only')
+    _describe -o -t options option options
 else
     shift words
     (( CURRENT-- ))
+    while [[ $words[1] == (doctor|--json|--quiet) ]]; do
+        shift words
+        (( CURRENT-- ))
+    done
     _normal
 fi
 "
