@@ -16,8 +16,8 @@ use crate::steps::pidfile::Pidfile;
 use crate::steps::{Helper, Outside, Program, Step, Trial};
 use crate::sys::{self, Args, Change, Forked, Proc};
 
-/// How long a child may take. The slowest takes milliseconds; one that waits for a name service may take longer.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a child may take. The slowest takes milliseconds; one that waits for a name service may wait in vain.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// A child that says more than this says it in vain, in bytes.
 const LONGEST: usize = 256 * 1024;
 
@@ -90,6 +90,15 @@ pub(super) fn attempt(make: Make<'_>, args: &Args) -> Attempt {
         };
     }
     attempt
+}
+
+/// What a question is answered that may wait for others in vain, so a child asks it; none where it gets no answer.
+pub(super) fn answer(question: &dyn Fn() -> String, args: &Args) -> Option<String> {
+    let make = || Err(NoPlan::Refused(question()));
+    match attempt(&make, args).outcome {
+        Outcome::Fails(answer, _) if !answer.is_empty() => Some(answer),
+        _ => None,
+    }
 }
 
 /// A child of ours that has stopped in the middle of a plan; it ends with this.

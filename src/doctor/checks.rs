@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use super::attempt::{Attempt, Outcome, attempt, stopped};
+use super::attempt::{Attempt, Outcome, answer, attempt, stopped};
 use super::facts as told;
 use super::judge::{proved, with_ranges, works};
 use super::line::{Part, chain, parts};
@@ -11,7 +11,6 @@ use crate::failure::Cause;
 use crate::host::capability::Capability;
 use crate::host::facts::Facts;
 use crate::host::{Host, Machine};
-use crate::model::subid::SubIds;
 use crate::model::{Ids, Kind, Kinds};
 use crate::show;
 use crate::steps::outside::bind::Bind;
@@ -87,7 +86,7 @@ checks! {
         "ranges", "ranges in /etc/subuid and /etc/subgid": told::ranges;
         "newuidmap", "newuidmap": told::newuidmap;
         "newgidmap", "newgidmap": told::newgidmap;
-        "map-auto", "the ranges mapped": |doctor| doctor.tried("unshare --map-auto");
+        "map-auto", "the ranges mapped": |doctor| doctor.again("many-ids");
     }
     Inside {
         "proc", "proc of a new PID namespace": |doctor| doctor.tried("unshare -rpf --mount-proc");
@@ -98,7 +97,7 @@ checks! {
         "sysfs", "sysfs": |doctor| doctor.mounted("unshare -rmn", |dir| {
             vec![Trial::Sysfs { dir: dir.into() }]
         });
-        "loopback", "loopback up": |doctor| doctor.tried("unshare -rn --loopback");
+        "loopback", "loopback up": |doctor| doctor.again("private-network");
         "capabilities-inside", "capabilities": |doctor| {
             doctor.with("unshare -ru", vec![Trial::Capabilities])
         };
@@ -187,6 +186,17 @@ impl Doctor<'_> {
         });
     }
 
+    /// What this check has found, which is another one's question too.
+    fn again(&self, name: &str) -> Found {
+        let check = self.checks.iter().find(|check| check.name == name);
+        check.map_or_else(Found::default, |check| Found {
+            verdict: Some(check.verdict),
+            detail: check.detail.clone(),
+            tried: check.tried.clone(),
+            causes: check.causes.clone(),
+        })
+    }
+
     /// Tries command lines, with ` | ` between them.
     #[inline(never)]
     fn tried(&self, commands: &str) -> Found {
@@ -273,8 +283,12 @@ impl Doctor<'_> {
     }
 
     /// Our first range of subordinate IDs, wherever it is from.
-    pub(super) fn subids(&self, ids: Ids) -> Result<SubIds, String> {
-        Machine.subids(ids)
+    pub(super) fn subids(&self, ids: Ids) -> Option<String> {
+        let ask = || match Machine.subids(ids) {
+            Ok(range) => format!("{}-{}", range.first(), range.first() + (range.count() - 1)),
+            Err(_) => String::new(),
+        };
+        answer(&ask, self.args)
     }
 
     /// The kinds that this kernel has.

@@ -161,10 +161,9 @@ pub(super) fn ranges(doctor: &Doctor<'_>) -> Found {
         });
         let mut source = "";
         if ranges.is_empty()
-            && let Ok(range) = doctor.subids(ids)
+            && let Some(range) = doctor.subids(ids)
         {
-            let last = range.first() + (range.count() - 1);
-            ranges.push(format!("{}-{last}", range.first()));
+            ranges.push(range);
             source = " (getsubids)";
         }
         has.push(!ranges.is_empty());

@@ -76,7 +76,7 @@ impl Group {
 }
 
 /// A command line that was tried.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Tried {
     pub(super) command: String,
     /// None: it could not be tried.

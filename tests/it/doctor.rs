@@ -225,3 +225,18 @@ fn a_command_line_that_is_not_understood() {
     assert!(help.contains("nskit doctor [--json]"), "{help}");
     assert_eq!(Tool::nskit().line("doctor --help").run().ok().text(), help);
 }
+
+#[test]
+fn a_terminal_stays_the_callers() {
+    needs!(doctors(), user_namespaces());
+    let mut terminal = Terminal::shell();
+    for words in ["doctor --quiet", "doctor unshare -rpf --init=group true"] {
+        terminal.types(&format!("nskit {words}"));
+        terminal.expect("ready> ");
+        // Who were not in the foreground could not read this.
+        terminal.types("read line; echo got $line");
+        terminal.types("words");
+        terminal.expect("got words");
+        terminal.expect("[0]ready> ");
+    }
+}

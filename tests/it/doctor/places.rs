@@ -186,3 +186,98 @@ fn a_rootless_container_of_ours() {
     has("container", "the PID namespace is not the initial one");
     has("depth", "at least 1 of 32");
 }
+
+/// Does this as root where /etc is a copy of its own, and a user `patient` without ranges has an account.
+fn with_patient(place: &Place, script: &str) -> Tool {
+    Tool::fixture()
+        .line("-m --propagation private")
+        .sh(&format!(
+            "set -e
+             mkdir $1/etc
+             cp -a /etc/. $1/etc
+             mount --bind $1/etc /etc
+             useradd --system --no-create-home --shell /bin/sh patient
+             patient() {{ setpriv --reuid patient --regid patient --clear-groups \"$@\"; }}
+             {script}"
+        ))
+        .arg("sh")
+        .arg(place.path())
+}
+
+#[test]
+fn the_hint_about_ranges_can_be_followed() {
+    needs!(
+        doctors(),
+        root(),
+        user_namespaces(),
+        command("useradd"),
+        command("usermod"),
+        command("setpriv"),
+        command("newuidmap")
+    );
+    let place = Place::new();
+    let script = r#"
+        patient nskit doctor >$1/before || echo $?
+        grep "no  *told  *ranges" $1/before
+        sed -n "s/.*hint: let root run: //p" $1/before | head -n 1 >$1/hint
+        sh -e $1/hint
+        patient nskit doctor --quiet && echo mended
+    "#;
+    with_patient(&place, script)
+        .run()
+        .exits(0)
+        .out("1\n  no      told   ranges in /etc/subuid and /etc/subgid\nmended\n");
+}
+
+#[test]
+fn a_range_that_only_getsubids_knows() {
+    needs!(
+        doctors(),
+        root(),
+        user_namespaces(),
+        command("useradd"),
+        command("setpriv")
+    );
+    let place = Place::new();
+    let tools = place.subdir("tools");
+    place.script(
+        "tools/getsubids",
+        "#!/bin/sh\necho \"0: patient 700000 65536\"\n",
+    );
+    let script = format!("PATH={tools}:$PATH patient nskit doctor --json");
+    let found = found(with_patient(&place, &script));
+    found.says("ranges", "yes");
+    let detail = found.check("ranges")["detail"].as_str().expect("words");
+    assert!(
+        detail.contains("/etc/subuid 700000-765535 (getsubids)"),
+        "{detail}"
+    );
+    // newuidmap does not know it.
+    found.says("many-ids", "no");
+}
+
+#[test]
+fn who_never_answers_is_not_waited_for_long() {
+    needs!(
+        doctors(),
+        root(),
+        user_namespaces(),
+        command("useradd"),
+        command("setpriv")
+    );
+    let place = Place::new();
+    let tools = place.subdir("tools");
+    place.script("tools/getsubids", "#!/bin/sh\nexec sleep 100\n");
+    // What it has started, a program of the test's, is ended by the test.
+    let script = format!(
+        "PATH={tools}:$PATH patient nskit doctor --json || echo $? >$1/status; for process in /proc/[0-9]*; do read -r name <$process/comm && [ $name = sleep ] && [ $(stat -c %U $process) = patient ] && kill ${{process#/proc/}}; done; true"
+    );
+    let found = found(with_patient(&place, &script));
+    found
+        .says("many-ids", "unknown")
+        .says("rootless-container", "yes");
+    assert_eq!(
+        std::fs::read_to_string(place.at("status")).expect("a status"),
+        "125\n"
+    );
+}
