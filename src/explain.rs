@@ -10,14 +10,14 @@ use crate::sys::{self, Proc};
 /// Finds out why, if anybody wants to know, and keeps it in the failure. Does nothing a second time.
 pub(crate) fn inquire(failure: &mut Failure, report: &Report, proc: &Proc) {
     if is_wanted(report) {
-        find_out(failure, proc);
+        find_out(failure, report, proc);
     }
 }
 
 /// Finds out why, and keeps it in the failure. Does nothing a second time.
-pub(crate) fn find_out(failure: &mut Failure, proc: &Proc) {
+pub(crate) fn find_out(failure: &mut Failure, report: &Report, proc: &Proc) {
     if failure.causes.is_none() {
-        failure.causes = Some(causes(failure, &Facts::new(proc)).into());
+        failure.causes = Some(causes(failure, report, &Facts::new(proc)).into());
     }
 }
 
@@ -36,10 +36,11 @@ pub(crate) fn is_aloud(report: &Report) -> bool {
 }
 
 /// The causes of a failure; where none fits, what was looked at.
-fn causes(failure: &Failure, facts: &Facts<'_>) -> Vec<Cause> {
+fn causes(failure: &Failure, report: &Report, facts: &Facts<'_>) -> Vec<Cause> {
     let case = Case {
         errno: failure.error.map_or(0, sys::Error::raw),
         facts,
+        applet: report.applet,
     };
     let causes = cause::causes(failure.step.as_ref(), &case);
     // A sentence of ours says it all, and an errno or another program does not.

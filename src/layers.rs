@@ -39,7 +39,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("show", &["failure", "host", "model", "sys", "libc"]),
     ("failure", &["host", "model", "sys", "libc"]),
     ("host", &["model", "sys", "libc"]),
-    ("cli", &["argh"]),
+    ("cli", &["model", "argh"]),
     // The numbers of signals and of kinds of namespaces.
     ("model", &["libc"]),
     ("sys", &["libc", "nix"]),

@@ -35,8 +35,8 @@ use applets::nskit::{Command, Doctor, Install};
 use applets::{APPLETS, Applet, CommandLineError, Response};
 use failure::{Failure, Unexplained, cause};
 use host::Machine;
-use model::Wanted;
 use model::listing::Listing;
+use model::{AppletName, Wanted};
 use plan::{Plan, Report};
 use run::Outcome;
 use show::{Shown, Verdict};
@@ -278,13 +278,11 @@ fn show(applet: &Applet, wanted: &[Wanted], listing: &Listing) -> u8 {
 /// As [`report`], of a failure in our own namespaces.
 #[cold]
 fn report_plainly(applet: &Applet, failure: Failure, status: Option<&run::StatusFd>) -> u8 {
-    report(
-        applet,
-        failure,
-        &Report::default(),
-        &Proc::default(),
-        status,
-    )
+    let how = Report {
+        applet: AppletName::of(applet.name.as_bytes()).unwrap_or_default(),
+        ..Report::default()
+    };
+    report(applet, failure, &how, &Proc::default(), status)
 }
 
 /// Says what failed, and where it is wanted why; facts in /proc are read in `proc`.

@@ -2,9 +2,10 @@
 //!
 //! The order of doing is the product, so it can be read (`--dry-run`) and tested without privileges.
 
+use std::ffi::CStr;
 use std::fmt;
 
-use crate::model::{Kind, Which};
+use crate::model::{AppletName, Kind, Which};
 use crate::steps::ahead::{Ahead, Entering};
 use crate::steps::{Enter, Step};
 
@@ -31,7 +32,7 @@ impl Plan {
     /// A line for each step that would fail, with its causes and hints, as far as that can be seen without doing
     /// anything. `entering`: what is entered.
     pub(crate) fn predict(&self, entering: &[Entering]) -> String {
-        let mut ahead = Ahead::new(entering);
+        let mut ahead = Ahead::new(self.report.applet, entering);
         for step in &self.steps {
             step.predict(&step.to_string(), &mut ahead);
         }
@@ -66,6 +67,10 @@ fn may_enter(enter: &Enter, kind: Kind) -> Option<bool> {
 /// How to report what happens, besides the exit status.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Report {
+    /// Who reports.
+    pub(crate) applet: AppletName,
+    /// The command line that asked for it.
+    pub(crate) argv: &'static [&'static CStr],
     /// A descriptor of the caller's, for a line of JSON an event.
     pub(crate) status_fd: Option<i32>,
     /// Say why something failed, also where standard error is no terminal.

@@ -14,7 +14,7 @@ use crate::host::Host;
 use crate::model::number::{Quoted, decimal};
 use crate::model::reference::parse_process;
 use crate::model::value::{self, TargetPid};
-use crate::model::{Kind, Kinds, Reference, Wanted, Which};
+use crate::model::{AppletName, Kind, Kinds, Reference, Wanted, Which};
 use crate::plan::{Plan, Report};
 use crate::steps::Step;
 use crate::steps::{
@@ -125,6 +125,8 @@ pub(crate) fn request(
     )));
 
     let report = Report {
+        applet: AppletName::Nsenter,
+        argv,
         status_fd: common::status_fd(options.status_fd.as_ref())?,
         explain: options.explain,
         ..Report::default()
@@ -238,11 +240,7 @@ fn reference(kind: Kind, file: &OsString) -> Result<Reference, InvalidOptions> {
     match decimal(number).and_then(|number| u64::try_from(number).ok()) {
         Some(id) => Ok(Reference::Id(id)),
         None => {
-            let option = if kind == Kind::Mnt {
-                "mount"
-            } else {
-                kind.name()
-            };
+            let option = kind.option();
             let number = Quoted(OsStr::from_bytes(number));
             Err(InvalidOptions::value(
                 &format!("--{option}"),

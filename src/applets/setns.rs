@@ -13,7 +13,7 @@ use crate::model::listing::{self, Columns, Form, Listing};
 use crate::model::number::Quoted;
 use crate::model::reference::{netns_meant, parse_wanted};
 use crate::model::value::{Propagation, TargetPid};
-use crate::model::{Kind, Kinds, Reference, Wanted, Which};
+use crate::model::{AppletName, Kind, Kinds, Reference, Wanted, Which};
 use crate::plan::{Plan, Report};
 use crate::steps::{BindEtc, CheckTarget, Enter, Fork, Helper, MountSys, Source, Step, Unshare};
 
@@ -179,7 +179,7 @@ pub(crate) fn request(
         Some((first, rest)) if first.to_bytes() == b"--" => rest,
         _ => rest,
     };
-    enter(parsed, references, program, host)
+    enter(parsed, argv, references, program, host)
 }
 
 /// `REF[,REF…]`.
@@ -313,6 +313,7 @@ fn only_of(options: &Options, form: Form) -> Result<(), InvalidOptions> {
 /// Namespaces to enter, and a program to run there.
 fn enter(
     parsed: &Parsed<Options>,
+    argv: &'static [&'static CStr],
     references: &'static CStr,
     program: &'static [&'static CStr],
     host: &dyn Host,
@@ -385,6 +386,8 @@ fn enter(
     steps.push(Step::Execute(common::program(program)));
 
     let report = Report {
+        applet: AppletName::Setns,
+        argv,
         status_fd: common::status_fd(options.status_fd.as_ref())?,
         explain: options.explain,
         verbose: options.verbose,

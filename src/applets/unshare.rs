@@ -12,7 +12,7 @@ use crate::host::Host;
 use crate::model::binfmt::Registration;
 use crate::model::idmap::{Range, RangeSpec};
 use crate::model::value::{self, Propagation, Setgroups};
-use crate::model::{Clock, IdMap, Ids, Kind, Kinds};
+use crate::model::{AppletName, Clock, IdMap, Ids, Kind, Kinds};
 use crate::plan::{Plan, Report};
 use crate::steps::Step;
 use crate::steps::outside::bind::Bind;
@@ -132,6 +132,8 @@ pub(crate) fn request(
     )));
 
     let report = Report {
+        applet: AppletName::Unshare,
+        argv,
         status_fd: common::status_fd(options.status_fd.as_ref())?,
         explain: options.explain,
         verbose: false,

@@ -15,6 +15,7 @@ use std::os::unix::ffi::OsStringExt;
 
 use super::UsageError;
 use super::table::{Arity, Row, Table};
+use crate::model::nearest;
 
 /// One option that was met, with its value.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -201,30 +202,9 @@ impl From<OptionError<'_>> for UsageError {
     }
 }
 
-/// The option whose name is nearest to `name`, when at most a third of it is wrong.
-fn close_miss(rows: impl Iterator<Item = Row>, name: &[u8]) -> Option<Row> {
-    rows.map(|row| (edits(name, row.name().as_bytes()), row))
-        .filter(|(edits, row)| 3 * edits <= row.name().len())
-        .min_by_key(|(edits, _)| *edits)
-        .map(|(_, row)| row)
-}
-
-/// How many letters are to be added, left out, changed, or swapped with their neighbour to make one
-/// name of the other (the optimal string alignment distance).
-fn edits(from: &[u8], to: &[u8]) -> usize {
-    let mut before_last = Vec::new();
-    let mut last: Vec<usize> = (0..=to.len()).collect();
-    for i in 1..=from.len() {
-        let mut row = vec![i];
-        for j in 1..=to.len() {
-            let changed = last[j - 1] + usize::from(from[i - 1] != to[j - 1]);
-            let mut fewest = changed.min(last[j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1] {
-                fewest = fewest.min(before_last[j - 2] + 1);
-            }
-            row.push(fewest);
-        }
-        before_last = std::mem::replace(&mut last, row);
-    }
-    last[to.len()]
+/// The option whose name is nearest to `name`.
+fn close_miss(rows: impl Iterator<Item = Row> + Clone, name: &[u8]) -> Option<Row> {
+    let names = rows.clone().map(|row| row.name().as_bytes());
+    let near = nearest(name, names)?;
+    rows.into_iter().find(|row| row.name().as_bytes() == near)
 }

@@ -1,11 +1,13 @@
 //! The causes as the manual lists them, made from the rows of the steps, in man(7).
 
 use crate::failure::cause::Rule;
+use crate::model::{AppletName, worded};
 use crate::steps;
 use crate::sys::Error;
 
 /// What the DIAGNOSTICS section of an applet's page lists: a subsection a step, an entry a cause.
 pub(crate) fn diagnostics(applet: &str) -> String {
+    let name = AppletName::of(applet.as_bytes()).expect("an applet");
     let mut text = String::new();
     let mut title = "";
     for rows in steps::ROWS
@@ -18,7 +20,8 @@ pub(crate) fn diagnostics(applet: &str) -> String {
         }
         for rule in rows.rules {
             text.push_str(&format!(".TP\n.B {}\n", tag(rule)));
-            text.push_str(&format!("{}\n{}\n", prose(rule.about), prose(rule.advice)));
+            let advice = worded(rule.advice, name);
+            text.push_str(&format!("{}\n{}\n", prose(rule.about), prose(&advice)));
         }
     }
     text

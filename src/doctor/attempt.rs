@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::explain;
 use crate::failure::{Cause, Failure};
+use crate::model::AppletName;
 use crate::plan::{Plan, Report};
 use crate::run::{self, Ended, Outcome as Done};
 use crate::steps::ahead::Ahead;
@@ -58,6 +59,8 @@ pub(super) struct ToTry {
     pub(super) steps: Vec<Step>,
     /// The plan as it is shown; nothing where nobody wants to see it.
     pub(super) shown: String,
+    /// Of which applet it is.
+    pub(super) applet: AppletName,
 }
 
 /// Tries what `make` gives, which a child calls.
@@ -124,7 +127,7 @@ pub(super) fn stopped(make: Make<'_>, args: &Args) -> Result<Stopped, Attempt> {
 }
 
 fn unknown(mut failure: Failure) -> Attempt {
-    explain::find_out(&mut failure, &Proc::default());
+    explain::find_out(&mut failure, &Report::default(), &Proc::default());
     let text = said(&failure);
     let causes = failure.causes.unwrap_or_default().into_vec();
     Attempt {
@@ -176,7 +179,11 @@ fn be_child(make: Make<'_>, args: &Args, line: BorrowedFd<'_>) -> u8 {
         // Nobody may be listening any more.
         let _ = sys::write_all(line, text);
     };
-    let ToTry { steps, shown } = match make() {
+    let ToTry {
+        steps,
+        shown,
+        applet,
+    } = match make() {
         Ok(to_try) => to_try,
         Err(NoPlan::Refused(text)) => {
             tell(&wire::failed(&text, &[]));
@@ -190,22 +197,25 @@ fn be_child(make: Make<'_>, args: &Args, line: BorrowedFd<'_>) -> u8 {
     tell(&wire::plan(&shown));
     let (mut steps, left_out) = split(steps);
     steps.push(Step::Execute(Program::Nothing));
-    let report = Report::default();
+    let report = Report {
+        applet,
+        ..Report::default()
+    };
     let plan = Plan { steps, report };
     for step in left_out {
-        let (what, causes) = tell_of(&step);
+        let (what, causes) = tell_of(&step, &plan.report);
         tell(&wire::told(&what, &causes));
     }
 
     let proc = Proc::default();
     proc.keep();
-    let inquiry = |failure: &mut Failure| explain::find_out(failure, &proc);
+    let inquiry = |failure: &mut Failure| explain::find_out(failure, &plan.report, &proc);
     let Done { result, .. } = run::run(&plan, args, &proc, &inquiry);
     match result {
         Ok(Ended::Exited(status)) => status,
         Ok(Ended::Killed(_)) => 1,
         Err(mut failure) => {
-            explain::find_out(&mut failure, &proc);
+            explain::find_out(&mut failure, &plan.report, &proc);
             let causes = failure.causes.as_deref().unwrap_or_default();
             tell(&wire::failed(&said(&failure), causes));
             1
@@ -270,7 +280,7 @@ fn is_ours_alone(steps: &[Step]) -> bool {
 }
 
 /// What a step would do that is left out, and what it would fail at.
-fn tell_of(step: &Step) -> (String, Vec<Cause>) {
+fn tell_of(step: &Step, report: &Report) -> (String, Vec<Cause>) {
     let what = step.to_string();
     if let Step::Helper(Helper {
         pidfile: Some(file),
@@ -280,7 +290,7 @@ fn tell_of(step: &Step) -> (String, Vec<Cause>) {
         let causes = match Pidfile::open(file) {
             Ok(_) => Vec::new(),
             Err(mut failure) => {
-                explain::find_out(&mut failure, &Proc::default());
+                explain::find_out(&mut failure, report, &Proc::default());
                 let mut causes = failure.causes.take().unwrap_or_default().into_vec();
                 if causes.is_empty() {
                     causes.push(Cause {
@@ -293,7 +303,7 @@ fn tell_of(step: &Step) -> (String, Vec<Cause>) {
         };
         return (what, causes);
     }
-    let mut ahead = Ahead::new(&[]);
+    let mut ahead = Ahead::new(report.applet, &[]);
     step.predict(&what, &mut ahead);
     (what, ahead.causes)
 }

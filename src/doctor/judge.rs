@@ -6,6 +6,7 @@ use crate::failure::common;
 use crate::failure::{Case, Cause, Explain, cause};
 use crate::host::facts::Facts;
 use crate::host::map_program::{SubRanges, room_for_ranges};
+use crate::model::AppletName;
 use crate::model::Ids;
 use crate::sys::{self, Proc};
 
@@ -29,13 +30,13 @@ pub(super) fn proved<'a>(
     let mut facts = Facts::new(proc);
     change(&mut facts);
     let facts = &facts;
-    cause::proved(step, &Case { errno, facts })
+    cause::proved(step, &case(errno, facts))
 }
 
 /// Why this has failed so: what is proved, or else what is possible.
 pub(super) fn causes(proc: &Proc, step: &dyn Explain, errno: i32) -> Vec<Cause> {
     let facts = &Facts::new(proc);
-    cause::causes(step, &Case { errno, facts })
+    cause::causes(step, &case(errno, facts))
 }
 
 /// Why a filter refuses a system call, going by the answer to a probe.
@@ -46,7 +47,7 @@ pub(super) fn filtered(
     expected: i32,
 ) -> Option<Cause> {
     let errno = probe?.raw();
-    let found = common::filtered(&Case { errno, facts }, call, probe, expected)?;
+    let found = common::filtered(&case(errno, facts), call, probe, expected)?;
     Some(found.cause)
 }
 
@@ -104,4 +105,13 @@ pub(super) fn no_ranges() -> Vec<Cause> {
         cause: format!("no line for {owner} is in {}", files.join(" nor in ")),
         hint,
     }]
+}
+
+/// As of `unshare`, with which most of it is tried.
+fn case<'a>(errno: i32, facts: &'a Facts<'a>) -> Case<'a> {
+    Case {
+        errno,
+        facts,
+        applet: AppletName::Unshare,
+    }
 }

@@ -9,7 +9,7 @@ use super::report::{Check, Examination, Group, Tried, Verdict};
 use crate::applets::common::Request;
 use crate::applets::{APPLETS, CommandLineError, Response};
 use crate::host::Machine;
-use crate::model::Word;
+use crate::model::{AppletName, Word};
 use crate::plan::Plan;
 use crate::steps::{Step, Trial};
 use crate::sys::Args;
@@ -41,18 +41,24 @@ pub(super) fn parts(command: &str) -> Vec<Part> {
 /// What these parts do, one after the other.
 pub(super) fn chain(parts: &[Part]) -> Result<ToTry, NoPlan> {
     let mut steps = Vec::new();
+    let mut applet = AppletName::default();
     for part in parts {
         match part {
             Part::Line(line) => {
                 let mut plan = plan(&words(line))?;
                 plan.steps.pop();
                 steps.append(&mut plan.steps);
+                applet = plan.report.applet;
             }
             Part::Trial(trial) => steps.push(trial.clone().into()),
         }
     }
     let shown = String::new();
-    Ok(ToTry { steps, shown })
+    Ok(ToTry {
+        steps,
+        shown,
+        applet,
+    })
 }
 
 /// Words for an applet, which wants those of a whole run.
@@ -92,8 +98,11 @@ pub(super) fn examine(argv: &'static [&'static CStr], args: &Args) -> Examinatio
         if let Some(Step::Execute(program)) = plan.steps.pop() {
             plan.steps.push(Trial::Execute(program).into());
         }
-        let steps = plan.steps;
-        Ok(ToTry { steps, shown })
+        Ok(ToTry {
+            steps: plan.steps,
+            shown,
+            applet: plan.report.applet,
+        })
     };
     let Attempt {
         plan,

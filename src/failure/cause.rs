@@ -5,6 +5,7 @@
 //! where no fact is enough.
 
 use crate::host::facts::Facts;
+use crate::model::AppletName;
 
 /// A reason for a failure, and what can be done about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub(crate) struct Case<'a> {
     pub(crate) errno: i32,
     /// What was seen.
     pub(crate) facts: &'a Facts<'a>,
+    /// Who failed, whose options a hint names.
+    pub(crate) applet: AppletName,
 }
 
 /// What a row has found.

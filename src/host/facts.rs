@@ -4,7 +4,7 @@
 //! included. Where another mount namespace or root directory was entered, only what lies in our own proc is read.
 
 use std::cell::OnceCell;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::ops::RangeInclusive;
 use std::os::fd::OwnedFd;
 
@@ -15,7 +15,7 @@ use super::ids::{map_of, setgroups_of};
 use super::map_program::{MapProgram, SubRanges};
 use super::mountinfo::{self, Mount, ProcMount};
 use super::namespace::{self, NamespaceFacts, Relation};
-use super::place::Place;
+use super::place::{self, Place};
 use super::procfs::{self, Status, number_at};
 use super::target::{self, Pidfds, Process, TargetFacts};
 use super::{clock, kinds};
@@ -158,6 +158,8 @@ facts! {
         Some(Place::look_at(proc, path, || facts.mounts().map(Vec::as_slice)))
     }
         => |_| "the file".to_owned();
+    /// The name that was perhaps meant where a file is not there.
+    lend meant(path: &OsStr): OsString = |_, _, path| place::meant_by(path);
     /// The target process.
     lend target(process: Process): TargetFacts = |facts, proc, process| {
         Some(process.look_at(proc, facts.mounts().map(|mounts| mountinfo::hides_processes(mounts))))

@@ -1,10 +1,12 @@
 //! Where paths lead, and the first part of one that leads no further.
 
 use std::ffi::{OsStr, OsString};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::mountinfo::Mount;
+use crate::model::nearest;
 use crate::sys::{self, For, Proc};
 
 /// A file or directory.
@@ -54,6 +56,25 @@ impl Place {
             mount: mount(),
         }
     }
+}
+
+/// The name in the directory of a file that is not there which was perhaps meant, of the first few thousand.
+pub(crate) fn meant_by(path: &OsStr) -> Option<OsString> {
+    const ROOM: usize = 1 << 16;
+    let path = Path::new(path);
+    let parent = match path.parent()?.as_os_str() {
+        empty if empty.is_empty() => OsStr::new("."),
+        parent => parent,
+    };
+    let directory = sys::open(parent, For::Directory).ok()?;
+    let mut names = Vec::new();
+    sys::more_names(directory.as_fd(), &mut vec![0; ROOM], |name| {
+        names.push(name.to_owned());
+    })
+    .ok()?;
+    let names = names.iter().map(|name| name.to_bytes());
+    let near = nearest(path.file_name()?.as_bytes(), names)?;
+    Some(OsStr::from_bytes(near).to_owned())
 }
 
 /// Where a path leads no further; `mode` gives the type and permissions of what a path refers to.

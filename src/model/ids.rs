@@ -10,6 +10,14 @@ pub(crate) enum Ids {
 }
 
 impl Ids {
+    /// The option of usermod(8) that adds a range to [`Ids::sub_file`].
+    pub(crate) const fn usermod_option(self) -> &'static str {
+        match self {
+            Ids::Uid => "--add-subuids",
+            Ids::Gid => "--add-subgids",
+        }
+    }
+
     /// The file of the map in /proc/PID.
     pub(crate) const fn file(self) -> &'static str {
         match self {

@@ -53,6 +53,14 @@ impl Kind {
         }
     }
 
+    /// The long option of unshare and nsenter for it, without its dashes.
+    pub(crate) const fn option(self) -> &'static str {
+        match self {
+            Kind::Mnt => "mount",
+            other => other.name(),
+        }
+    }
+
     /// The file in /proc/PID/ns of the namespace that this process has just made or joined: for the kinds that
     /// only children enter, the one for children.
     pub(crate) const fn file_for_children(self) -> &'static str {

@@ -12,7 +12,7 @@ use crate::failure::{Case, Cause, Explain, cause};
 use crate::host::facts::Facts;
 use crate::host::target::Process;
 use crate::model::value::Setgroups;
-use crate::model::{IdMap, Ids, Kind, Kinds};
+use crate::model::{AppletName, IdMap, Ids, Kind, Kinds};
 use crate::sys::{self, For, Proc};
 
 /// Something that a plan enters, as causes need to know it.
@@ -50,6 +50,7 @@ pub(crate) enum EnvironmentAhead {
 /// Where the steps so far would have led, and what has been told of them.
 #[derive(Default)]
 pub(crate) struct Ahead<'a> {
+    applet: AppletName,
     pub(super) entering: &'a [Entering],
     /// The target process.
     pub(super) pid: Option<i32>,
@@ -76,8 +77,9 @@ pub(crate) struct Ahead<'a> {
 
 impl<'a> Ahead<'a> {
     /// Before the first step. `entering`: what the plan enters.
-    pub(crate) fn new(entering: &'a [Entering]) -> Ahead<'a> {
+    pub(crate) fn new(applet: AppletName, entering: &'a [Entering]) -> Ahead<'a> {
         Ahead {
+            applet,
             entering,
             ..Ahead::default()
         }
@@ -96,7 +98,15 @@ impl<'a> Ahead<'a> {
         let mut facts = Facts::new(&proc);
         change(&mut facts);
         let facts = &facts;
-        let causes = cause::proved(step, &Case { errno, facts });
+        let applet = self.applet;
+        let causes = cause::proved(
+            step,
+            &Case {
+                errno,
+                facts,
+                applet,
+            },
+        );
         if causes.is_empty() {
             return false;
         }

@@ -74,13 +74,13 @@ explains! {
     Directory {
         word: "directory",
         classic: "cannot change directory to DIR",
-        applets: ["unshare"],
+        applets: ["unshare", "nsenter", "setns"],
     }
     Rule {
         id: "directory-path",
         errors: [ENOENT, ENOTDIR, EACCES],
-        about: "A part of the path is missing, is no directory, or may not be searched. With -R, -w is a path in the \
-                new root directory.",
+        about: "A part of the path is missing, is no directory, or may not be searched. With another root \
+                directory it is a path in there.",
         advice: "The part is named.",
         find: |directory, case| no_directory(case, &directory.0, "name a directory that is there"),
     },

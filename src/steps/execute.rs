@@ -13,7 +13,7 @@ use crate::failure::{Case, Failure, Finding, Result, because, explains};
 use crate::host;
 use crate::host::executable::{self, Executable, Need, Role};
 use crate::host::format::{Format, machine_name, own_machine};
-use crate::host::place::Place;
+use crate::host::place::{Obstacle, Place};
 use crate::model::Word;
 use crate::sys;
 
@@ -184,7 +184,7 @@ explains! {
         id: "exec-elsewhere",
         errors: [ENOENT],
         about: "The program is not in this root directory: PATH or SHELL are the caller's, and fit another root.",
-        advice: "Add --env (nsenter), set PATH, or name a program such as /bin/sh.",
+        advice: "{other_path}, such as /bin/sh.",
         find: |executed, case| {
             let program = executed.found(case)?;
             (program.found.is_none() && executed.elsewhere && executed.own_environment)
@@ -261,7 +261,13 @@ explains! {
         advice: "The directory is named.",
         find: |executed, case| {
             let place = as_place(executed, case)?;
-            blocked(case, &place, "chmod +x it, or run as its owner")
+            let hint = match &place.obstacle {
+                Some(Obstacle::Closed(directory)) => {
+                    format!("chmod +x {}, or run as its owner", Word(directory))
+                }
+                _ => "run as its owner".to_owned(),
+            };
+            blocked(case, &place, &hint)
         },
     },
     Rule {
@@ -281,7 +287,7 @@ explains! {
                     Word(&need.path),
                     Word(&need.by)
                 ),
-                "chmod +x it, or mount that without noexec",
+                format!("chmod +x {}, or mount that without noexec", Word(&need.path)),
             )
         },
     },
@@ -305,12 +311,12 @@ explains! {
         errors: [E2BIG],
         about: "Arguments and environment together are larger than a quarter of RLIMIT_STACK, or one of them is \
                 larger than 128 KiB.",
-        advice: "Pass less, by xargs(1) or in a file.",
-        find: |_, _| {
+        advice: "Pass less: by xargs(1), in a file, or with {smaller}.",
+        find: |_, case| {
             because(
                 "either one argument is larger than 32 pages, or all and the environment together are larger than a \
                  quarter of RLIMIT_STACK",
-                "pass less: by xargs, in a file, or with a smaller environment (--clear-env)",
+                format!("pass less: by xargs, in a file, or with {}", case.applet.smaller()),
             )
         },
     },
@@ -412,7 +418,7 @@ fn elsewhere(executed: &Executed, case: &Case<'_>) -> Option<Finding> {
             "{file} is not in this root directory in any directory of PATH, which is the caller's ({})",
             list(&program.searched)
         ),
-        "add --env (nsenter) to take the target's PATH, set PATH, or name the program with its path",
+        case.applet.other_path(),
     )
 }
 
@@ -468,7 +474,10 @@ fn no_x(executed: &Executed, case: &Case<'_>) -> Option<Finding> {
             "{} has no x bit for us (its mode is {mode:04o}, its owner {uid}:{gid})",
             Word(found)
         ),
-        "run as its owner or in its group, or chmod a+x it",
+        format!(
+            "run as its owner or in its group, or chmod a+x {}",
+            Word(found)
+        ),
     )
 }
 

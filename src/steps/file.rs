@@ -1,13 +1,16 @@
 //! Files that steps open and read.
 
 use std::ffi::{OsStr, OsString};
+use std::path::Path;
 
 use libc::{EACCES, ENOENT, ENOTDIR, EPERM, ESRCH};
 
 use super::trace::{gone, not_traced, other_user, zombie};
 use crate::failure::common::blocked;
 use crate::failure::{Case, Failure, because, explains, line};
+use crate::host::place::{Obstacle, Place};
 use crate::host::target::{Process, TargetFacts};
+use crate::model::Word;
 use crate::sys;
 
 /// The classic `cannot open FILE`.
@@ -39,6 +42,35 @@ impl OpenFile {
         case.facts.target(Process::in_path(&self.0)?.0)
     }
 }
+
+impl OpenFile {
+    /// What can be done where its path leads nowhere.
+    fn instead(&self, place: &Place, case: &Case<'_>) -> String {
+        let is_last = match &place.obstacle {
+            Some(Obstacle::Missing(part)) => *part == self.0,
+            Some(Obstacle::Closed(_)) => return "run as a user who may search it".to_owned(),
+            _ => false,
+        };
+        let path = Path::new(&self.0);
+        let directory = path.parent().unwrap_or(path);
+        if let Some(name) = case.facts.meant(&self.0).filter(|_| is_last) {
+            return format!(
+                "did you mean {}? That is in {}",
+                Word(name),
+                Word(directory.as_os_str())
+            );
+        }
+        let is_netns = NETNS.iter().any(|names| directory == Path::new(names));
+        if is_netns {
+            "name one that ip netns lists, or make it: ip netns add NAME".to_owned()
+        } else {
+            "correct the path".to_owned()
+        }
+    }
+}
+
+/// Where ip-netns(8) keeps names.
+const NETNS: [&str; 2] = ["/run/netns", "/var/run/netns"];
 
 explains! {
     OpenFile {
@@ -79,19 +111,20 @@ explains! {
         id: "open-path",
         errors: [ENOENT, ENOTDIR, EACCES],
         about: "A part of the path is missing, is no directory, or may not be searched.",
-        advice: "The part is named.",
+        advice: "The part is named, and a name that is close to it.",
         find: |file, case| {
             if Process::in_path(&file.0).is_some() {
                 return None;
             }
-            blocked(case, case.facts.place(&file.0)?, "correct the path")
+            let place = case.facts.place(&file.0)?;
+            blocked(case, place, &file.instead(place, case))
         },
     },
     Rule {
         id: "open-traced",
         errors: [EACCES, EPERM],
         about: "We may not look into the process: it runs as another user, or is not dumpable.",
-        advice: "Run as root; or as the same user, with -U.",
+        advice: "Run as root; or as the user of the process, and {also_user}.",
         find: |file, case| other_user(file.target(case)?, case),
     },
     Rule {

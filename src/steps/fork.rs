@@ -104,7 +104,7 @@ explains! {
         id: "fork-dead-init",
         errors: [ENOMEM],
         about: "The init of the PID namespace for children has ended, so nothing can be started in it any more.",
-        advice: "Make a new one with -p, with --fork so that its init is known; or enter a living one.",
+        advice: "{living_pid}.",
         find: |_, case| dead_init(case),
     },
     Rule {
@@ -151,7 +151,7 @@ pub(crate) fn process_bounds(case: &Case<'_>) -> Option<Finding> {
                 "pids.max of {directory} is {max} and pids.current {current}"
             ));
             hints.push(format!(
-                "raise {directory}/pids.max (TasksMax= of a systemd unit, --pids-limit)"
+                "raise {directory}/pids.max (TasksMax= of a systemd unit, --pids-limit of podman and docker)"
             ));
         }
     }
@@ -182,8 +182,7 @@ fn dead_init(case: &Case<'_>) -> Option<Finding> {
                 "either the init of the PID namespace for children, which is not ours (/proc/self/ns/pid and \
                  pid_for_children differ), has ended, or memory is short{memory}"
             ),
-            "use --fork with a new -p, so that the first child stays as init; or enter the PID namespace of a \
-             process that lives",
+            case.applet.living_pid(),
         );
     }
     perhaps(

@@ -8,13 +8,13 @@ use super::ahead::Ahead;
 use super::follow::Credentials;
 use super::{Do, State};
 use crate::failure::common::{inner_ids, lacks};
-use crate::failure::{Explain, Failure, Finding, Result, because, explains};
+use crate::failure::{Case, Explain, Failure, Finding, Result, because, explains};
 use crate::host::capability::Capability;
 use crate::host::facts::Facts;
 use crate::host::ids::{map_of, setgroups_of};
 use crate::host::target::Process;
 use crate::model::value::Setgroups;
-use crate::model::{IdMap, Ids, Kind};
+use crate::model::{AppletName, IdMap, Ids, Kind};
 use crate::sys::{self, Proc};
 
 /// A user or group to become.
@@ -232,12 +232,12 @@ explains! {
         id: "setgroups-denied",
         errors: [EPERM],
         about: "setgroups is denied in the user namespace.",
-        advice: "Add --preserve-credentials (nsenter, setns), or leave --setgid and --groups out.",
+        advice: "{keep_credentials}.",
         find: |_, case| {
             (case.facts.setgroups() == Some(Setgroups::Deny)).then(|| {
                 because(
                     "/proc/self/setgroups says deny, so nobody in this user namespace may set groups",
-                    "add --preserve-credentials (nsenter), or leave --setgid and --groups out",
+                    case.applet.keep_credentials(),
                 )
             })?
         },
@@ -246,12 +246,15 @@ explains! {
         id: "setgroups-no-map",
         errors: [EPERM],
         about: "gid_map is not written, so groups cannot be set.",
-        advice: "Map groups.",
+        advice: "Map groups where the user namespace is made, or {keep_credentials}.",
         find: |_, case| {
             case.facts.gid_map()?.extents().is_empty().then(|| {
                 because(
                     "/proc/self/gid_map is empty, so this user namespace has no groups",
-                    "map groups: --map-group, --map-groups",
+                    match case.applet {
+                        AppletName::Unshare => "add --map-auto, or --map-groups with a range of groups",
+                        applet => applet.keep_credentials(),
+                    },
                 )
             })?
         },
@@ -260,8 +263,15 @@ explains! {
         id: "setgroups-privilege",
         errors: [EPERM],
         about: "CAP_SETGID is missing.",
-        advice: "Run as root, or enter a user namespace where we have it.",
-        find: |_, case| because(lacks(case.facts, Capability::Setgid)?, "run as root, or add -U"),
+        advice: "Run as root, or {also_user}.",
+        find: |_, case| {
+            let hint = match case.applet {
+                // With one ID of our own mapped, setgroups is denied.
+                AppletName::Unshare => "run as root, or add --map-auto".to_owned(),
+                applet => format!("run as root, or {}", applet.also_user()),
+            };
+            because(lacks(case.facts, Capability::Setgid)?, hint)
+        },
     },
     Rule {
         id: "setgroups-unmapped",
@@ -295,8 +305,10 @@ explains! {
         id: "setgid-privilege",
         errors: [EPERM],
         about: "CAP_SETGID is missing.",
-        advice: "Run as root, or in a user namespace of your own (-r).",
-        find: |_, case| because(lacks(case.facts, Capability::Setgid)?, "run as root, or add -r"),
+        advice: "Run as root, or {also_user}.",
+        find: |gid, case| {
+            because(lacks(case.facts, Capability::Setgid)?, becoming(Ids::Gid, gid.0, case))
+        },
     },
 }
 
@@ -317,9 +329,25 @@ explains! {
         id: "setuid-privilege",
         errors: [EPERM],
         about: "CAP_SETUID is missing.",
-        advice: "Run as root, or in a user namespace of your own (-r).",
-        find: |_, case| because(lacks(case.facts, Capability::Setuid)?, "run as root, or add -r"),
+        advice: "Run as root, or {also_user}.",
+        find: |uid, case| {
+            because(lacks(case.facts, Capability::Setuid)?, becoming(Ids::Uid, uid.0, case))
+        },
     },
+}
+
+/// How an ID is taken without privilege.
+fn becoming(ids: Ids, id: NewId, case: &Case<'_>) -> String {
+    match (case.applet, id) {
+        (AppletName::Unshare, NewId::Given(id)) => {
+            let option = match ids {
+                Ids::Uid => "--map-user",
+                Ids::Gid => "--map-group",
+            };
+            format!("run as root, or add {option}={id}")
+        }
+        (applet, _) => format!("run as root, or {}", applet.also_user()),
+    }
 }
 
 /// The sentence that an ID does not exist in our user namespace, whose map is given.

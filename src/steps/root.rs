@@ -139,14 +139,17 @@ explains! {
     ChangeRoot {
         word: "root",
         classic: "cannot change root directory to 'DIR'",
-        applets: ["unshare"],
+        applets: ["unshare", "nsenter", "setns"],
     }
     Rule {
         id: "root-privilege",
         errors: [EPERM],
         about: "CAP_SYS_CHROOT is missing.",
-        advice: "Add -r, or run as root.",
-        find: |_, case| because(lacks(case.facts, Capability::SysChroot)?, "add -r, or run as root"),
+        advice: "Run as root, or {also_user}.",
+        find: |_, case| {
+            let hint = format!("run as root, or {}", case.applet.also_user());
+            because(lacks(case.facts, Capability::SysChroot)?, hint)
+        },
     },
     Rule {
         id: "root-path",

@@ -1,5 +1,6 @@
 //! The rules over recorded facts: each row once at least, with all that it says in a file to be read.
 
+mod hints;
 mod recorded;
 
 use std::collections::BTreeSet;
@@ -10,11 +11,11 @@ use crate::failure::{Case, Explain, Finding};
 use crate::host::bounds::Processes;
 use crate::host::facts::Facts;
 use crate::host::target::Pidfds;
-use crate::model::{Ids, Kind};
+use crate::model::{AppletName, Ids, Kind};
 use crate::steps::fork::NewProcess;
 use crate::steps::target::TargetProcess;
 use crate::sys::Error;
-use recorded::{error, inside, known, map, ordinary, own_map, recorded, root, unshare};
+use recorded::{Recorded, error, inside, known, map, ordinary, own_map, recorded, root, unshare};
 
 /// What is said of each recorded failure, as people see it.
 const SAID: &str = "src/steps/tests/said.txt";
@@ -59,6 +60,23 @@ fn each_recorded_failure_is_told_by_its_row() {
     }
 }
 
+/// The lines about a failure of this applet.
+fn said(one: &Recorded, applet: AppletName) -> String {
+    let mut text = String::new();
+    for Cause { cause, hint } in causes(&*one.step, &one.case_of(applet)) {
+        assert!(!cause.is_empty() && !hint.is_empty(), "{}", one.id);
+        assert!(
+            !cause.contains("  ") && !hint.contains("  "),
+            "{}: {cause}; {hint}",
+            one.id
+        );
+        assert!(!cause.contains('\n') && !hint.contains('\n'), "{}", one.id);
+        assert!(!cause.ends_with('.') && !hint.ends_with('.'), "{}", one.id);
+        text.push_str(&format!("  cause: {cause}\n  hint: {hint}\n"));
+    }
+    text
+}
+
 #[test]
 fn what_is_said() {
     let mut text = String::new();
@@ -67,17 +85,23 @@ fn what_is_said() {
             0 => "-".to_owned(),
             number => format!("{:?}", Error::from_raw(number)),
         };
-        text.push_str(&format!("{} {error}\n", one.id));
-        for Cause { cause, hint } in causes(&*one.step, &one.case()) {
-            assert!(!cause.is_empty() && !hint.is_empty(), "{}", one.id);
-            assert!(
-                !cause.contains("  ") && !hint.contains("  "),
-                "{}: {cause}; {hint}",
-                one.id
-            );
-            assert!(!cause.contains('\n') && !hint.contains('\n'), "{}", one.id);
-            assert!(!cause.ends_with('.') && !hint.ends_with('.'), "{}", one.id);
-            text.push_str(&format!("  cause: {cause}\n  hint: {hint}\n"));
+        // Those that say the same, together.
+        let mut sayings: Vec<(Vec<&str>, String)> = Vec::new();
+        for applet in one.applets() {
+            let said = said(&one, applet);
+            match sayings.iter_mut().find(|(_, other)| *other == said) {
+                Some((names, _)) => names.push(applet.as_str()),
+                None => sayings.push((vec![applet.as_str()], said)),
+            }
+        }
+        let is_one = sayings.len() == 1;
+        for (names, said) in sayings {
+            let names = if is_one {
+                String::new()
+            } else {
+                format!(" ({})", names.join(", "))
+            };
+            text.push_str(&format!("{} {error}{names}\n{said}", one.id));
         }
     }
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(SAID);
@@ -130,7 +154,15 @@ fn what_is_proved_comes_alone() {
     let step = own_map(Ids::Uid, "0 0 1\n");
     let said = |facts: &Facts<'static>| {
         let errno = libc::EPERM;
-        causes(&step, &Case { errno, facts })
+        let applet = AppletName::Unshare;
+        causes(
+            &step,
+            &Case {
+                errno,
+                facts,
+                applet,
+            },
+        )
     };
     let [one] = &said(&possible)[..] else {
         panic!("{:?}", said(&possible));
@@ -152,6 +184,7 @@ fn of_two_causes_both_are_named() {
         ..ordinary()
     };
     let case = Case {
+        applet: AppletName::Unshare,
         errno: libc::EPERM,
         facts: &facts,
     };
@@ -168,6 +201,7 @@ fn of_two_causes_both_are_named() {
 #[test]
 fn where_nothing_fits_nothing_is_named() {
     let case = Case {
+        applet: AppletName::Unshare,
         errno: libc::EPERM,
         facts: &root(),
     };
@@ -187,6 +221,7 @@ fn a_filter_that_lets_the_call_pass_is_not_blamed() {
         ..root()
     };
     let case = Case {
+        applet: AppletName::Unshare,
         errno: libc::EPERM,
         facts: &facts,
     };
@@ -227,6 +262,7 @@ fn pidfds_with_inodes_of_their_own_are_not_blamed() {
         ..root()
     };
     let case = Case {
+        applet: AppletName::Unshare,
         errno: libc::EOPNOTSUPP,
         facts: &facts,
     };
@@ -244,6 +280,7 @@ fn root_is_not_told_of_limits_that_do_not_bind_it() {
         ..root()
     };
     let case = Case {
+        applet: AppletName::Unshare,
         errno: libc::EAGAIN,
         facts: &facts,
     };

@@ -53,16 +53,20 @@ pub(crate) fn other_user(target: &TargetFacts, case: &Case<'_>) -> Option<Findin
     if case.facts.has(Capability::SysPtrace)? {
         return None;
     }
-    let hint = "run as root; or as the same user, with -U";
     let (uid, gid) = (case.facts.uid()?, case.facts.gid()?);
     let uids = target.uids?;
-    if uids.iter().any(|other| *other != uid) {
-        let other = uids.iter().find(|other| **other != uid)?;
+    if let Some(other) = uids.iter().find(|other| **other != uid) {
         return because(
             format!(
                 "process {pid} runs as user {other}, and we are user {uid} without CAP_SYS_PTRACE"
             ),
-            hint,
+            match other {
+                0 => "run as root".to_owned(),
+                other => format!(
+                    "run as root; or as user {other}, and {}",
+                    case.applet.also_user()
+                ),
+            },
         );
     }
     if let Some(other) = target.gids?.iter().find(|other| **other != gid) {
@@ -70,7 +74,10 @@ pub(crate) fn other_user(target: &TargetFacts, case: &Case<'_>) -> Option<Findin
             format!(
                 "process {pid} runs with group {other}, and we have group {gid}, without CAP_SYS_PTRACE"
             ),
-            hint,
+            format!(
+                "run as root; or in group {other}, and {}",
+                case.applet.also_user()
+            ),
         );
     }
     if target.files_of? != uid {

@@ -17,6 +17,7 @@ use crate::host::executable;
 use crate::host::facts::Facts;
 use crate::host::mountinfo::{Mount, words};
 use crate::host::procfs::Status;
+use crate::model::AppletName;
 use crate::model::Word;
 use crate::sys::{self, MsFlags, Proc};
 
@@ -226,6 +227,7 @@ fn execute(program: &Program, state: &State) -> Result<()> {
         let case = Case {
             errno,
             facts: &facts,
+            applet: AppletName::default(),
         };
         let causes = cause::proved(&executed, &case);
         if !causes.is_empty() {

@@ -106,7 +106,7 @@ explains! {
         errors: [EPERM, EACCES, ENOSYS],
         about: "A seccomp filter refuses unshare(2): a container's default profile, or RestrictNamespaces= of a \
                 systemd service.",
-        advice: "Use another seccomp profile, or --cap-add SYS_ADMIN.",
+        advice: "Use another seccomp profile, or --cap-add SYS_ADMIN (container).",
         find: |unshare, case| filtered(
             case,
             "unshare(2)",

@@ -387,32 +387,38 @@ pub(crate) fn each_name(
     room: &mut [u8],
     mut each: impl FnMut(&CStr),
 ) -> Result<()> {
-    loop {
-        // SAFETY: the kernel writes at most `room.len()` bytes into it.
-        let length = check(unsafe {
-            libc::syscall(
-                libc::SYS_getdents64,
-                dir.as_raw_fd(),
-                room.as_mut_ptr(),
-                room.len(),
-            )
-        })?;
-        if length == 0 {
-            return Ok(());
+    while more_names(dir, room, &mut each)? {}
+    Ok(())
+}
+
+/// As [`each_name`], but no more names than `room` holds; false when there were none left.
+pub(crate) fn more_names(
+    dir: BorrowedFd<'_>,
+    room: &mut [u8],
+    mut each: impl FnMut(&CStr),
+) -> Result<bool> {
+    // SAFETY: the kernel writes at most `room.len()` bytes into it.
+    let length = check(unsafe {
+        libc::syscall(
+            libc::SYS_getdents64,
+            dir.as_raw_fd(),
+            room.as_mut_ptr(),
+            room.len(),
+        )
+    })?;
+    let mut entries = &room[..usize::try_from(length).unwrap_or(0)];
+    // struct linux_dirent64 (getdents(2)): ino 8, off 8, reclen 2, type 1, then the name and a NUL.
+    while entries.len() > 19 {
+        let size = usize::from(u16::from_ne_bytes([entries[16], entries[17]]));
+        let Ok(name) = CStr::from_bytes_until_nul(&entries[19..size]) else {
+            break;
+        };
+        if !matches!(name.to_bytes(), b"." | b"..") {
+            each(name);
         }
-        let mut entries = &room[..usize::try_from(length).unwrap_or(0)];
-        // struct linux_dirent64 (getdents(2)): ino 8, off 8, reclen 2, type 1, then the name and a NUL.
-        while entries.len() > 19 {
-            let size = usize::from(u16::from_ne_bytes([entries[16], entries[17]]));
-            let Ok(name) = CStr::from_bytes_until_nul(&entries[19..size]) else {
-                break;
-            };
-            if !matches!(name.to_bytes(), b"." | b"..") {
-                each(name);
-            }
-            entries = &entries[size..];
-        }
+        entries = &entries[size..];
     }
+    Ok(length > 0)
 }
 
 /// The text of a symbolic link below `dir`, in `room`, and cut to it (readlinkat(2)).

@@ -4,6 +4,7 @@
 
 mod enter;
 mod execute;
+mod followed;
 mod forecast;
 mod maps;
 mod mounts;
@@ -79,6 +80,33 @@ impl Told {
             self.ran
         );
         self
+    }
+
+    /// The hint of the cause with these words in it, as it is to be followed.
+    #[track_caller]
+    fn hint_of(&self, cause: &str) -> String {
+        let said = self
+            .causes
+            .iter()
+            .find(|(its_cause, _)| its_cause.contains(cause));
+        let (_, hint) = said.unwrap_or_else(|| panic!("no cause {cause:?}: {}", self.ran));
+        hint.clone()
+    }
+
+    /// The options that the hint of that cause says to add.
+    #[track_caller]
+    fn to_add(&self, cause: &str) -> Vec<String> {
+        let hint = self.hint_of(cause);
+        let (_, added) = hint
+            .split_once("add ")
+            .unwrap_or_else(|| panic!("nothing to add: {hint}"));
+        let words = added.split_whitespace();
+        let options: Vec<String> = words
+            .take_while(|word| word.starts_with('-'))
+            .map(|word| word.trim_end_matches([',', ';', ':']).to_owned())
+            .collect();
+        assert!(!options.is_empty(), "nothing to add: {hint}");
+        options
     }
 
     /// There are no more causes than this.

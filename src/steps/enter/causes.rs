@@ -9,7 +9,7 @@ use crate::failure::{Case, Finding, because, explains};
 use crate::host::capability::Capability;
 use crate::host::namespace::{NamespaceFacts, Relation};
 use crate::host::target::{Process, TargetFacts};
-use crate::model::{Kind, Kinds};
+use crate::model::{AppletName, Kind, Kinds};
 use crate::steps::trace::{gone, not_traced, other_user, zombie};
 
 /// Namespaces are entered, or are found not to be what can be.
@@ -59,7 +59,7 @@ explains! {
         id: "setns-seccomp",
         errors: [EPERM, EACCES, ENOSYS],
         about: "A seccomp filter refuses setns(2).",
-        advice: "Use another seccomp profile, or --cap-add SYS_ADMIN.",
+        advice: "Use another seccomp profile, or --cap-add SYS_ADMIN (container).",
         find: |setns, case| {
             let probe = case.facts.setns_probe(setns.kinds()?);
             filtered(case, "setns(2)", probe, EBADF)
@@ -69,7 +69,7 @@ explains! {
         id: "setns-privilege",
         errors: [EPERM],
         about: "CAP_SYS_ADMIN is missing in our own user namespace, which every kind but the user namespace takes.",
-        advice: "Add -U, to enter the user namespace that owns it too; or run as root.",
+        advice: "Run as root; or {also_user}, so that the user namespace that owns it is entered too.",
         find: privilege,
     },
     Rule {
@@ -108,7 +108,7 @@ explains! {
         id: "setns-traced",
         errors: [EPERM],
         about: "We may not look into the process: it runs as another user, or is not dumpable.",
-        advice: "Run as root; or as the same user, with -U.",
+        advice: "Run as root; or as the user of the process, and {also_user}.",
         find: |setns, case| {
             // The kernel asks for no more than that of who can open its files.
             setns.namespaces(case)?.iter().find(|one| one.closed.is_some())?;
@@ -130,14 +130,14 @@ explains! {
         id: "setns-own-user",
         errors: [EINVAL],
         about: "It is the user namespace that we are in, which cannot be entered again.",
-        advice: "Leave -U out.",
+        advice: "{without_user}.",
         find: |setns, case| {
             let is_own =
                 |one: &&NamespaceFacts| one.asked == Kind::User && one.is_ours == Some(true);
             setns.namespaces(case)?.iter().find(is_own)?;
             because(
                 "we are in this user namespace already, and nobody can enter their own again",
-                "leave -U (user) out",
+                case.applet.without_user(),
             )
         },
     },
@@ -176,7 +176,7 @@ explains! {
         id: "setns-kind",
         errors: [EINVAL],
         about: "The file is a namespace of another kind.",
-        advice: "The real kind is named.",
+        advice: "The real kind is named, and how to ask for it.",
         find: wrong_kind,
     },
     Rule {
@@ -221,14 +221,27 @@ fn privilege(setns: &Setns, case: &Case<'_>) -> Option<Finding> {
         .iter()
         .any(|one| one.owner == Some(Relation::Below))
     {
-        "add -U: the user namespace that owns it can be entered too"
+        format!(
+            "{}: the user namespace that owns it can be entered too",
+            with_owner(setns, case)
+        )
     } else {
-        "run as root"
+        "run as root".to_owned()
     };
     because(
         format!("{lacks}, and to enter a {kinds} namespace takes it"),
         hint,
     )
+}
+
+/// How the user namespace that owns what is entered is entered too.
+fn with_owner(setns: &Setns, case: &Case<'_>) -> &'static str {
+    let is_process = matches!(setns, Setns::Into { pid: Some(_), .. });
+    match case.applet {
+        AppletName::Nsenter if !is_process => "add --user-parent --preserve-credentials",
+        AppletName::Setns if !is_process => "name its owner too (user=owner:REF)",
+        applet => applet.also_user(),
+    }
 }
 
 fn owned_by_other(setns: &Setns, case: &Case<'_>) -> Option<Finding> {
@@ -278,6 +291,9 @@ fn wrong_kind(setns: &Setns, case: &Case<'_>) -> Option<Finding> {
     };
     because(
         format!("it is a {found} namespace, not a {asked} namespace (NS_GET_NSTYPE)"),
-        format!("ask for {found}"),
+        match case.applet {
+            AppletName::Setns => format!("name it as {found}=REF"),
+            _ => format!("give it to --{}", found.option()),
+        },
     )
 }

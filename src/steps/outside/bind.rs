@@ -8,6 +8,7 @@ use libc::{EACCES, EINVAL, ENOENT, ENOSYS, ENOTDIR, EPERM};
 use crate::failure::common::{blocked, lacks, mount_filtered};
 use crate::failure::{Case, Finding, because, explains};
 use crate::host::capability::Capability;
+use crate::host::place::Obstacle;
 use crate::model::{Kind, Word};
 use crate::steps::ahead::Ahead;
 
@@ -38,7 +39,7 @@ explains! {
         id: "bind-missing",
         errors: [ENOENT, EACCES],
         about: "FILE does not exist: a namespace is bound on a file that is there.",
-        advice: "touch FILE",
+        advice: "Make it: touch FILE; where its directory is missing too, mkdir -p DIR && touch FILE.",
         find: missing,
     },
     Rule {
@@ -52,7 +53,11 @@ explains! {
                 let path = Word(&place.path).to_string();
                 return because(
                     format!("{path} is a directory, and a namespace is bound on a file"),
-                    format!("touch {path}/NAME, and name that"),
+                    {
+                        let inside = Path::new(&place.path).join("ns");
+                        let inside = Word(inside.as_os_str());
+                        format!("touch {inside}, and name that: --{}={inside}", bind.kind.option())
+                    },
                 );
             }
             blocked(case, place, "name a file in a directory")
@@ -90,7 +95,22 @@ explains! {
 fn missing(bind: &Bind, case: &Case<'_>) -> Option<Finding> {
     let place = case.facts.place(&bind.file)?;
     let path = Word(&place.path).to_string();
-    blocked(case, place, &format!("touch {path}"))
+    let parent = Path::new(&bind.file).parent();
+    let hint = match (&place.obstacle, parent) {
+        // The first part that is missing is a directory on the way.
+        (Some(Obstacle::Missing(part)), Some(parent)) if *part != bind.file => {
+            let parent = Word(parent.as_os_str());
+            format!("mkdir -p {parent} && touch {path}")
+        }
+        (Some(Obstacle::Dangling(part, _)), _) => {
+            format!("rm {part} && touch {path}", part = Word(part))
+        }
+        (Some(Obstacle::Closed(_)), _) => {
+            "name a file in a directory that we may search".to_owned()
+        }
+        _ => format!("touch {path}"),
+    };
+    blocked(case, place, &hint)
 }
 
 fn shared(bind: &Bind, case: &Case<'_>) -> Option<Finding> {

@@ -92,7 +92,7 @@ explains! {
         id: "helper-account",
         errors: [],
         about: "Our user has no account, and newuidmap and newgidmap serve only who has one.",
-        advice: "Make one: useradd.",
+        advice: "Let root make one with useradd(8).",
         find: |given, case| {
             let ids = given.ids;
             let subids = case.facts.subids(ids)?;
@@ -103,7 +103,7 @@ explains! {
                         subids.owner,
                         ids.helper()
                     ),
-                    "let root make an account: useradd",
+                    format!("let root make an account: useradd --uid {} NAME", case.facts.uid()?),
                 )
             })?
         },
@@ -113,7 +113,7 @@ explains! {
         errors: [],
         about: "A range of the map is not in /etc/subuid or /etc/subgid, by our name or number; or nothing at all \
                 is there for us.",
-        advice: "The line to add is named.",
+        advice: "The line to add is named, and the command of usermod(8) that adds it.",
         find: ranges,
     },
 }
@@ -155,10 +155,14 @@ fn ranges(given: &MapByProgram, case: &Case<'_>) -> Option<Finding> {
     let (file, owner) = (ids.sub_file(), &subids.owner);
     let first = outside.outside();
     let last = first + (outside.count() - 1);
-    let hint = format!(
-        "let root add the line {owner}:{first}:{} to {file}",
-        outside.count()
-    );
+    let line = format!("the line {owner}:{first}:{}", outside.count());
+    // usermod(8) knows who has an account.
+    let hint = if subids.has_account == Some(false) {
+        format!("let root add {line} to {file}")
+    } else {
+        let option = ids.usermod_option();
+        format!("let root run usermod {option} {first}-{last} {owner}, which adds {line} to {file}")
+    };
     if subids.ranges.is_empty() {
         return because(format!("{file} has no line for {owner}"), hint);
     }

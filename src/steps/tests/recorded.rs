@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use crate::failure::cause::Rows;
 use crate::failure::{Case, Explain};
 use crate::host::bounds::Processes;
 use crate::host::capability::Capability;
@@ -15,7 +16,7 @@ use crate::host::namespace::{NamespaceFacts, Relation};
 use crate::host::place::{Obstacle, Place};
 use crate::host::target::{Pidfds, TargetFacts};
 use crate::model::value::{Propagation, Setgroups};
-use crate::model::{Clock, IdMap, Ids, Kind, Kinds};
+use crate::model::{AppletName, Clock, IdMap, Ids, Kind, Kinds};
 use crate::steps::enter::causes::Setns;
 use crate::steps::execute::Executed;
 use crate::steps::file::OpenFile;
@@ -375,6 +376,8 @@ pub(super) fn recorded() -> Vec<Recorded> {
         case("mount-directory", mount("proc"), ENOTDIR, Facts { place: known(Place { path: "/etc/passwd".into(), is_directory: Some(false), ..Place::default() }), ..root() }),
         case("mount-unknown-type", mount("binfmt_misc"), ENODEV, root()),
         case("bind-missing", bind(Kind::Net), ENOENT, Facts { place: place("/run/ns/a b", Some(Obstacle::Missing("/run/ns/a b".into()))), ..root() }),
+        case("bind-missing", bind(Kind::Net), ENOENT, Facts { place: place("/run/ns/a b", Some(Obstacle::Missing("/run/ns".into()))), ..root() }),
+        case("bind-missing", bind(Kind::Net), EACCES, Facts { place: place("/run/ns/a b", Some(Obstacle::Closed("/run/ns".into()))), ..root() }),
         case("bind-missing", bind(Kind::Net), ENOENT, Facts { place: place("/run/ns/a b", Some(Obstacle::Dangling("/run/ns/a b".into(), "gone".into()))), ..root() }),
         case("bind-directory", bind(Kind::Net), ENOTDIR, Facts { place: known(Place { path: "/run/ns/a b".into(), is_directory: Some(true), ..Place::default() }), ..root() }),
         case("bind-directory", bind(Kind::Net), ENOTDIR, Facts { place: place("/run/ns/a b", Some(Obstacle::NoDirectory("/run/ns".into()))), ..root() }),
@@ -395,6 +398,8 @@ pub(super) fn recorded() -> Vec<Recorded> {
         case("open-zombie", OpenFile("/proc/77/root".into()), ENOENT, with_target(root(), zombie())),
         case("open-kind", OpenFile("/proc/77/ns/time".into()), ENOENT, Facts { kinds: known(Kinds::ALL.without(Kind::Time)), target: known(other_process()), ..root() }),
         case("open-path", OpenFile("/run/netns/x".into()), ENOENT, Facts { place: place("/run/netns/x", Some(Obstacle::Missing("/run/netns".into()))), ..root() }),
+        case("open-path", OpenFile("/run/netns/uxrd".into()), ENOENT, Facts { place: place("/run/netns/uxrd", Some(Obstacle::Missing("/run/netns/uxrd".into()))), meant: known("uxred".into()), ..root() }),
+        case("open-path", OpenFile("/a/x".into()), ENOENT, Facts { place: place("/a/x", Some(Obstacle::Missing("/a".into()))), ..root() }),
         case("open-path", OpenFile("/closed/x".into()), EACCES, Facts { place: place("/closed/x", Some(Obstacle::Closed("/closed".into()))), ..ordinary() }),
         case("open-traced", OpenFile("/proc/77/ns/net".into()), EACCES, with_target(ordinary(), other_process())),
         case("open-traced", OpenFile("/proc/77/ns/net".into()), EACCES, with_target(ordinary(), TargetFacts { uids: Some([1000; 3]), gids: Some([1000, 4, 4]), ..other_process() })),
@@ -403,6 +408,7 @@ pub(super) fn recorded() -> Vec<Recorded> {
         case("open-refused", OpenFile("/proc/77/ns/net".into()), EACCES, with_target(ordinary(), TargetFacts { uids: Some([1000; 3]), gids: Some([1000; 3]), files_of: Some(1000), ..other_process() })),
         case("setns-seccomp", enter(&[Kind::Net]), EPERM, Facts { seccomp: known(2), setns_probe: error(EPERM).into(), ..root() }),
         case("setns-privilege", enter(&[Kind::Net]), EPERM, with_namespace(ordinary(), NamespaceFacts { owner_uid: Some(1000), ..namespace(Kind::Net, Relation::Below) })),
+        case("setns-privilege", Setns::Into { kinds: Kinds::NONE.with(Kind::Net), pid: None, file: None }, EPERM, with_namespace(ordinary(), NamespaceFacts { owner_uid: Some(1000), ..namespace(Kind::Net, Relation::Below) })),
         case("setns-privilege", enter(&[Kind::Net]), EPERM, with_namespace(ordinary(), namespace(Kind::Net, Relation::Ours))),
         case("setns-chroot-privilege", enter(&[Kind::Mnt]), EPERM, with_namespace(Facts { capabilities: without(Capability::SysChroot), ..root() }, namespace(Kind::Mnt, Relation::Ours))),
         case("setns-owner", enter(&[Kind::User]), EPERM, with_namespace(ordinary(), NamespaceFacts { owner_uid: Some(1001), ..namespace(Kind::User, Relation::Below) })),
@@ -466,10 +472,24 @@ impl Recorded {
         self
     }
 
+    /// As it is of an applet in which it occurs.
     pub(super) fn case(&self) -> Case<'_> {
+        self.case_of(self.applets()[0])
+    }
+
+    pub(super) fn case_of(&self, applet: AppletName) -> Case<'_> {
         Case {
             errno: self.errno,
             facts: &self.facts,
+            applet,
         }
+    }
+
+    /// The applets in which it occurs.
+    pub(super) fn applets(&self) -> Vec<AppletName> {
+        let has = |rows: &&Rows| rows.rules.iter().any(|rule| rule.id == self.id);
+        let rows = crate::steps::ROWS.iter().find(has).expect(self.id);
+        let of = |name: &&str| AppletName::of(name.as_bytes()).expect(name);
+        rows.applets.iter().map(of).collect()
     }
 }

@@ -103,7 +103,7 @@ fn a_process_of_another_user() {
         .arg("true")
         .by_ordinary())
     .of(&format!("nsenter: cannot open {file}: {EACCES}"))
-    .because(&cause, "as the same user, with -U")
+    .because(&cause, "run as root")
     .only(1);
     // Both are true, and either would be enough.
     why(target(&holder, "-n").by_ordinary())
@@ -328,6 +328,6 @@ fn a_namespace_of_another_kind() {
     needs!(root(), explains());
     why(Tool::nsenter().line("--net=/proc/self/ns/uts true"))
         .of(&one("net", EINVAL))
-        .because("it is a uts namespace, not a net namespace", "ask for uts")
+        .because("it is a uts namespace, not a net namespace", "--uts")
         .only(1);
 }

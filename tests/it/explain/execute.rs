@@ -100,7 +100,7 @@ fn what_fits_the_callers_root_only() {
         .of(&failed("ls", ENOENT))
         .because(
             "ls is not in this root directory in any directory of PATH, which is the caller's",
-            "--env",
+            "set PATH",
         )
         .only(1);
     why(tool().env("SHELL", "/bin/zsh"))
