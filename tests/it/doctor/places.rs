@@ -143,6 +143,14 @@ fn a_proc_that_is_masked() {
             .by_ordinary()
     };
     let covered = "/proc is covered in parts (/proc/uptime)";
+    let sys = "mount --bind /dev/null /sys/kernel/uevent_seqnum;";
+    found(masked(sys))
+        .no(
+            "sysfs",
+            "/sys is covered in parts (/sys/kernel/uevent_seqnum)",
+            "bind the /sys",
+        )
+        .says("tmpfs", "yes");
     found(masked(""))
         .exits(1)
         .no("rootless-container", covered, "unmask=ALL")
@@ -194,7 +202,9 @@ fn with_patient(place: &Place, script: &str) -> Tool {
         .sh(&format!(
             "set -e
              mkdir $1/etc
-             cp -a /etc/. $1/etc
+             # Who changes accounts meanwhile has this lock.
+             flock /etc cp -a /etc/. $1/etc
+             rm -f $1/etc/*.lock
              mount --bind $1/etc /etc
              useradd --system --no-create-home --shell /bin/sh patient
              patient() {{ setpriv --reuid patient --regid patient --clear-groups \"$@\"; }}
@@ -256,6 +266,18 @@ fn a_range_that_only_getsubids_knows() {
     found.says("many-ids", "no");
 }
 
+/// Ends what a `getsubids` of the test's has become, which is nobody's child by then.
+const END_SLEEPERS: &str = "
+    sleepers() {
+        for process in /proc/[0-9]*; do
+            read -r name 2>/dev/null <$process/comm && [ \"$name\" = sleep ] || continue
+            [ \"$(stat -c %U $process)\" = patient ] && echo ${process#/proc/}
+        done
+        return 0
+    }
+    end_sleepers() { for pid in $(sleepers); do kill $pid; done; }
+";
+
 #[test]
 fn who_never_answers_is_not_waited_for_long() {
     needs!(
@@ -267,17 +289,45 @@ fn who_never_answers_is_not_waited_for_long() {
     );
     let place = Place::new();
     let tools = place.subdir("tools");
-    place.script("tools/getsubids", "#!/bin/sh\nexec sleep 100\n");
-    // What it has started, a program of the test's, is ended by the test.
+    place.script("tools/getsubids", "#!/bin/sh\nexec sleep 1000\n");
     let script = format!(
-        "PATH={tools}:$PATH patient nskit doctor --json || echo $? >$1/status; for process in /proc/[0-9]*; do read -r name <$process/comm && [ $name = sleep ] && [ $(stat -c %U $process) = patient ] && kill ${{process#/proc/}}; done; true"
+        "{END_SLEEPERS}PATH={tools}:$PATH patient nskit doctor --json || echo $? >$1/status; end_sleepers"
     );
     let found = found(with_patient(&place, &script));
     found
         .says("many-ids", "unknown")
         .says("rootless-container", "yes");
-    assert_eq!(
-        std::fs::read_to_string(place.at("status")).expect("a status"),
-        "125\n"
+    let status = std::fs::read_to_string(place.at("status")).expect("a status");
+    assert_eq!(status, "125\n");
+}
+
+#[test]
+fn a_child_that_waits_ends_with_a_doctor_that_is_killed() {
+    needs!(
+        doctors(),
+        root(),
+        user_namespaces(),
+        command("useradd"),
+        command("setpriv")
     );
+    let place = Place::new();
+    let tools = place.subdir("tools");
+    place.script("tools/getsubids", "#!/bin/sh\nexec sleep 1000\n");
+    let script = format!(
+        "{END_SLEEPERS}
+        PATH={tools}:$PATH setpriv --reuid patient --regid patient --clear-groups nskit doctor &
+        doctor=$!
+        until [ -n \"$(sleepers)\" ]; do sleep 0.01; done
+        child=$(cat /proc/$doctor/task/$doctor/children)
+        test -n \"$child\"
+        kill -KILL $doctor
+        wait $doctor || true
+        # A zombie has ended; whether init is quick to ask for it is not our affair.
+        for i in $(seq 3000); do
+            case $(cat /proc/${{child% }}/stat 2>/dev/null) in ('' | *') Z '*) echo ended; break ;; esac
+            sleep 0.01
+        done
+        end_sleepers"
+    );
+    with_patient(&place, &script).run().exits(0).out("ended\n");
 }
