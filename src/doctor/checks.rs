@@ -35,12 +35,37 @@ pub(super) struct Found {
     pub(super) causes: Vec<Cause>,
 }
 
+/// How something is found out.
+enum Way {
+    /// Command lines are tried, with ` | ` between them.
+    Tried(&'static str),
+    /// It is another check's question too.
+    Again(&'static str),
+    /// A command line is tried, and something inside.
+    Inside(&'static str, What),
+    /// A command line is tried that enters a child, which it calls `PID`.
+    Entered(&'static str),
+    /// The limit on namespaces of a kind.
+    Limit(Kind),
+    /// This finds it out.
+    Told(fn(&Doctor<'_>) -> Found),
+}
+
+/// What is tried inside.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum What {
+    Tmpfs,
+    Overlay,
+    Sysfs,
+    Capabilities,
+}
+
 /// The table. It becomes code: as data every start would relocate it.
 macro_rules! checks {
-    ($($group:ident { $($name:literal, $what:literal: $find:expr;)* })*) => {
+    ($($group:ident { $($name:literal, $what:literal: $way:expr;)* })*) => {
         fn all(doctor: &mut Doctor<'_>) {
             $($(
-                doctor.check(Group::$group, $name, $what, $find);
+                doctor.check(Group::$group, $name, $what, $way);
             )*)*
         }
 
@@ -53,78 +78,68 @@ macro_rules! checks {
 checks! {
     Tasks {
         "rootless-container", "a rootless container":
-            |doctor| doctor.tried("unshare -Urpf --mount-proc");
+            Way::Tried("unshare -Urpf --mount-proc");
         "private-network", "a private network":
-            |doctor| doctor.tried("unshare -rn --loopback");
+            Way::Tried("unshare -rn --loopback");
         "many-ids", "many IDs":
-            |doctor| doctor.tried("unshare --map-auto");
+            Way::Tried("unshare --map-auto");
     }
     Who {
-        "user", "user": told::user;
-        "capabilities", "capabilities": told::capabilities;
-        "user-namespace", "user namespace": told::user_namespace;
-        "container", "container or chroot": told::container;
-        "kernel", "kernel": told::kernel;
-        "security-modules", "security modules": told::security_modules;
-        "seccomp", "no seccomp filter in the way": told::seccomp;
-        "no-new-privs", "no_new_privs not set": told::no_new_privs;
+        "user", "user": Way::Told(told::user);
+        "capabilities", "capabilities": Way::Told(told::capabilities);
+        "user-namespace", "user namespace": Way::Told(told::user_namespace);
+        "container", "container or chroot": Way::Told(told::container);
+        "kernel", "kernel": Way::Told(told::kernel);
+        "security-modules", "security modules": Way::Told(told::security_modules);
+        "seccomp", "no seccomp filter in the way": Way::Told(told::seccomp);
+        "no-new-privs", "no_new_privs not set": Way::Told(told::no_new_privs);
     }
     Namespaces {
-        "new-mnt", "mount": |doctor| doctor.tried("unshare -m | unshare -rm");
-        "new-uts", "UTS": |doctor| doctor.tried("unshare -u | unshare -ru");
-        "new-ipc", "IPC": |doctor| doctor.tried("unshare -i | unshare -ri");
-        "new-net", "network": |doctor| doctor.tried("unshare -n | unshare -rn");
-        "new-pid", "PID": |doctor| doctor.tried("unshare -pf | unshare -rpf");
-        "new-user", "user": |doctor| doctor.tried("unshare -U | unshare -r");
-        "new-cgroup", "cgroup": |doctor| doctor.tried("unshare -C | unshare -rC");
-        "new-time", "time": |doctor| doctor.tried("unshare -Tf | unshare -rTf");
-        "new-all", "all together": |doctor| doctor.tried("unshare -af | unshare -raf");
-        "nested", "nested once more": |doctor| doctor.tried("unshare -c unshare -c");
+        "new-mnt", "mount": Way::Tried("unshare -m | unshare -rm");
+        "new-uts", "UTS": Way::Tried("unshare -u | unshare -ru");
+        "new-ipc", "IPC": Way::Tried("unshare -i | unshare -ri");
+        "new-net", "network": Way::Tried("unshare -n | unshare -rn");
+        "new-pid", "PID": Way::Tried("unshare -pf | unshare -rpf");
+        "new-user", "user": Way::Tried("unshare -U | unshare -r");
+        "new-cgroup", "cgroup": Way::Tried("unshare -C | unshare -rC");
+        "new-time", "time": Way::Tried("unshare -Tf | unshare -rTf");
+        "new-all", "all together": Way::Tried("unshare -af | unshare -raf");
+        "nested", "nested once more": Way::Tried("unshare -c unshare -c");
     }
     Ids {
-        "map-root", "one's own ID as root": |doctor| doctor.tried("unshare -r");
-        "ranges", "ranges in /etc/subuid and /etc/subgid": told::ranges;
-        "newuidmap", "newuidmap": told::newuidmap;
-        "newgidmap", "newgidmap": told::newgidmap;
-        "map-auto", "the ranges mapped": |doctor| doctor.again("many-ids");
+        "map-root", "one's own ID as root": Way::Tried("unshare -r");
+        "ranges", "ranges in /etc/subuid and /etc/subgid": Way::Told(told::ranges);
+        "newuidmap", "newuidmap": Way::Told(told::newuidmap);
+        "newgidmap", "newgidmap": Way::Told(told::newgidmap);
+        "map-auto", "the ranges mapped": Way::Again("many-ids");
     }
     Inside {
-        "proc", "proc of a new PID namespace": |doctor| doctor.tried("unshare -rpf --mount-proc");
-        "tmpfs", "tmpfs": |doctor| doctor.mounted("unshare -rm", |dir| vec![tmpfs(dir)]);
-        "overlay", "overlay": |doctor| doctor.mounted("unshare -rm", |dir| {
-            vec![tmpfs(dir), Trial::Overlay { dir: dir.into() }]
-        });
-        "sysfs", "sysfs": |doctor| doctor.mounted("unshare -rmn", |dir| {
-            vec![Trial::Sysfs { dir: dir.into() }]
-        });
-        "loopback", "loopback up": |doctor| doctor.again("private-network");
-        "capabilities-inside", "capabilities": |doctor| {
-            doctor.with("unshare -ru", vec![Trial::Capabilities])
-        };
-        "pivot-root", "pivot_root": |doctor| doctor.tried("unshare -rm --pivot-root --root=/");
-        "persistent", "a persistent namespace": |doctor| doctor.persistent();
+        "proc", "proc of a new PID namespace": Way::Tried("unshare -rpf --mount-proc");
+        "tmpfs", "tmpfs": Way::Inside("unshare -rm", What::Tmpfs);
+        "overlay", "overlay": Way::Inside("unshare -rm", What::Overlay);
+        "sysfs", "sysfs": Way::Inside("unshare -rmn", What::Sysfs);
+        "loopback", "loopback up": Way::Again("private-network");
+        "capabilities-inside", "capabilities": Way::Inside("unshare -ru", What::Capabilities);
+        "pivot-root", "pivot_root": Way::Tried("unshare -rm --pivot-root --root=/");
+        "persistent", "a persistent namespace": Way::Told(persistent);
     }
     Entering {
-        "enter-by-pidfd", "a child of one's own, by pidfd": |doctor| {
-            doctor.entered("nsenter -t PID -U -m -n --preserve-credentials")
-        };
-        "enter-by-file", "a child of one's own, by file": |doctor| {
-            doctor.entered("nsenter --user=/proc/PID/ns/user --net=/proc/PID/ns/net --preserve-credentials")
-        };
-        "enter-init", "PID 1": told::init;
+        "enter-by-pidfd", "a child of one's own, by pidfd": Way::Entered("nsenter -t PID -U -m -n --preserve-credentials");
+        "enter-by-file", "a child of one's own, by file": Way::Entered("nsenter --user=/proc/PID/ns/user --net=/proc/PID/ns/net --preserve-credentials");
+        "enter-init", "PID 1": Way::Told(told::init);
     }
     Limits {
-        "max-mnt", "user.max_mnt_namespaces": |doctor| told::limit(doctor, Kind::Mnt);
-        "max-uts", "user.max_uts_namespaces": |doctor| told::limit(doctor, Kind::Uts);
-        "max-ipc", "user.max_ipc_namespaces": |doctor| told::limit(doctor, Kind::Ipc);
-        "max-net", "user.max_net_namespaces": |doctor| told::limit(doctor, Kind::Net);
-        "max-pid", "user.max_pid_namespaces": |doctor| told::limit(doctor, Kind::Pid);
-        "max-user", "user.max_user_namespaces": |doctor| told::limit(doctor, Kind::User);
-        "max-cgroup", "user.max_cgroup_namespaces": |doctor| told::limit(doctor, Kind::Cgroup);
-        "max-time", "user.max_time_namespaces": |doctor| told::limit(doctor, Kind::Time);
-        "nproc", "RLIMIT_NPROC": told::nproc;
-        "pids-max", "pids.max of the cgroups": told::pids_max;
-        "depth", "depth of user namespaces": told::depth;
+        "max-mnt", "user.max_mnt_namespaces": Way::Limit(Kind::Mnt);
+        "max-uts", "user.max_uts_namespaces": Way::Limit(Kind::Uts);
+        "max-ipc", "user.max_ipc_namespaces": Way::Limit(Kind::Ipc);
+        "max-net", "user.max_net_namespaces": Way::Limit(Kind::Net);
+        "max-pid", "user.max_pid_namespaces": Way::Limit(Kind::Pid);
+        "max-user", "user.max_user_namespaces": Way::Limit(Kind::User);
+        "max-cgroup", "user.max_cgroup_namespaces": Way::Limit(Kind::Cgroup);
+        "max-time", "user.max_time_namespaces": Way::Limit(Kind::Time);
+        "nproc", "RLIMIT_NPROC": Way::Told(told::nproc);
+        "pids-max", "pids.max of the cgroups": Way::Told(told::pids_max);
+        "depth", "depth of user namespaces": Way::Told(told::depth);
     }
 }
 
@@ -162,19 +177,21 @@ const FILE: &str = "file";
 
 impl Doctor<'_> {
     #[inline(never)]
-    fn check(
-        &mut self,
-        group: Group,
-        name: &'static str,
-        what: &'static str,
-        find: fn(&Doctor<'_>) -> Found,
-    ) {
+    fn check(&mut self, group: Group, name: &'static str, what: &'static str, way: Way) {
+        let found = match way {
+            Way::Tried(commands) => self.tried(commands),
+            Way::Again(name) => self.again(name),
+            Way::Inside(command, what) => self.inside(command, what),
+            Way::Entered(command) => self.entered(command),
+            Way::Limit(kind) => told::limit(self, kind),
+            Way::Told(find) => find(self),
+        };
         let Found {
             verdict,
             detail,
             tried,
             causes,
-        } = find(self);
+        } = found;
         self.checks.push(Check {
             name,
             group,
@@ -186,7 +203,6 @@ impl Doctor<'_> {
         });
     }
 
-    /// What this check has found, which is another one's question too.
     fn again(&self, name: &str) -> Found {
         let check = self.checks.iter().find(|check| check.name == name);
         check.map_or_else(Found::default, |check| Found {
@@ -197,61 +213,38 @@ impl Doctor<'_> {
         })
     }
 
-    /// Tries command lines, with ` | ` between them.
-    #[inline(never)]
     fn tried(&self, commands: &str) -> Found {
         let mut found = Found::default();
-        for command in commands.split(" | ") {
+        for command in commands.split('|') {
+            let command = command.trim_ascii();
             self.try_one(command, &parts(command), &mut found);
         }
         found
     }
 
-    /// Tries a command line, and something inside.
-    #[inline(never)]
-    fn with(&self, command: &str, trials: Vec<Trial>) -> Found {
+    fn inside(&self, command: &str, what: What) -> Found {
+        let Some(dir) = trial::place() else {
+            return no_place();
+        };
         let mut all = parts(command);
-        all.extend(trials.into_iter().map(Part::Trial));
+        if matches!(what, What::Tmpfs | What::Overlay) {
+            all.push(Part::Trial(tmpfs(dir)));
+        }
+        let dir = dir.into();
+        all.extend(match what {
+            What::Tmpfs => None,
+            What::Overlay => Some(Part::Trial(Trial::Overlay { dir })),
+            What::Sysfs => Some(Part::Trial(Trial::Sysfs { dir })),
+            What::Capabilities => Some(Part::Trial(Trial::Capabilities)),
+        });
         let mut found = Found::default();
         self.try_one(command, &all, &mut found);
         found
-    }
-
-    /// Tries a command line, and to mount something inside.
-    fn mounted(&self, command: &str, trials: fn(&str) -> Vec<Trial>) -> Found {
-        match trial::place() {
-            Some(dir) => self.with(command, trials(dir)),
-            None => no_place(),
-        }
     }
 
     fn try_one(&self, command: &str, parts: &[Part], found: &mut Found) {
         let Attempt { outcome, .. } = attempt(&|| chain(parts), self.args);
         found.take(command, outcome);
-    }
-
-    fn persistent(&self) -> Found {
-        let command = "unshare --uts=FILE";
-        let mut found = Found::default();
-        if self.facts.has(Capability::SysAdmin) == Some(false) {
-            let bind = Bind {
-                kind: Kind::Uts,
-                file: "/".into(),
-            };
-            found.detail = command.to_owned();
-            found.verdict = Some(Verdict::No);
-            found.causes = proved(self.proc, &bind, libc::EPERM, |_| {});
-            return found;
-        }
-        // The file lies in a mount namespace that ends with the child.
-        let Some(dir) = trial::place() else {
-            return no_place();
-        };
-        let mut all = parts("unshare -m");
-        all.push(Part::Trial(tmpfs(dir)));
-        all.push(Part::Line(format!("unshare -f --uts={dir}/{FILE}")));
-        self.try_one(command, &all, &mut found);
-        found
     }
 
     /// Tries to enter the namespaces of a child, which the command line calls `PID`.
@@ -295,6 +288,31 @@ impl Doctor<'_> {
     pub(super) fn kinds(&self) -> Kinds {
         self.facts.kinds().unwrap_or(Kinds::ALL)
     }
+}
+
+/// A namespace bound on a file, as only who has privilege here can.
+fn persistent(doctor: &Doctor<'_>) -> Found {
+    let command = "unshare --uts=FILE";
+    let mut found = Found::default();
+    if doctor.facts.has(Capability::SysAdmin) == Some(false) {
+        let bind = Bind {
+            kind: Kind::Uts,
+            file: "/".into(),
+        };
+        found.detail = command.to_owned();
+        found.verdict = Some(Verdict::No);
+        found.causes = proved(doctor.proc, &bind, libc::EPERM, |_| {});
+        return found;
+    }
+    // The file lies in a mount namespace that ends with the child.
+    let Some(dir) = trial::place() else {
+        return no_place();
+    };
+    let mut all = parts("unshare -m");
+    all.push(Part::Trial(tmpfs(dir)));
+    all.push(Part::Line(format!("unshare -f --uts={dir}/{FILE}")));
+    doctor.try_one(command, &all, &mut found);
+    found
 }
 
 fn no_place() -> Found {
