@@ -100,6 +100,8 @@ facts! {
     copy seccomp(): u32 = |facts, _| facts.status()?.seccomp => |mode| format!("Seccomp {mode}");
     /// Whether no program that is executed gets more privilege.
     copy no_new_privs(): bool = |facts, _| facts.status()?.no_new_privs => |set| format!("NoNewPrivs {}", u8::from(*set));
+    /// How many threads we are.
+    copy threads(): u32 = |facts, _| Some(facts.status()?.threads) => |threads| format!("Threads {threads}");
     /// `kernel.unprivileged_userns_clone`, of Debian's kernels.
     copy userns_clone(): u64 = |_, proc| number_at(proc, "sys/kernel/unprivileged_userns_clone")
         => |number| format!("kernel.unprivileged_userns_clone {number}");

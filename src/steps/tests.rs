@@ -11,9 +11,10 @@ use crate::failure::{Case, Explain, Finding};
 use crate::host::bounds::Processes;
 use crate::host::facts::Facts;
 use crate::host::target::Pidfds;
-use crate::model::{AppletName, Ids, Kind};
+use crate::model::{AppletName, Ids, Kind, Kinds};
 use crate::steps::fork::NewProcess;
 use crate::steps::target::TargetProcess;
+use crate::steps::unshare::probed;
 use crate::sys::Error;
 use recorded::{Recorded, error, inside, known, map, ordinary, own_map, recorded, root, unshare};
 
@@ -210,6 +211,33 @@ fn where_nothing_fits_nothing_is_named() {
         case.facts.looked_at(),
         "user 0, CapEff 000001ffffffffff, Seccomp 0, NoNewPrivs 0, the ID maps"
     );
+}
+
+/// What a sysctl refuses before the kernel looks at the flags is not asked for by the probe.
+#[test]
+fn a_sysctl_is_not_taken_for_a_filter() {
+    let all = Kinds::ALL;
+    let facts = |userns_clone| Facts {
+        userns_clone: known(userns_clone),
+        ..ordinary()
+    };
+    assert_eq!(probed(all, &facts(0)), all.without(Kind::User));
+    assert_eq!(probed(all, &facts(1)), all);
+    assert_eq!(probed(all, &root()), all);
+}
+
+#[test]
+fn a_chroot_is_never_eacces() {
+    for one in recorded() {
+        if one.errno == libc::EACCES {
+            let causes = causes(&*one.step, &one.case());
+            assert!(
+                causes.iter().all(|cause| !cause.cause.contains("chroot")),
+                "{}",
+                one.id
+            );
+        }
+    }
 }
 
 #[test]

@@ -38,7 +38,11 @@ impl Do for Unshare {
     fn predict<'a>(&'a self, line: &str, ahead: &mut Ahead<'a>) {
         let owner = ahead.owner;
         if ahead.is_as_now() || owner.is_some() {
-            let refusal = refusal(Facts::new(&Proc::default()).unshare_probe(self.0));
+            let refusal = {
+                let (proc, made) = (Proc::default(), self.0);
+                let facts = Facts::new(&proc);
+                refusal(facts.unshare_probe(probed(made, &facts)))
+            };
             for errno in [refusal, EINVAL, ENOSPC] {
                 if ahead.tell(line, self, errno, |facts| {
                     if let Some((uid, gid)) = owner {
@@ -110,7 +114,7 @@ explains! {
         find: |unshare, case| filtered(
             case,
             "unshare(2)",
-            case.facts.unshare_probe(unshare.0),
+            case.facts.unshare_probe(probed(unshare.0, case.facts)),
             EINVAL
         ),
     },
@@ -160,16 +164,24 @@ explains! {
         id: "unshare-refused",
         errors: [EPERM, EACCES],
         about: "None of the above can be seen, and a user namespace is refused.",
-        advice: "Either / is a chroot whose root is a mount point, or a security module refuses.",
+        advice: "With EPERM either / is a chroot whose root is a mount point, or a security module refuses; with EACCES \
+                 it is a module.",
+        find: |unshare, case| unshare.0.has(Kind::User).then(|| refused(case))?,
+    },
+    Rule {
+        id: "unshare-threads",
+        errors: [EINVAL],
+        about: "We have more than one thread, as under an emulator, and only a process with one makes a user namespace.",
+        advice: "Run a binary for this machine's own processor.",
         find: |unshare, case| {
-            unshare.0.has(Kind::User).then(|| {
-                perhaps(
+            let threads = case.facts.threads()?;
+            (threads > 1 && unshare.0.has(Kind::User)).then(|| {
+                because(
                     format!(
-                        "either this is a chroot whose root is a mount point, or a security module refuses user \
-                         namespaces; looked at: {}",
-                        case.facts.looked_at()
+                        "we have {threads} threads (Threads in /proc/self/status), as under an emulator, and only a \
+                         process with one makes a user namespace"
                     ),
-                    "change the root with pivot_root(2), or look into the kernel's log for the module's refusal",
+                    "run a binary for this machine's own processor",
                 )
             })?
         },
@@ -236,6 +248,48 @@ explains! {
         advice: "The one that is named must be raised.",
         find: |_, case| process_bounds(case),
     },
+}
+
+/// Of what unshare(2) is asked to see whether a filter refuses it: where a sysctl refuses user namespaces, that is
+/// looked at before anything else, and would be taken for a filter.
+pub(crate) fn probed(kinds: Kinds, facts: &Facts<'_>) -> Kinds {
+    match facts.userns_clone() {
+        Some(0) => kinds.without(Kind::User),
+        _ => kinds,
+    }
+}
+
+/// What is left where nothing else says why a user namespace is refused. A chroot is EPERM, never EACCES.
+fn refused(case: &Case<'_>) -> Option<Finding> {
+    let confined = case.facts.label().filter(|label| confines(label));
+    let module = match confined {
+        Some(label) => format!("a security module refuses user namespaces (our label is {label})"),
+        None => "a security module refuses user namespaces".to_owned(),
+    };
+    let log = match confined {
+        Some(_) => {
+            "have the profile allow it (\"userns,\"), or look into the kernel's log for the refusal"
+        }
+        None => "look into the kernel's log for the module's refusal",
+    };
+    let looked_at = case.facts.looked_at();
+    if case.errno == EACCES {
+        return perhaps(format!("{module}; looked at: {looked_at}"), log);
+    }
+    perhaps(
+        format!(
+            "either this is a chroot whose root is a mount point, or {module}; looked at: {looked_at}"
+        ),
+        format!("change the root with pivot_root(2), or {log}"),
+    )
+}
+
+/// Whether a security attribute is one under which something is refused.
+fn confines(label: &str) -> bool {
+    let label = label.trim();
+    !label.starts_with("unconfined")
+        && !label.ends_with("(unconfined)")
+        && !label.ends_with("(complain)")
 }
 
 fn privilege(unshare: &Unshare, case: &Case<'_>) -> Option<Finding> {
