@@ -22,7 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "applets",
-        &["cli", "host", "model", "plan", "steps", "argh"],
+        &["cli", "failure", "host", "model", "plan", "steps", "argh"],
     ),
     (
         "run",

@@ -27,16 +27,16 @@ mod show;
 mod steps;
 mod sys;
 
-use std::ffi::{CStr, OsStr, OsString};
+use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 
 use applets::common::Request;
 use applets::nskit::{Command, Doctor, Install};
-use applets::{APPLETS, Applet, CommandLineError, Response};
+use applets::{APPLETS, Applet, CommandLineError, Response, traps};
 use failure::{Failure, Unexplained, cause};
 use host::Machine;
 use model::listing::Listing;
-use model::{AppletName, Wanted};
+use model::{AppletName, Wanted, nearest};
 use plan::{Plan, Report};
 use run::Outcome;
 use show::{Shown, Verdict};
@@ -122,16 +122,32 @@ fn own(argv: &'static [&'static CStr], args: &Args) -> u8 {
             let called = &argv[index..];
             match called.first().and_then(|word| applet(word.to_bytes())) {
                 Some(applet) => call(applet, called, args),
-                None => {
-                    let mut line = called
-                        .first()
-                        .map_or(OsString::new(), |word| os(word).to_owned());
-                    line.push(": applet not found");
-                    fail(OWN_NAME.as_ref(), &line, NO_APPLET)
-                }
+                None => no_applet(called.first().map_or(&b""[..], |word| word.to_bytes())),
+            }
+        }
+        Ok(Command::Help(index)) => {
+            let word: &CStr = argv[index];
+            match applet(word.to_bytes()) {
+                Some(applet) => call(applet, vec![argv[index], c"--help"].leak(), args),
+                None => no_applet(word.to_bytes()),
             }
         }
     }
+}
+
+#[cold]
+fn no_applet(name: &[u8]) -> u8 {
+    let mut line = OsStr::from_bytes(name).to_owned();
+    line.push(": applet not found");
+    let names = const { &APPLETS }
+        .each_ref()
+        .map(|applet| applet.name.as_bytes());
+    if let Some(near) = nearest(name, names.into_iter()) {
+        line.push("; did you mean '");
+        line.push(OsStr::from_bytes(near));
+        line.push("'?");
+    }
+    fail(OWN_NAME.as_ref(), &line, NO_APPLET)
 }
 
 fn make_links(install: &Install) -> u8 {
@@ -197,10 +213,17 @@ fn call(applet: &'static Applet, argv: &'static [&'static CStr], args: &Args) ->
             say_try(applet.name.as_ref());
             applet.failure_status
         }
-        Err(CommandLineError::Invalid(invalid, status_fd)) => {
+        Err(CommandLineError::Invalid(invalid, status_fd, explain)) => {
             let failure = Failure::plain(Unexplained("command-line"), invalid.0);
             let status = status_fd.and_then(|number| run::StatusFd::adopt(number).ok());
-            report_plainly(applet, failure, status.as_ref())
+            let how = Report {
+                applet: AppletName::of(applet.name.as_bytes()).unwrap_or_default(),
+                argv,
+                status_fd,
+                explain,
+                ..Report::default()
+            };
+            report(applet, failure, &how, &Proc::default(), status.as_ref())
         }
     }
 }
@@ -295,6 +318,12 @@ fn report(
     status: Option<&run::StatusFd>,
 ) -> u8 {
     explain::inquire(&mut failure, how, proc);
+    // What was meant says more than why what was said cannot be.
+    if explain::is_wanted(how)
+        && let Some(cause) = traps::trap(how.applet, how.argv, failure.step.word())
+    {
+        failure.causes = Some([cause].into());
+    }
     if !failure.said.is_empty() {
         let _ = sys::print(Stream::Error, &failure.said);
     }
@@ -349,8 +378,4 @@ fn print(name: &str, text: &str, failure: u8) -> u8 {
             failure,
         ),
     }
-}
-
-fn os(word: &CStr) -> &OsStr {
-    OsStr::from_bytes(word.to_bytes())
 }

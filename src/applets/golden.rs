@@ -76,7 +76,9 @@ fn plan(line: &str, host: &Fixed) -> String {
         Ok(Response::Do(other)) => format!("{other:?}\n"),
         Ok(Response::Print(_)) => "prints a text\n".to_owned(),
         Err(CommandLineError::Usage(usage)) => format!("usage: {}\n", usage.0.display()),
-        Err(CommandLineError::Invalid(invalid, _)) => format!("refused: {}\n", invalid.0.display()),
+        Err(CommandLineError::Invalid(invalid, ..)) => {
+            format!("refused: {}\n", invalid.0.display())
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod golden;
 pub(crate) mod nsenter;
 pub(crate) mod nskit;
 pub(crate) mod setns;
+pub(crate) mod traps;
 pub(crate) mod unshare;
 
 use std::ffi::CStr;
@@ -34,19 +35,31 @@ pub(crate) const APPLETS: [Applet; 3] = [
         name: "unshare",
         about: "run a program in namespaces of its own",
         failure_status: 1,
-        ask: |argv, host| ask(argv, host, unshare::request, |options| &options.status_fd),
+        ask: |argv, host| {
+            ask(argv, host, unshare::request, |options| {
+                (&options.status_fd, options.explain)
+            })
+        },
     },
     Applet {
         name: "nsenter",
         about: "run a program in the namespaces of other processes",
         failure_status: 1,
-        ask: |argv, host| ask(argv, host, nsenter::request, |options| &options.status_fd),
+        ask: |argv, host| {
+            ask(argv, host, nsenter::request, |options| {
+                (&options.status_fd, options.explain)
+            })
+        },
     },
     Applet {
         name: "setns",
         about: "run a program in exactly the namespaces that are named",
         failure_status: 125,
-        ask: |argv, host| ask(argv, host, setns::request, |options| &options.status_fd),
+        ask: |argv, host| {
+            ask(argv, host, setns::request, |options| {
+                (&options.status_fd, options.explain)
+            })
+        },
     },
 ];
 
@@ -62,8 +75,8 @@ pub(crate) enum Response {
 pub(crate) enum CommandLineError {
     /// It cannot be read.
     Usage(UsageError),
-    /// It asks for something that cannot be; and the descriptor to report that on.
-    Invalid(InvalidOptions, Option<i32>),
+    /// It asks for something that cannot be; the descriptor to report that on, and whether to explain it.
+    Invalid(InvalidOptions, Option<i32>, bool),
 }
 
 type Ask<T> =
@@ -73,15 +86,16 @@ fn ask<T: Declared>(
     argv: &'static [&'static CStr],
     host: &dyn Host,
     request: Ask<T>,
-    status_fd: fn(&T) -> &Option<Text>,
+    reported: fn(&T) -> (&Option<Text>, bool),
 ) -> Result<Response, CommandLineError> {
     match cli::read::<T>(argv).map_err(CommandLineError::Usage)? {
         Reading::Help(text) | Reading::Version(text) => Ok(Response::Print(text)),
         Reading::Options(parsed) => match request(&parsed, argv, host) {
             Ok(request) => Ok(Response::Do(request)),
             Err(invalid) => {
-                let status_fd = common::status_fd(status_fd(&parsed.options).as_ref());
-                Err(CommandLineError::Invalid(invalid, status_fd.ok().flatten()))
+                let (status_fd, explain) = reported(&parsed.options);
+                let status_fd = common::status_fd(status_fd.as_ref()).ok().flatten();
+                Err(CommandLineError::Invalid(invalid, status_fd, explain))
             }
         },
     }

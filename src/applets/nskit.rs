@@ -13,6 +13,8 @@ pub(crate) enum Command {
     Print(String),
     /// Run the applet whose name is at this index of argv.
     Applet(usize),
+    /// Print the help of the applet whose name is at this index of argv.
+    Help(usize),
     /// Make links.
     Install(Install),
     /// Find out what can be done here.
@@ -67,6 +69,11 @@ pub(crate) fn read(argv: &[&'static CStr]) -> Result<Command, OsString> {
                 .map(|applet| format!("{}\n", applet.name))
                 .collect(),
         )),
+        Some(first) if first == "help" => match (word(2), word(3)) {
+            (None, _) => Ok(Command::Print(help())),
+            (Some(_), None) => Ok(Command::Help(2)),
+            (Some(_), Some(extra)) => Err(quoted("unexpected operand", extra)),
+        },
         Some(first) if first == "--install" => install(argv).map(Command::Install),
         Some(first) if first == "doctor" => doctor(argv),
         Some(first) if first.as_bytes().starts_with(b"-") && first != "-" => {
@@ -149,6 +156,7 @@ fn help() -> String {
          nskit doctor [--json] [--quiet] [APPLET [argument...]]\n  \
          \x20                                 try what this machine lets you do, or\n  \
          \x20                                 whether one command line would work\n  \
+         nskit help [APPLET]               what --help says\n  \
          nskit --list                      print the applets, one a line\n  \
          nskit --install [-s] [-f] [DIR]   make links to nskit, one an applet\n  \
          nskit --help | --version\n\n\

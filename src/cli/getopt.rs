@@ -202,9 +202,31 @@ impl From<OptionError<'_>> for UsageError {
     }
 }
 
+/// What other programs call an option of ours.
+fn meant_by(name: &[u8]) -> Option<&'static str> {
+    Some(match name {
+        b"uid" => "setuid",
+        b"gid" => "setgid",
+        b"netns" | b"net-ns" | b"network" => "net",
+        b"userns" | b"user-ns" => "user",
+        b"pidns" | b"pid-ns" => "pid",
+        b"mntns" | b"mnt" | b"mount-ns" => "mount",
+        b"ipcns" | b"ipc-ns" => "ipc",
+        b"utsns" | b"uts-ns" => "uts",
+        b"cgroupns" | b"cgroup-ns" => "cgroup",
+        b"rootfs" | b"chroot" => "root",
+        b"chdir" | b"cwd" | b"workdir" => "wd",
+        _ => return None,
+    })
+}
+
 /// The option whose name is nearest to `name`.
 fn close_miss(rows: impl Iterator<Item = Row> + Clone, name: &[u8]) -> Option<Row> {
+    let meant = meant_by(name).filter(|meant| rows.clone().any(|row| row.name() == *meant));
     let names = rows.clone().map(|row| row.name().as_bytes());
-    let near = nearest(name, names)?;
+    let near = match meant {
+        Some(meant) => meant.as_bytes(),
+        None => nearest(name, names)?,
+    };
     rows.into_iter().find(|row| row.name().as_bytes() == near)
 }

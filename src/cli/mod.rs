@@ -97,6 +97,29 @@ pub(crate) fn read<T: Declared>(argv: &[&CStr]) -> Result<Reading<T>, UsageError
     }))
 }
 
+/// A command line as it was read, for who asks what its author meant.
+#[derive(Debug)]
+pub(crate) struct Seen<'a> {
+    /// Long names (without dashes) of the options, in the order given, with their values.
+    pub(crate) options: Vec<(&'static str, Option<&'a [u8]>)>,
+    /// As in [`Parsed`].
+    pub(crate) first_operand: usize,
+}
+
+/// What [`read`] has seen in a command line that it understood.
+#[cold]
+pub(crate) fn seen<'a, T: Declared>(argv: &'a [&'a CStr]) -> Option<Seen<'a>> {
+    let mut reader = Reader::new(Table::of::<T>(), argv);
+    let mut options = Vec::new();
+    while let Some(met) = reader.next_option().ok()? {
+        options.push((met.row.name(), met.value));
+    }
+    Some(Seen {
+        options,
+        first_operand: reader.first_operand(),
+    })
+}
+
 /// Hands argh the one spelling that it knows: long names in full, each value a word of its own.
 ///
 /// Operands stay out of it: argh would take a bare `help` for `--help`.

@@ -81,7 +81,7 @@ fn plan(argv: &&'static [&'static CStr]) -> Result<Plan, NoPlan> {
         Ok(Response::Do(Request::Run(plan) | Request::DryRun(plan))) => Ok(plan),
         Ok(_) => Err(NoPlan::Nothing),
         Err(CommandLineError::Usage(usage)) => Err(refused(&usage.0)),
-        Err(CommandLineError::Invalid(invalid, _)) => Err(refused(&invalid.0)),
+        Err(CommandLineError::Invalid(invalid, ..)) => Err(refused(&invalid.0)),
     }
 }
 

@@ -8,6 +8,7 @@ mod followed;
 mod forecast;
 mod maps;
 mod mounts;
+mod traps;
 mod unshare;
 
 pub(crate) use unshare::{CHROOT, filtered};

@@ -593,3 +593,18 @@ fn file_capabilities_are_fine() {
         .text();
     assert_eq!(Links::said(&said).unlike(&Links::mine()), ["uts"]);
 }
+
+#[test]
+fn help_of_an_applet() {
+    needs!(ours("has no nskit"));
+    let of = |words: &str| Tool::program(Tool::path_of("nskit")).line(words).run();
+    let said = Tool::setns().arg("--help").run().ok().text();
+    assert_eq!(of("help setns").ok().text(), said);
+    assert_eq!(of("help").ok().text(), of("--help").ok().text());
+    of("help frob")
+        .exits(127)
+        .err("nskit: frob: applet not found\n");
+    let near = "nskit: unshar: applet not found; did you mean 'unshare'?\n";
+    of("unshar -n true").exits(127).err(near);
+    of("help unshar").exits(127).err(near);
+}

@@ -305,7 +305,25 @@ fn a_close_miss_gets_a_suggestion() {
         "unshare --frok",
         "unrecognized option '--frok'; did you mean '--fork'?",
     );
-    refused("unshare --chroot", "unrecognized option '--chroot'");
+    for (words, meant) in [
+        ("unshare --chroot", "--root"),
+        ("unshare --uid", "--setuid"),
+        ("nsenter --uid", "--setuid"),
+        ("nsenter --gid", "--setgid"),
+        ("nsenter --netns", "--net"),
+        ("nsenter --user-ns", "--user"),
+        ("nsenter --rootfs", "--root"),
+    ] {
+        let (_, word) = words.split_once(' ').unwrap();
+        let line = format!("unrecognized option '{word}'; did you mean '{meant}'?");
+        let said = match words.starts_with("unshare") {
+            true => self::words::<unshare::Options>(words),
+            false => self::words::<nsenter::Options>(words),
+        };
+        assert_eq!(said, Err(line));
+    }
+    let said = words::<nsenter::Options>("nsenter --hostname");
+    assert_eq!(said, Err("unrecognized option '--hostname'".to_owned()));
     refused("unshare --x", "unrecognized option '--x'");
 }
 
