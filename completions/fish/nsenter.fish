@@ -106,7 +106,7 @@ complete -c nsenter -n __nskit_nsenter_in_options -l user-parent -d 'parent user
 complete -c nsenter -n __nskit_nsenter_in_options -s T -l time -d 'time namespace' -a '(__nskit_files)'
 complete -c nsenter -n __nskit_nsenter_in_options -s S -l setuid -d 'user of the program, inside' -x -a '(__fish_complete_users) follow'
 complete -c nsenter -n __nskit_nsenter_in_options -s G -l setgid -d 'group of the program, inside; drops supplementary groups' -x -a '(__fish_complete_groups) follow'
-complete -c nsenter -n __nskit_nsenter_in_options -l groups -d 'supplementary groups of the program, inside' -x -a '(__nskit_list printf "%s\\n" follow)'
+complete -c nsenter -n __nskit_nsenter_in_options -l groups -d 'supplementary groups of the program, inside' -x -a '(__nskit_list __fish_complete_groups) follow'
 complete -c nsenter -n __nskit_nsenter_in_options -l preserve-credentials -d 'leave user, group and groups alone in a user namespace'
 complete -c nsenter -n __nskit_nsenter_in_options -l keep-caps -d 'keep the capabilities held in the user namespace across exec'
 complete -c nsenter -n __nskit_nsenter_in_options -s Z -l follow-context -d 'SELinux context of the target'

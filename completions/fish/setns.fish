@@ -153,7 +153,7 @@ complete -c setns -n __nskit_setns_in_options -l kernel-threads -d 'with --tree:
 complete -c setns -n __nskit_setns_in_options -l all-processes -d 'with --tree: also each process of our own PID namespace, and those that are alike'
 complete -c setns -n __nskit_setns_in_options -s S -l setuid -d 'user of the program, inside' -x -a '(__fish_complete_users) follow'
 complete -c setns -n __nskit_setns_in_options -s G -l setgid -d 'group of the program, inside; drops supplementary groups' -x -a '(__fish_complete_groups) follow'
-complete -c setns -n __nskit_setns_in_options -l groups -d 'supplementary groups of the program, inside' -x -a '(__nskit_list printf "%s\\n" follow)'
+complete -c setns -n __nskit_setns_in_options -l groups -d 'supplementary groups of the program, inside' -x -a '(__nskit_list __fish_complete_groups) follow'
 complete -c setns -n __nskit_setns_in_options -l keep-caps -d 'keep the capabilities held in the user namespace across exec'
 complete -c setns -n __nskit_setns_in_options -s f -l fork -d 'run the program as a child'
 complete -c setns -n __nskit_setns_in_options -s F -l no-fork -d 'do not fork after entering a PID namespace'

@@ -122,7 +122,7 @@ complete -c unshare -n __nskit_unshare_in_options -l setgroups -d 'whether setgr
 complete -c unshare -n __nskit_unshare_in_options -l keep-caps -d 'keep the capabilities held in the user namespace across exec'
 complete -c unshare -n __nskit_unshare_in_options -s S -l setuid -d 'user of the program, inside' -x -a '(__fish_complete_users)'
 complete -c unshare -n __nskit_unshare_in_options -s G -l setgid -d 'group of the program, inside; drops supplementary groups' -x -a '(__fish_complete_groups)'
-complete -c unshare -n __nskit_unshare_in_options -l groups -d 'supplementary groups of the program, inside' -x -a '(__nskit_list printf "%s\\n" )'
+complete -c unshare -n __nskit_unshare_in_options -l groups -d 'supplementary groups of the program, inside' -x -a '(__nskit_list __fish_complete_groups)'
 complete -c unshare -n __nskit_unshare_in_options -s f -l fork -d 'run the program as a child'
 complete -c unshare -n __nskit_unshare_in_options -l kill-child -d 'send the child this signal when unshare dies (implies -f; default KILL)' -a '(__nskit_signals)'
 complete -c unshare -n __nskit_unshare_in_options -l forward-signals -d 'pass signals on to the child (implies -f)' -a '(__nskit_list __nskit_signals)'

@@ -34,7 +34,14 @@ impl CredentialOptions {
             .map(|text| lookup_or_follow("--setuid", Ids::Uid, &text.0, host))
             .transpose()?;
         let groups = groups
-            .map(|text| of_option("--groups", OrFollow::parse(&text.0, value::groups)))
+            .map(|text| {
+                of_option(
+                    "--groups",
+                    OrFollow::parse(&text.0, |text| {
+                        value::groups(text, &|name| host.lookup(Ids::Gid, name))
+                    }),
+                )
+            })
             .transpose()?
             .map(|groups| match groups {
                 OrFollow::Follow => GroupList::Follow,

@@ -11,7 +11,7 @@ use crate::cli::{Attached, Declared, Parsed, Text};
 use crate::host::Host;
 use crate::model::listing::{self, Columns, Form, Listing};
 use crate::model::number::Quoted;
-use crate::model::reference::{netns_meant, parse_wanted};
+use crate::model::reference::{a_form_a_line, netns_meant, parse_wanted};
 use crate::model::value::{Propagation, TargetPid};
 use crate::model::{AppletName, Kind, Kinds, Reference, Wanted, Which};
 use crate::plan::{Plan, Report};
@@ -80,7 +80,7 @@ pub(crate) struct Options {
     #[argh(option, short = 'G', arg_name = "gid|name|follow")]
     pub(crate) setgid: Option<Text>,
     /// supplementary groups of the program, inside
-    #[argh(option, arg_name = "gid,...|follow")]
+    #[argh(option, arg_name = "gid|name,...|follow")]
     pub(crate) groups: Option<Text>,
     /// keep the capabilities held in the user namespace across exec
     #[argh(switch)]
@@ -409,7 +409,9 @@ fn read(text: &OsStr, host: &dyn Host) -> Result<Wanted, InvalidOptions> {
                 let (text, meant) = (Quoted(text), Quoted(&meant));
                 format!("{text} names no namespace; did you mean {meant}?")
             }
-            None => why,
+            None => a_form_a_line(&why)
+                .filter(|_| host.at_terminal())
+                .unwrap_or(why),
         })
     })
 }

@@ -446,7 +446,12 @@ fn credentials(
     let groups = options
         .groups
         .as_ref()
-        .map(|text| of_option("--groups", value::groups(&text.0)))
+        .map(|text| {
+            of_option(
+                "--groups",
+                value::groups(&text.0, &|name| host.lookup(Ids::Gid, name)),
+            )
+        })
         .transpose()?;
     if let Some(groups) = groups {
         steps.push(Step::Groups(GroupList::Given(groups)));

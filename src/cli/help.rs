@@ -151,7 +151,7 @@ mod tests {
             "  -m, --mount[=<file>]        new mount namespace; made persistent on <file>\n",
             "  -R, --root <dir>            root directory of the program\n",
             "      --setgroups allow|deny  whether",
-            "      --groups <gid>,...      supplementary groups of the program, inside (+)\n",
+            "      --groups <gid>|<name>,...\n                              supplementary groups of the program, inside (+)\n",
             "      --init[=group]          stay",
             "      --map-user <uid>|<name>\n                              map the effective user",
             "  -h, --help                  show this help\n\n(+) not in util-linux. For more see unshare(1).\n",

@@ -198,7 +198,7 @@ fn bash_offers_options_and_values() {
         ("unshare -Ur", &["-Ur"]),
         ("unshare --map-users=", &["auto", "subids", "all"]),
         ("unshare --kill-child=SIGTERM", &["SIGTERM"]),
-        ("nsenter --groups=", &["follow"]),
+        ("nsenter --groups=foll", &["follow"]),
         ("nsenter -W=src/cl", &["src/cli"]),
         ("nsenter -t1 -aFw --no", &["--no-fork"]),
         ("setns net", &["net=", "netns:"]),

@@ -142,6 +142,16 @@ impl fmt::Display for Wanted {
 const FORMS: &str = "PID, pid:PID, a path with a /, netns:NAME, fd:N, KIND:[INODE], id:N, sock:PID:FD, \
      pidfile:FILE, cgroup:PATH, machine:NAME, unit:NAME, oci:ID, self, all, parent:REF, owner:REF";
 
+/// What is said of a reference that is not understood, with each form on a line of its own.
+pub(crate) fn a_form_a_line(text: &str) -> Option<String> {
+    let front = text.strip_suffix(FORMS)?.trim_end();
+    let forms: String = FORMS
+        .split(", ")
+        .map(|form| format!("\n  {form}"))
+        .collect();
+    Some(format!("{front}:{forms}"))
+}
+
 /// Reads `REF`, `KIND=REF` or `KIND+KIND=REF`.
 ///
 /// # Errors

@@ -261,13 +261,19 @@ impl<T> OrFollow<T> {
 ///
 /// # Errors
 /// An element is no ID, or there are more than a process can have.
-pub(crate) fn groups(value: &OsStr) -> Result<Vec<u32>, String> {
+pub(crate) fn groups(
+    value: &OsStr,
+    lookup: &dyn Fn(&OsStr) -> Result<u32, String>,
+) -> Result<Vec<u32>, String> {
     let groups: Vec<u32> = value
         .as_bytes()
         .split(|byte| *byte == b',')
-        .map(|part| id(OsStr::from_bytes(part)))
-        .collect::<Result<_, _>>()
-        .map_err(|why| in_whole(why, value, "GID[,GID...]"))?;
+        .map(|part| match Id::parse(OsStr::from_bytes(part))? {
+            Id::Number(number) => Ok(number),
+            Id::Name(name) => lookup(&name),
+        })
+        .collect::<Result<_, String>>()
+        .map_err(|why| in_whole(why, value, "GID|NAME[,GID|NAME...]"))?;
     if groups.len() > MOST_GROUPS {
         return Err(format!(
             "{} groups are given; a process can have {MOST_GROUPS}",
@@ -316,6 +322,14 @@ fn in_whole(why: String, value: &OsStr, form: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Without names of groups, but for one.
+    fn groups(value: &OsStr) -> Result<Vec<u32>, String> {
+        super::groups(value, &|name| match name.to_str() {
+            Some("wheel") => Ok(10),
+            _ => Err(format!("{} is no group", Quoted(name))),
+        })
+    }
     use proptest::prelude::*;
 
     fn os(text: &str) -> &OsStr {
@@ -477,7 +491,17 @@ mod tests {
     #[test]
     fn lists() {
         assert_eq!(groups(os("0,4294967294,0")), Ok(vec![0, LAST_ID, 0]));
-        for text in ["", ",", "1,", ",1", "1,,2", "1;2", "1,-1", "1,wheel"] {
+        assert_eq!(groups(os("7,wheel")), Ok(vec![7, 10]));
+        for text in [
+            "",
+            ",",
+            "1,",
+            ",1",
+            "1,,2",
+            "1;2",
+            "1,-1",
+            "1,nobody-has-it",
+        ] {
             assert!(groups(os(text)).is_err(), "{text:?}");
         }
         let most = vec!["1"; MOST_GROUPS].join(",");

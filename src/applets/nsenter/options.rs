@@ -52,7 +52,7 @@ pub(crate) struct Options {
     #[argh(option, short = 'G', arg_name = "gid|name|follow")]
     pub(crate) setgid: Option<Text>,
     /// supplementary groups of the program, inside (+)
-    #[argh(option, arg_name = "gid,...|follow")]
+    #[argh(option, arg_name = "gid|name,...|follow")]
     pub(crate) groups: Option<Text>,
     /// leave user, group and groups alone in a user namespace
     #[argh(switch)]

@@ -76,7 +76,7 @@ pub(crate) struct Options {
     #[argh(option, short = 'G', arg_name = "gid|name")]
     pub(crate) setgid: Option<Text>,
     /// supplementary groups of the program, inside (+)
-    #[argh(option, arg_name = "gid,...")]
+    #[argh(option, arg_name = "gid|name,...")]
     pub(crate) groups: Option<Text>,
 
     /// run the program as a child

@@ -67,3 +67,19 @@ fn nothing_is_said_where_nobody_asks() {
         .run()
         .err_has("\n  cause: ");
 }
+
+#[test]
+fn forms_of_a_reference() {
+    needs!(explains());
+    let ran = Tool::setns().line("nonsense true").run().exits(125);
+    assert_eq!(
+        String::from_utf8_lossy(&ran.stderr).lines().count(),
+        1,
+        "{ran}"
+    );
+    let mut terminal = Terminal::shell();
+    terminal.types("setns nonsense true");
+    terminal.expect("setns: 'nonsense' names no namespace; understood are:");
+    terminal.expect("  netns:NAME\r\n");
+    terminal.expect("[125]ready> ");
+}
