@@ -170,7 +170,8 @@ fn size() {
     let size = std::fs::metadata(release)
         .expect("the release binary is there")
         .len();
-    assert!(size <= 700_000, "{size} bytes");
+    // Most of it is doctor, --show and diagnosis, of which a start touches nothing.
+    assert!(size <= 750_000, "{size} bytes");
 }
 
 /// glibc asks the processor for its features with dozens of CPUID instructions before `main`, each of which traps
