@@ -23,11 +23,11 @@ pub(crate) fn find_out(failure: &mut Failure, report: &Report, proc: &Proc) {
 
 /// Whether anybody wants to know why something failed.
 pub(crate) fn is_wanted(report: &Report) -> bool {
-    report.status_fd.is_some() || is_aloud(report)
+    report.status_fd.is_some() || is_printed(report)
 }
 
 /// Whether causes are said on standard error: with `--explain`, on a terminal or as `NSKIT_EXPLAIN` says.
-pub(crate) fn is_aloud(report: &Report) -> bool {
+pub(crate) fn is_printed(report: &Report) -> bool {
     match sys::variable("NSKIT_EXPLAIN").map(|value| value.as_encoded_bytes()) {
         Some(b"0") => false,
         Some(b"1") => true,

@@ -337,7 +337,7 @@ fn report(
         &line,
         failure.status.unwrap_or(applet.failure_status),
     );
-    if explain::is_aloud(how) {
+    if explain::is_printed(how) {
         let _ = sys::print(
             Stream::Error,
             cause::lines(failure.causes.as_deref().unwrap_or_default()).as_bytes(),

@@ -34,6 +34,17 @@ pub(crate) enum Request {
     },
 }
 
+impl Request {
+    /// To do a plan, or only to show it.
+    pub(crate) fn of(plan: Plan, dry_run: bool) -> Request {
+        if dry_run {
+            Request::DryRun(plan)
+        } else {
+            Request::Run(plan)
+        }
+    }
+}
+
 /// Why a command line cannot be done: one line, without the applet's name in front.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct InvalidOptions(pub(crate) OsString);

@@ -4,7 +4,7 @@ use super::common::{InvalidOptions, lookup_or_follow, of_option};
 use crate::cli::{Attached, Text};
 use crate::host::Host;
 use crate::model::value::{self, OrFollow};
-use crate::model::{Ids, Kind, Kinds, Reference};
+use crate::model::{Ids, Kind, Kinds, Reference, Wanted, Which};
 use crate::steps::Step;
 use crate::steps::{
     Directory, FindTarget, Gid, GroupList, HoldCapabilities, KeepCapabilities, NewId, OpenTarget,
@@ -87,6 +87,16 @@ impl CredentialOptions {
             steps.push(KeepCapabilities(When::UserEntered).into());
         }
     }
+}
+
+/// The kinds that may be entered.
+pub(super) fn kinds_of(wanted: &[Wanted]) -> Kinds {
+    let kinds = wanted.iter().map(|wanted| match wanted.which {
+        Which::These(these) => these,
+        // Only the kernel knows: any kind may be among them.
+        Which::AllBut(_) | Which::Natural => Kinds::ALL,
+    });
+    kinds.fold(Kinds::NONE, Kinds::union)
 }
 
 /// The step that opens a process whose contexts are to be taken; `kind` is one that is wanted of it.

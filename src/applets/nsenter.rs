@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 pub(crate) use options::Options;
 
 use super::common::{self, InvalidOptions, Request, of_option};
-use super::entering::{CredentialOptions, Places, open_target};
+use super::entering::{CredentialOptions, Places, kinds_of, open_target};
 use crate::cli::{Attached, Parsed, Text};
 use crate::host::Host;
 use crate::model::number::{Quoted, decimal};
@@ -34,12 +34,7 @@ pub(crate) fn request(
     let target = target(options)?;
     let wanted = wanted(options, target.as_ref())?;
     contradictions(parsed, target.as_ref(), &wanted)?;
-    let kinds = wanted
-        .iter()
-        .fold(Kinds::NONE, |kinds, wanted| match wanted.which {
-            Which::These(these) => kinds.union(these),
-            Which::AllBut(_) | Which::Natural => Kinds::ALL,
-        });
+    let kinds = kinds_of(&wanted);
     let user = kinds.has(Kind::User) || options.user_parent > 0;
     let mut credentials = CredentialOptions::of(
         options.setuid.as_ref(),
@@ -59,40 +54,14 @@ pub(crate) fn request(
     let mut steps = Vec::with_capacity(24);
     let pidfile = options.pidfile.as_ref().map(|file| file.0.clone());
     steps.extend(Helper::new(Vec::new(), pidfile, for_signals).map(Step::Helper));
-    if let Some(target) = &target {
-        let kind = wanted
-            .iter()
-            .find_map(|wanted| match (&wanted.reference, wanted.which) {
-                (Reference::Target(_), Which::These(kinds)) => kinds.iter().next(),
-                (Reference::Target(_), Which::AllBut(_)) => Some(Kind::User),
-                _ => None,
-            });
-        steps.push(open_target(target, kind));
-    }
-    let first = steps.len();
-    steps.extend(places.sources.into_iter().map(Step::Open));
-    if options.env {
-        steps.push(Step::Open(Source::Environment));
-    }
-    if credentials.follows() {
-        steps.push(Step::Open(Source::Credentials));
-    }
-    if options.join_cgroup {
-        steps.push(Step::Open(Source::Cgroups));
-    }
-    let labels = [
-        (options.follow_context, Label::Selinux),
-        (options.follow_apparmor, Label::Apparmor),
-    ];
-    let labels = labels
-        .into_iter()
-        .filter(|(given, _)| *given)
-        .map(|(_, label)| label);
-    steps.extend(labels.clone().map(|label| Step::Open(Source::Label(label))));
-    if target.is_some() && steps.len() > first {
-        steps.push(CheckTarget.into());
-    }
-    steps.extend(labels.map(Step::ExecLabel));
+    open(
+        options,
+        target.as_ref(),
+        &wanted,
+        places.sources,
+        credentials.follows(),
+        &mut steps,
+    );
     if user && credentials.drops_groups() {
         let unless_ours = wanted
             .iter()
@@ -131,12 +100,52 @@ pub(crate) fn request(
         explain: options.explain,
         ..Report::default()
     };
-    let plan = Plan { steps, report };
-    Ok(if options.dry_run {
-        Request::DryRun(plan)
-    } else {
-        Request::Run(plan)
-    })
+    Ok(Request::of(Plan { steps, report }, options.dry_run))
+}
+
+/// Opens and reads what is taken along, before anything is entered. `follows`: the target's users and groups too.
+fn open(
+    options: &Options,
+    target: Option<&Reference>,
+    wanted: &[Wanted],
+    sources: Vec<Source>,
+    follows: bool,
+    steps: &mut Vec<Step>,
+) {
+    if let Some(target) = target {
+        let kind = wanted
+            .iter()
+            .find_map(|wanted| match (&wanted.reference, wanted.which) {
+                (Reference::Target(_), Which::These(kinds)) => kinds.iter().next(),
+                (Reference::Target(_), Which::AllBut(_)) => Some(Kind::User),
+                _ => None,
+            });
+        steps.push(open_target(target, kind));
+    }
+    let first = steps.len();
+    steps.extend(sources.into_iter().map(Step::Open));
+    if options.env {
+        steps.push(Step::Open(Source::Environment));
+    }
+    if follows {
+        steps.push(Step::Open(Source::Credentials));
+    }
+    if options.join_cgroup {
+        steps.push(Step::Open(Source::Cgroups));
+    }
+    let labels = [
+        (options.follow_context, Label::Selinux),
+        (options.follow_apparmor, Label::Apparmor),
+    ];
+    let labels = labels
+        .into_iter()
+        .filter(|(given, _)| *given)
+        .map(|(_, label)| label);
+    steps.extend(labels.clone().map(|label| Step::Open(Source::Label(label))));
+    if target.is_some() && steps.len() > first {
+        steps.push(CheckTarget.into());
+    }
+    steps.extend(labels.map(Step::ExecLabel));
 }
 
 fn target(options: &Options) -> Result<Option<Reference>, InvalidOptions> {

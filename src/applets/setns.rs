@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use argh::{ArgsInfo, FromArgs};
 
 use super::common::{self, InvalidOptions, Request, of_option, word};
-use super::entering::{CredentialOptions, Places, open_target};
+use super::entering::{CredentialOptions, Places, kinds_of, open_target};
 use crate::cli::{Attached, Declared, Parsed, Text};
 use crate::host::Host;
 use crate::model::listing::{self, Columns, Form, Listing};
@@ -328,13 +328,7 @@ fn enter(
             "all: names every namespace, for --same and --show only",
         ));
     }
-    let kinds = wanted
-        .iter()
-        .fold(Kinds::NONE, |kinds, wanted| match wanted.which {
-            Which::These(these) => kinds.union(these),
-            // Only the kernel knows: any kind may be among them.
-            Which::AllBut(_) | Which::Natural => Kinds::ALL,
-        });
+    let kinds = kinds_of(&wanted);
     let credentials = CredentialOptions::of(
         options.setuid.as_ref(),
         options.setgid.as_ref(),
@@ -392,12 +386,7 @@ fn enter(
         explain: options.explain,
         verbose: options.verbose,
     };
-    let plan = Plan { steps, report };
-    Ok(if options.dry_run {
-        Request::DryRun(plan)
-    } else {
-        Request::Run(plan)
-    })
+    Ok(Request::of(Plan { steps, report }, options.dry_run))
 }
 
 /// Reads a reference. What names no namespace, but would with `netns:` before it, is told so.

@@ -56,22 +56,7 @@ pub(crate) fn request(
     let privileged = owner.is_some() && host.may_map(Ids::Gid);
     let setgroups = setgroups(options, maps[1].as_ref(), privileged)?;
     let binds = binds(options);
-    let mut outside = Vec::new();
-    let mut own = Vec::new();
-    for (ids, map) in [Ids::Uid, Ids::Gid].into_iter().zip(maps) {
-        let Some(map) = map else { continue };
-        // One ID of our own we may write ourselves, unless somebody else will own the namespace.
-        if map.is_own && owner.is_none() {
-            own.push(WriteMap { ids, map: map.map }.into());
-        } else {
-            let via = if host.may_map(ids) {
-                Via::File
-            } else {
-                Via::Program
-            };
-            outside.push((ids, map.map, via));
-        }
-    }
+    let (mut own, outside) = writers(maps, owner.is_some(), host);
 
     let mut steps = Vec::with_capacity(24);
     let mut clocks = clocks(options, host)?;
@@ -117,16 +102,7 @@ pub(crate) fn request(
     if let Some(environment) = environment(options)? {
         steps.push(Step::Environment(environment));
     }
-    // Not before all else is done: the first line of a failure is for scripts.
-    if kinds.has(Kind::Pid) && !forks && host.at_terminal() {
-        let line = "unshare: add --fork: only children enter the new PID namespace";
-        steps.push(Advice(line).into());
-    }
-    let shifts = options.monotonic.is_some() || options.boottime.is_some();
-    if shifts && !forks && !host.execution_enters_time() {
-        let line = "unshare: add --fork: on this kernel only children enter the new time namespace";
-        steps.push(Advice(line).into());
-    }
+    advice(options, kinds, forks, host, &mut steps);
     steps.push(Step::Execute(common::program(
         &argv[parsed.first_operand..],
     )));
@@ -138,12 +114,45 @@ pub(crate) fn request(
         explain: options.explain,
         verbose: false,
     };
-    let plan = Plan { steps, report };
-    Ok(if options.dry_run {
-        Request::DryRun(plan)
-    } else {
-        Request::Run(plan)
-    })
+    Ok(Request::of(Plan { steps, report }, options.dry_run))
+}
+
+/// The steps that write maps ourselves, and the maps that are written from outside.
+fn writers(
+    maps: [Option<Map>; 2],
+    has_owner: bool,
+    host: &dyn Host,
+) -> (Vec<Step>, Vec<(Ids, IdMap, Via)>) {
+    let (mut own, mut outside) = (Vec::new(), Vec::new());
+    for (ids, map) in [Ids::Uid, Ids::Gid].into_iter().zip(maps) {
+        let Some(map) = map else { continue };
+        // One ID of our own we may write ourselves, unless somebody else will own the namespace.
+        if map.is_own && !has_owner {
+            own.push(WriteMap { ids, map: map.map }.into());
+        } else {
+            let via = if host.may_map(ids) {
+                Via::File
+            } else {
+                Via::Program
+            };
+            outside.push((ids, map.map, via));
+        }
+    }
+    (own, outside)
+}
+
+/// What the program will not be in, though it was asked for.
+fn advice(options: &Options, kinds: Kinds, forks: bool, host: &dyn Host, steps: &mut Vec<Step>) {
+    // Not before all else is done: the first line of a failure is for scripts.
+    if kinds.has(Kind::Pid) && !forks && host.at_terminal() {
+        let line = "unshare: add --fork: only children enter the new PID namespace";
+        steps.push(Advice(line).into());
+    }
+    let shifts = options.monotonic.is_some() || options.boottime.is_some();
+    if shifts && !forks && !host.execution_enters_time() {
+        let line = "unshare: add --fork: on this kernel only children enter the new time namespace";
+        steps.push(Advice(line).into());
+    }
 }
 
 /// The namespaces to make: those asked for, and those that other options imply.
