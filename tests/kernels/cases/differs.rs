@@ -1,0 +1,38 @@
+//! What differs from kernel to kernel.
+
+use crate::case::Case;
+
+pub(super) fn cases() -> Vec<Case> {
+    vec![
+        // Before Linux 6.9 all pidfds have one inode, so it tells no process from another.
+        Case::new(
+            "nsenter_by_inode",
+            "hold $R -u; U=; [ \"$R\" ] && U=-U\nsetns --show --json $PID >/dev/null\nnsenter $U --preserve-credentials -t $PID:1 -u true",
+        )
+        .fails(1),
+        // Before about Linux 6.3 a clock's offset reaches children only.
+        Case::new("unshare_clock_without_fork", "unshare $R -T --boottime 100000 sh -c 'echo ran'")
+            .out("ran")
+            .err("unshare: add --fork: on this kernel only children enter the new time namespace")
+            .since(6, 3)
+            .out("ran"),
+        // Namespaces of all kinds have IDs from Linux 6.19 on.
+        Case::new("setns_ids", "setns --show --json self | tr -d ' ' | grep -c '\"id\":[0-9]'").out_has(""),
+        Case::new(
+            "unshare_binfmt",
+            "unshare $R --mount-binfmt=\"$T\" ls \"$T\"",
+        )
+        .fails(1)
+        .err_has("unshare: ")
+        .since(6, 7)
+        .out("register\nstatus"),
+        Case::new(
+            "unshare_interpreter",
+            "printf 'hello' >\"$T/x.abc\"; chmod 755 \"$T/x.abc\"; unshare $R -l ':abc:E::abc::/bin/cat:' \"$T/x.abc\"; unshare $R --load-interp ':abc:E::abc::/bin/cat:' \"$T/x.abc\"",
+        )
+        .fails(1)
+        .err_has("unshare: ")
+        .since(6, 7)
+        .out("hellohello"),
+    ]
+}
