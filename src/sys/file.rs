@@ -343,8 +343,8 @@ pub(crate) fn stat_at(dir: BorrowedFd<'_>, path: &OsStr) -> Result<FileStat> {
 /// The magic number of the file system that the descriptor lies on (fstatfs(2)).
 pub(crate) fn filesystem_magic(fd: BorrowedFd<'_>) -> Result<u64> {
     let magic = nix::sys::statfs::fstatfs(fd)?.filesystem_type().0;
-    // A signed word in the GNU C library, an unsigned one in musl.
-    Ok(u64::from_ne_bytes(magic.to_ne_bytes()))
+    // A word, signed in the GNU C library and unsigned in musl; the kernel's magic numbers have 32 bits.
+    Ok(u64::from(magic as u32))
 }
 
 /// Whether a pidfd has an inode of its own: it lies on pidfs, which came with Linux 6.9. Before, all of them are one

@@ -7,6 +7,14 @@ use std::os::fd::AsFd;
 
 use super::{Error, For, Result, check};
 
+// Where IDs had 16 bits once, the plain names are of the calls that take those still.
+#[cfg(any(target_arch = "x86", target_arch = "arm"))]
+use libc::{
+    SYS_setgroups32 as SETGROUPS, SYS_setresgid32 as SETRESGID, SYS_setresuid32 as SETRESUID,
+};
+#[cfg(not(any(target_arch = "x86", target_arch = "arm")))]
+use libc::{SYS_setgroups as SETGROUPS, SYS_setresgid as SETRESGID, SYS_setresuid as SETRESUID};
+
 /// The magic number of proc (`linux/magic.h`).
 const PROC: u64 = 0x9fa0;
 
@@ -60,17 +68,17 @@ fn auxiliary(which: libc::c_ulong) -> u32 {
 /// Sets the real, effective and saved user ID (setresuid(2)).
 pub(crate) fn set_uid(uid: u32) -> Result<()> {
     // SAFETY: no memory is involved.
-    check(unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) }).map(drop)
+    check(unsafe { libc::syscall(SETRESUID, uid, uid, uid) }).map(drop)
 }
 
 /// Sets the real, effective and saved group ID (setresgid(2)).
 pub(crate) fn set_gid(gid: u32) -> Result<()> {
     // SAFETY: no memory is involved.
-    check(unsafe { libc::syscall(libc::SYS_setresgid, gid, gid, gid) }).map(drop)
+    check(unsafe { libc::syscall(SETRESGID, gid, gid, gid) }).map(drop)
 }
 
 /// Sets the supplementary groups (setgroups(2)).
 pub(crate) fn set_groups(groups: &[u32]) -> Result<()> {
     // SAFETY: the kernel reads `groups.len()` group IDs from the slice.
-    check(unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) }).map(drop)
+    check(unsafe { libc::syscall(SETGROUPS, groups.len(), groups.as_ptr()) }).map(drop)
 }
