@@ -130,7 +130,7 @@ impl Kernel {
             .arg(image)
             .arg("-append")
             .arg(format!(
-                "console={} loglevel=4 panic=-1 {words}",
+                "console={} loglevel=4 panic=-1 mitigations=off {words}",
                 self.console
             ))
             .stdin(Stdio::null())
@@ -218,7 +218,7 @@ impl Booted {
             let words: Vec<_> = rest.trim().split(' ').collect();
             match words[..] {
                 ["kernel", release] => version = Version::of(release),
-                ["case", name, status, out, err] => {
+                ["case", name, status, _uptime, out, err] => {
                     let outcome = Outcome {
                         status: status.parse().map_err(|_| format!("no status: {line}"))?,
                         out: decoded(out)?,

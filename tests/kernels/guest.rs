@@ -72,6 +72,14 @@ fn fill(kernel: &Kernel, root: &Path) -> std::io::Result<()> {
         )?;
     }
     copy(&kernel.nskit(), &root.join("bin/nskit"), 0o755)?;
+    for (link, file) in [
+        ("sh", "dash"),
+        ("unshare", "nskit"),
+        ("nsenter", "nskit"),
+        ("setns", "nskit"),
+    ] {
+        symlink(file, root.join("bin").join(link))?;
+    }
     if let Some(module) = kernel.module("binfmt_misc") {
         copy(&module, &root.join("binfmt_misc.ko"), 0o644)?;
     }
@@ -145,10 +153,10 @@ exec /bin/busybox switch_root /new /second
 
 /// PID 1: runs the cases one after the other.
 const SECOND: &str = r#"#!/bin/busybox sh
-/bin/busybox --install -s /bin
-for applet in unshare nsenter setns; do ln -sf nskit /bin/$applet; done
-# busybox' own shell takes its own unshare before any in PATH.
-ln -sf dash /bin/sh
+for applet in $(/bin/busybox --list); do
+    # Ours are there, and dash: busybox' own shell takes its own unshare before any in PATH.
+    [ -e "/bin/$applet" ] || /bin/busybox ln -s busybox "/bin/$applet"
+done
 export PATH=/bin:/usr/sbin HOME=/
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
@@ -166,7 +174,7 @@ while read -r name user; do
     [ "$user" = root ] || R=-r
     (echo "T=$T R=$R"; cat /prelude "/cases/$name") >/tmp/script
     timeout -s KILL 60 su -s /bin/sh "$user" /tmp/script </dev/null >/tmp/out 2>/tmp/err
-    echo "@nskit case $name.$user $? =$(base64 -w 0 </tmp/out) =$(base64 -w 0 </tmp/err)"
+    echo "@nskit case $name.$user $? $(cut -d ' ' -f 1 /proc/uptime) =$(base64 -w 0 </tmp/out) =$(base64 -w 0 </tmp/err)"
     rm -rf "$T"
 done </cases/.list
 echo "@nskit end"

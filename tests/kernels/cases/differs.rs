@@ -19,6 +19,13 @@ pub(super) fn cases() -> Vec<Case> {
         // Namespaces of all kinds have IDs from Linux 6.19 on.
         Case::new("setns_ids", "setns --show --json self | tr -d ' ' | grep -c '\"id\":[0-9]'").out_has(""),
         Case::new(
+            "binfmt_without_its_module",
+            "unshare $R --mount-binfmt=\"$T\" true",
+        )
+        .fails(1)
+        .err_has("failed: No such device"),
+        Case::new("binfmt_module", "insmod /binfmt_misc.ko").root(),
+        Case::new(
             "unshare_binfmt",
             "unshare $R --mount-binfmt=\"$T\" ls \"$T\"",
         )

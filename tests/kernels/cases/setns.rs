@@ -23,7 +23,7 @@ pub(super) fn cases() -> Vec<Case> {
         on("setns_status_fd", "setns --status-fd 3 $REF true 3>&1").out_has("{"),
         on("setns_pidfile", "setns --pidfile \"$T/two\" $REF true; [ -s \"$T/two\" ] && echo there").out("there"),
         on("setns_dry_run", "setns --dry-run $REF true").out_has("execute true"),
-        Case::new("setns_explain", "setns --explain net=1 true").ordinary().fails(1).err_has("\n  cause: "),
+        Case::new("setns_explain", "setns --explain net=1 true").ordinary().fails(125).err_has("\n  cause: "),
         Case::new("setns_version", "setns -V && setns --version").out_has("setns (nskit) "),
         Case::new("setns_help", "setns -h && setns --help").out_has("--same"),
         Case::new("setns_no_fork", "hold $R -p -f; K=pid=$PID; [ \"$R\" ] && K=user=$PID,pid=$PID; setns -F $K sh -c '[ $$ -gt 2 ] && echo outside'; setns --no-fork $K true; setns $K sh -c '[ $$ -lt 9 ] && echo inside'").out("outside\ninside"),
