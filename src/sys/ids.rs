@@ -8,12 +8,12 @@ use std::os::fd::AsFd;
 use super::{Error, For, Result, check};
 
 // Where IDs had 16 bits once, the plain names are of the calls that take those still.
+#[cfg(not(any(target_arch = "x86", target_arch = "arm")))]
+use libc::{SYS_setgroups as SETGROUPS, SYS_setresgid as SETRESGID, SYS_setresuid as SETRESUID};
 #[cfg(any(target_arch = "x86", target_arch = "arm"))]
 use libc::{
     SYS_setgroups32 as SETGROUPS, SYS_setresgid32 as SETRESGID, SYS_setresuid32 as SETRESUID,
 };
-#[cfg(not(any(target_arch = "x86", target_arch = "arm")))]
-use libc::{SYS_setgroups as SETGROUPS, SYS_setresgid as SETRESGID, SYS_setresuid as SETRESUID};
 
 /// The magic number of proc (`linux/magic.h`).
 const PROC: u64 = 0x9fa0;

@@ -83,12 +83,7 @@ fn fill(kernel: &Kernel, root: &Path) -> std::io::Result<()> {
     if let Some(module) = kernel.module("binfmt_misc") {
         copy(&module, &root.join("binfmt_misc.ko"), 0o644)?;
     }
-    for (name, text) in [
-        ("init", INIT),
-        ("second", SECOND),
-        ("prelude", PRELUDE),
-        ("as-init", AS_INIT),
-    ] {
+    for (name, text) in [("init", INIT), ("second", SECOND), ("as-init", AS_INIT)] {
         fs::write(root.join(name), text)?;
         fs::set_permissions(root.join(name), fs::Permissions::from_mode(0o755))?;
     }
@@ -97,7 +92,8 @@ fn fill(kernel: &Kernel, root: &Path) -> std::io::Result<()> {
     }
     let mut list = String::new();
     for case in cases::all() {
-        fs::write(root.join("cases").join(&case.name), &case.script)?;
+        let script = format!("{PRELUDE}{}", case.script);
+        fs::write(root.join("cases").join(&case.name), script)?;
         for user in &case.users {
             writeln!(list, "{} {}", case.name, user.word()).expect("a text takes lines");
         }
@@ -105,7 +101,6 @@ fn fill(kernel: &Kernel, root: &Path) -> std::io::Result<()> {
     fs::write(root.join("cases/.list"), list)
 }
 
-/// Written by another process: a machine that boots meanwhile inherits no descriptor that writes it.
 fn copy(from: &Path, to: &Path, mode: u32) -> std::io::Result<()> {
     fs::copy(from, to).map_err(|error| {
         std::io::Error::new(error.kind(), format!("{}: {error}", from.display()))
@@ -146,7 +141,7 @@ const ETC: [(&str, &str); 4] = [
 /// PID 1 of the initial file system, which is no place for pivot_root(2): all goes on in a file system of its own.
 const INIT: &str = r"#!/bin/busybox sh
 /bin/busybox mount -t tmpfs -o mode=755 new /new
-/bin/busybox cp -a /bin /lib /lib64 /sbin /usr /etc /cases /prelude /second /dev /proc /run /sys /tmp /new
+/bin/busybox cp -a /bin /lib /lib64 /sbin /usr /etc /cases /second /dev /proc /run /sys /tmp /new
 /bin/busybox cp /*.ko /new
 exec /bin/busybox switch_root /new /second
 ";
@@ -166,15 +161,22 @@ mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mount -t tmpfs -o mode=1777 tmp /tmp
 dmesg -n 1
 echo "@nskit kernel $(uname -r)"
+said() {
+    if [ -s "$1" ]; then echo "=$(base64 -w 0 <"$1")"; else echo =; fi
+}
 while read -r name user; do
-    T=/tmp/$name.$user
+    export T=/tmp/$name.$user R=
     mkdir "$T"
-    chown "$user:$user" "$T"
-    R=
-    [ "$user" = root ] || R=-r
-    (echo "T=$T R=$R"; cat /prelude "/cases/$name") >/tmp/script
-    timeout -s KILL 60 su -s /bin/sh "$user" /tmp/script </dev/null >/tmp/out 2>/tmp/err
-    echo "@nskit case $name.$user $? $(cut -d ' ' -f 1 /proc/uptime) =$(base64 -w 0 </tmp/out) =$(base64 -w 0 </tmp/err)"
+    if [ "$user" = root ]; then
+        timeout -s KILL 60 sh "/cases/$name" </dev/null >/tmp/out 2>/tmp/err
+    else
+        R=-r
+        chown "$user:$user" "$T"
+        timeout -s KILL 60 su -s /bin/sh "$user" "/cases/$name" </dev/null >/tmp/out 2>/tmp/err
+    fi
+    status=$?
+    read -r uptime rest </proc/uptime
+    echo "@nskit case $name.$user $status $uptime $(said /tmp/out) $(said /tmp/err)"
     rm -rf "$T"
 done </cases/.list
 echo "@nskit end"
@@ -198,16 +200,16 @@ hold() {
     PID=$(cat "$T/pid")
     HELD="$HELD $PID"
 }
-# The namespaces of these kinds in which this process and process $1 are not together.
+MINE=$(ls -l /proc/self/ns)
+export MINE
+# The kinds in which $1, of what `ls -l` says of /proc/PID/ns, is not with us.
 unlike() {
     for kind in cgroup ipc mnt net pid time user uts; do
-        [ "$(readlink /proc/self/ns/$kind)" = "$(readlink "/proc/$1/ns/$kind")" ] || printf '%s ' $kind
+        link=${1#*-> $kind:}
+        case $MINE in *"-> $kind:${link%%]*}]"*) ;; *) printf '%s ' $kind ;; esac
     done
     echo
 }
-# A program's words for which of our own namespaces it is not in.
-MINE="$(for kind in cgroup ipc mnt net pid time user uts; do readlink /proc/self/ns/$kind; done)"
-export MINE
 "#;
 
 /// What nskit runs as PID 1 of the initial file system.

@@ -35,7 +35,7 @@ pub(super) fn cases() -> Vec<Case> {
         .out("register\nstatus"),
         Case::new(
             "unshare_interpreter",
-            "printf 'hello' >\"$T/x.abc\"; chmod 755 \"$T/x.abc\"; unshare $R -l ':abc:E::abc::/bin/cat:' \"$T/x.abc\"; unshare $R --load-interp ':abc:E::abc::/bin/cat:' \"$T/x.abc\"",
+            "printf 'hello' >\"$T/x.abc\"; chmod 755 \"$T/x.abc\"; unshare -r -l ':abc:E::abc::/bin/cat:' \"$T/x.abc\"; unshare -r --load-interp ':abc:E::abc::/bin/cat:' \"$T/x.abc\"",
         )
         .fails(1)
         .err_has("unshare: ")

@@ -7,7 +7,7 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 /// A shell that says the kinds in which it is not with its caller.
-const SAYS: &str = r#"sh -c 'for kind in cgroup ipc mnt net pid time user uts; do case $MINE in *"$(readlink /proc/self/ns/$kind)"*) ;; *) printf "%s " $kind ;; esac; done'"#;
+const SAYS: &str = r#"sh -c 'inside=$(ls -l /proc/self/ns); for kind in cgroup ipc mnt net pid time user uts; do link=${inside#*-> $kind:}; case $MINE in *"-> $kind:${link%%]*}]"*) ;; *) printf "%s " $kind ;; esac; done'"#;
 
 fn kinds() -> Vec<Case> {
     let held = "hold $R -C -i -m -n -p -T -u -f\n";

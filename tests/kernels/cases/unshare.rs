@@ -61,7 +61,7 @@ fn kinds() -> Vec<Case> {
         .out_has("monotonic           0         0"),
         Case::new(
             "unshare_all",
-            "hold $R -a -f; unlike $PID; hold $R --all --fork; unlike $PID",
+            "hold $R -a -f; unlike \"$(ls -l /proc/$PID/ns)\"; hold $R --all --fork; unlike \"$(ls -l /proc/$PID/ns)\"",
         )
         .out(
             "cgroup ipc mnt net pid time user uts \n\
