@@ -193,7 +193,14 @@ impl Target {
         let pid = self.pid;
         let failed = |error| cannot_open(self.path(name), error);
         let number = match &self.pidfd {
-            Some(pidfd) => proc.number_of(pidfd.as_fd()).map_err(failed)?,
+            Some(pidfd) => match proc.number_of(pidfd.as_fd()) {
+                // Before Linux 5.14 who is not dumpable may not read this of itself either. The number that we know
+                // is as sure: whoever opens something by it asks the pidfd afterwards whether that has ended.
+                Err(error) if error.raw() == libc::EACCES && pid > 0 && proc.counts_as_we_do() => {
+                    Some(Number::Is(pid))
+                }
+                found => found.map_err(failed)?,
+            },
             None => None,
         };
         match number {
