@@ -147,7 +147,7 @@ exec /bin/busybox switch_root /new /second
 ";
 
 /// PID 1: runs the cases one after the other.
-const SECOND: &str = r#"#!/bin/busybox sh
+const SECOND: &str = r#"#!/bin/sh
 for applet in $(/bin/busybox --list); do
     # Ours are there, and dash: busybox' own shell takes its own unshare before any in PATH.
     [ -e "/bin/$applet" ] || /bin/busybox ln -s busybox "/bin/$applet"
@@ -168,7 +168,7 @@ while read -r name user; do
     export T=/tmp/$name.$user R=
     mkdir "$T"
     if [ "$user" = root ]; then
-        timeout -s KILL 60 sh "/cases/$name" </dev/null >/tmp/out 2>/tmp/err
+        timeout -s KILL 60 /bin/sh "/cases/$name" </dev/null >/tmp/out 2>/tmp/err
     else
         R=-r
         chown "$user:$user" "$T"

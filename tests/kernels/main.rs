@@ -1,7 +1,7 @@
 //! nskit on other kernels than this machine's: Debian's, booted under QEMU's emulation.
 //!
 //! `make test-kernels` gets the kernels and runs this. Each case on each kernel is a test of its own, and a kernel
-//! is booted once, for all cases. What cannot be booted is said aloud (`SKIP …`), and is a failure with `MUST_RUN=1`.
+//! is booted once, for all cases; `NSKIT_KERNELS` names some kernels. What cannot be booted is said aloud (`SKIP …`), and is a failure with `MUST_RUN=1`.
 
 #![allow(
     clippy::disallowed_methods,
@@ -26,8 +26,10 @@ static KERNELS: [Kernel; 5] = [
 ];
 
 fn main() {
-    let (there, lacking): (Vec<_>, Vec<_>) =
-        KERNELS.iter().partition(|kernel| kernel.lacks().is_none());
+    let (there, lacking): (Vec<_>, Vec<_>) = KERNELS
+        .iter()
+        .filter(|kernel| is_wanted(kernel.name))
+        .partition(|kernel| kernel.lacks().is_none());
     let mut trials: Vec<_> = lacking.into_iter().map(skip).collect();
     trials.push(Trial::test("every_option_has_a_case", || {
         cases::every_option().map_err(Into::into)
@@ -58,6 +60,13 @@ fn main() {
         }));
     }
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
+}
+
+/// Whether `NSKIT_KERNELS` names it, or nothing.
+fn is_wanted(name: &str) -> bool {
+    std::env::var("NSKIT_KERNELS").map_or(true, |names| {
+        names.split_ascii_whitespace().any(|one| one == name)
+    })
 }
 
 /// Says what a kernel cannot be booted for.

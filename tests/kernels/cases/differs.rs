@@ -16,8 +16,32 @@ pub(super) fn cases() -> Vec<Case> {
             .err("unshare: add --fork: on this kernel only children enter the new time namespace")
             .since(6, 3)
             .out("ran"),
-        // Namespaces of all kinds have IDs from Linux 6.19 on.
-        Case::new("setns_ids", "setns --show --json self | tr -d ' ' | grep -c '\"id\":[0-9]'").out_has(""),
+        // From Linux 6.11 on mount namespaces have IDs, from 6.19 on all kinds.
+        Case::new(
+            "setns_ids",
+            "setns --show --json self | tr -d ' ' | grep -o '\"id\":[0-9]' | wc -l",
+        )
+        .out("0")
+        .since(6, 11)
+        .out("1")
+        .since(6, 19)
+        .out("8"),
+        Case::new("setns_ref_id", "setns id:1 true")
+            .root()
+            .fails(125)
+            .err("setns: id:1: this kernel gives namespaces no IDs; name it by a file")
+            .since(6, 19),
+        Case::new("userns_refused_by_sysctl", "echo 0 >/proc/sys/kernel/unprivileged_userns_clone; su -s /bin/sh ordinary -c 'unshare --explain -Ur true'; status=$?; echo 1 >/proc/sys/kernel/unprivileged_userns_clone; exit $status")
+            .root()
+            .fails(1)
+            .err_has("unshare: unshare failed: Operation not permitted\n")
+            .err_has("cause: kernel.unprivileged_userns_clone is 0"),
+        Case::new("nsenter_hidden_process", "mount -o remount,hidepid=2 /proc; sleep 1000 & HELD=$!; su -s /bin/sh ordinary -c \"nsenter --explain -t $! -a true\"; status=$?; mount -o remount,hidepid=0 /proc; exit $status")
+            .root()
+            .fails(1)
+            .err_has("/proc hides it from us (hidepid)")
+            .lacks("none of those known"),
+        Case::new("without_proc", "unshare -m sh -c 'umount /proc; nsenter -t 1 -n true; unshare -n true'").root(),
         Case::new(
             "binfmt_without_its_module",
             "unshare $R --mount-binfmt=\"$T\" true",
