@@ -48,7 +48,8 @@ pub(crate) fn every_option() -> Result<(), String> {
             let used = |script: &String| {
                 script
                     .split(|letter: char| letter.is_whitespace() || "='\"();|".contains(letter))
-                    .any(|word| word == option)
+                    // A letter may have its value behind it.
+                    .any(|word| word == option || option.len() == 2 && word.starts_with(&option))
             };
             if !scripts.iter().any(used) {
                 missing.push(format!("{applet} {option}"));
