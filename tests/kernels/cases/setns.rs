@@ -14,6 +14,13 @@ pub(super) fn cases() -> Vec<Case> {
         on("setns_same", "setns --same uts=$PID uts=$PID; echo $?; setns --same uts=$PID uts=self; echo $?; setns -q --same $PID $PID; echo $?; setns --quiet --same self $PID; echo $?")
             .out_has("0"),
         on("setns_show", "setns --show $PID | grep -c '^uts '; setns --show --tree | grep -c uts; setns --show --json | grep -c '\"uts\"'").out_has("1"),
+        on("setns_show_as_lsns", "setns --show --type uts --task $PID --noheadings --raw --output KIND; setns -t uts -p $PID -n -o KIND")
+            .out("uts\nuts"),
+        on("setns_show_processes", "setns --processes uts=$PID | grep -c sleep; setns --tree --kernel-threads --all-processes | grep -c .; setns --limits uts=$PID | grep -c LIMITS")
+            .out_has("1"),
+        on("setns_ip_netns", "mkdir -p /run/netns; touch /run/netns/blue; mount -o bind /proc/$PID/ns/net /run/netns/blue; setns --ip-netns netns:blue ls /sys/class/net; umount /run/netns/blue; rm /run/netns/blue")
+            .root()
+            .out_has("lo"),
         on("setns_show_all", "setns --show").out_has("KIND"),
         on("setns_keep_caps", "setns --keep-caps $REF true").out(""),
         on("setns_fork", &format!("setns -f $REF {words}; setns --fork $REF {words}")).out("inside\ninside"),
