@@ -176,3 +176,57 @@ fn unsafe_code_is_in_sys_only() {
         assert!(!text.contains("allow(unsafe_code)"), "{}", file.display());
     }
 }
+
+/// The types that a line of code declares, if any.
+fn declared(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    let line = match line.strip_prefix("pub") {
+        Some(rest) if rest.starts_with('(') => rest.split_once(')')?.1,
+        Some(rest) => rest,
+        None => line,
+    }
+    .trim_start();
+    let kinds = ["struct ", "enum ", "trait ", "type "];
+    let rest = kinds.iter().find_map(|kind| line.strip_prefix(kind))?;
+    rest.split(|c: char| !c.is_alphanumeric() && c != '_')
+        .next()
+}
+
+#[test]
+fn declarations_are_found() {
+    assert_eq!(declared("pub(in super::super) struct A<'a> {"), Some("A"));
+    assert_eq!(declared("    enum B;"), Some("B"));
+    assert_eq!(declared("let type_of = 3;"), None);
+}
+
+/// A stranger who meets a name in two rooms is to find one meaning.
+#[test]
+fn a_type_name_stands_in_one_room() {
+    // Each room's own, by convention: its result; and each applet's options.
+    const CONVENTION: [&str; 2] = ["Result", "Options"];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let mut rooms = std::collections::BTreeMap::<String, std::collections::BTreeSet<String>>::new();
+    for file in files {
+        let inside = file.strip_prefix(&root).unwrap();
+        let room = inside.components().next().unwrap().as_os_str();
+        let room = room.to_string_lossy().trim_end_matches(".rs").to_owned();
+        // What an implementation calls an associated type is the trait's name.
+        for name in code(&file)
+            .lines()
+            .filter(|line| !line.contains("type Err"))
+            .filter_map(declared)
+        {
+            if !CONVENTION.contains(&name) {
+                rooms
+                    .entry(name.to_owned())
+                    .or_default()
+                    .insert(room.clone());
+            }
+        }
+    }
+    assert!(rooms.len() > 100, "the types were found");
+    rooms.retain(|_, rooms| rooms.len() > 1);
+    assert!(rooms.is_empty(), "{rooms:?}");
+}

@@ -79,13 +79,13 @@ pub(crate) enum CommandLineError {
     Invalid(InvalidOptions, Option<i32>, bool),
 }
 
-type Ask<T> =
+type MakeRequest<T> =
     fn(&Parsed<T>, &'static [&'static CStr], &dyn Host) -> Result<Request, InvalidOptions>;
 
 fn ask<T: Declared>(
     argv: &'static [&'static CStr],
     host: &dyn Host,
-    request: Ask<T>,
+    request: MakeRequest<T>,
     reported: fn(&T) -> (&Option<Text>, bool),
 ) -> Result<Response, CommandLineError> {
     match cli::read::<T>(argv).map_err(CommandLineError::Usage)? {

@@ -6,7 +6,7 @@ use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 
 use super::{nsenter, setns, unshare};
-use crate::cli::{self, Seen};
+use crate::cli::{self, GivenOptions};
 use crate::failure::Cause;
 use crate::model::{AppletName, Kind, Word};
 
@@ -35,13 +35,13 @@ fn kind_of(option: &str) -> Option<Kind> {
     Kind::ALL.into_iter().find(|kind| kind.option() == option)
 }
 
-fn operand<'a>(seen: &Seen<'_>, argv: &[&'a CStr], index: usize) -> Option<&'a [u8]> {
+fn operand<'a>(seen: &GivenOptions<'_>, argv: &[&'a CStr], index: usize) -> Option<&'a [u8]> {
     argv.get(seen.first_operand + index)
         .map(|word| word.to_bytes())
 }
 
 /// A namespace file behind a blank, which is the program therefore.
-fn detached(seen: &Seen<'_>, argv: &[&CStr]) -> Option<Cause> {
+fn detached(seen: &GivenOptions<'_>, argv: &[&CStr]) -> Option<Cause> {
     let (option, None) = *seen.options.last()? else {
         return None;
     };
@@ -61,7 +61,7 @@ fn detached(seen: &Seen<'_>, argv: &[&CStr]) -> Option<Cause> {
 }
 
 /// `-t NAME`.
-fn no_name(seen: &Seen<'_>) -> Option<Cause> {
+fn no_name(seen: &GivenOptions<'_>) -> Option<Cause> {
     let value = seen.options.iter().find(|(name, _)| *name == "target")?.1?;
     let is_name = value.first()?.is_ascii_alphabetic() && !value.contains(&b':');
     let name = Word(OsStr::from_bytes(value));
@@ -72,7 +72,7 @@ fn no_name(seen: &Seen<'_>) -> Option<Cause> {
 }
 
 /// A process without a kind, or a bare PID.
-fn no_kind(seen: &Seen<'_>, argv: &[&CStr]) -> Option<Cause> {
+fn no_kind(seen: &GivenOptions<'_>, argv: &[&CStr]) -> Option<Cause> {
     let has = |name: &str| seen.options.iter().any(|(given, _)| *given == name);
     let names_kind = has("all")
         || has("net-socket")
@@ -100,7 +100,7 @@ fn no_kind(seen: &Seen<'_>, argv: &[&CStr]) -> Option<Cause> {
 }
 
 /// Options behind the reference of setns.
-fn behind_reference(seen: &Seen<'_>, argv: &[&CStr], failed: &str) -> Option<Cause> {
+fn behind_reference(seen: &GivenOptions<'_>, argv: &[&CStr], failed: &str) -> Option<Cause> {
     let reference = operand(seen, argv, 0)?;
     let word = operand(seen, argv, 1)?;
     let is_option = word.starts_with(b"-") && !matches!(word, b"-" | b"--");

@@ -99,7 +99,7 @@ pub(crate) fn read<T: Declared>(argv: &[&CStr]) -> Result<Reading<T>, UsageError
 
 /// A command line as it was read, for who asks what its author meant.
 #[derive(Debug)]
-pub(crate) struct Seen<'a> {
+pub(crate) struct GivenOptions<'a> {
     /// Long names (without dashes) of the options, in the order given, with their values.
     pub(crate) options: Vec<(&'static str, Option<&'a [u8]>)>,
     /// As in [`Parsed`].
@@ -108,13 +108,13 @@ pub(crate) struct Seen<'a> {
 
 /// What [`read`] has seen in a command line that it understood.
 #[cold]
-pub(crate) fn seen<'a, T: Declared>(argv: &'a [&'a CStr]) -> Option<Seen<'a>> {
+pub(crate) fn seen<'a, T: Declared>(argv: &'a [&'a CStr]) -> Option<GivenOptions<'a>> {
     let mut reader = Reader::new(Table::of::<T>(), argv);
     let mut options = Vec::new();
     while let Some(met) = reader.next_option().ok()? {
         options.push((met.row.name(), met.value));
     }
-    Some(Seen {
+    Some(GivenOptions {
         options,
         first_operand: reader.first_operand(),
     })

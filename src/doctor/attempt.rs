@@ -11,7 +11,7 @@ use crate::explain;
 use crate::failure::{Cause, Failure};
 use crate::model::AppletName;
 use crate::plan::{Plan, Report};
-use crate::run::{self, Ended, Outcome as Done};
+use crate::run::{self, Ended, Outcome};
 use crate::steps::ahead::Ahead;
 use crate::steps::pidfile::Pidfile;
 use crate::steps::{Helper, Outside, Program, Step, Trial};
@@ -29,11 +29,11 @@ pub(super) struct Attempt {
     pub(super) plan: Vec<String>,
     /// Steps that outlive the child, so they were left out: each with what it would fail at.
     pub(super) told: Vec<(String, Vec<Cause>)>,
-    pub(super) outcome: Outcome,
+    pub(super) outcome: AttemptOutcome,
 }
 
 #[derive(Debug, Default)]
-pub(super) enum Outcome {
+pub(super) enum AttemptOutcome {
     Works,
     /// The line that the applet would print, without its name.
     Fails(String, Vec<Cause>),
@@ -78,18 +78,18 @@ pub(super) fn attempt(make: Make<'_>, args: &Args) -> Attempt {
     let Some(text) = text else {
         let text = "it did not end in time".to_owned();
         return Attempt {
-            outcome: Outcome::Unknown(text, Vec::new()),
+            outcome: AttemptOutcome::Unknown(text, Vec::new()),
             ..Attempt::default()
         };
     };
     let mut attempt = wire::decode(&text);
-    if let Outcome::Unsaid = attempt.outcome {
+    if let AttemptOutcome::Unsaid = attempt.outcome {
         attempt.outcome = match change {
-            Ok(Change::Exited(0)) => Outcome::Works,
+            Ok(Change::Exited(0)) => AttemptOutcome::Works,
             Ok(Change::Killed(signal)) => {
-                Outcome::Unknown(format!("signal {signal} ended it"), Vec::new())
+                AttemptOutcome::Unknown(format!("signal {signal} ended it"), Vec::new())
             }
-            _ => Outcome::Unknown("it ended without a word".to_owned(), Vec::new()),
+            _ => AttemptOutcome::Unknown("it ended without a word".to_owned(), Vec::new()),
         };
     }
     attempt
@@ -99,7 +99,7 @@ pub(super) fn attempt(make: Make<'_>, args: &Args) -> Attempt {
 pub(super) fn answer(question: &dyn Fn() -> String, args: &Args) -> Option<String> {
     let make = || Err(NoPlan::Refused(question()));
     match attempt(&make, args).outcome {
-        Outcome::Fails(answer, _) if !answer.is_empty() => Some(answer),
+        AttemptOutcome::Fails(answer, _) if !answer.is_empty() => Some(answer),
         _ => None,
     }
 }
@@ -131,7 +131,7 @@ fn unknown(mut failure: Failure) -> Attempt {
     let text = said(&failure);
     let causes = failure.causes.unwrap_or_default().into_vec();
     Attempt {
-        outcome: Outcome::Unknown(text, causes),
+        outcome: AttemptOutcome::Unknown(text, causes),
         ..Attempt::default()
     }
 }
@@ -210,7 +210,7 @@ fn be_child(make: Make<'_>, args: &Args, line: BorrowedFd<'_>) -> u8 {
     let proc = Proc::default();
     proc.keep();
     let inquiry = |failure: &mut Failure| explain::find_out(failure, &plan.report, &proc);
-    let Done { result, .. } = run::run(&plan, args, &proc, &inquiry);
+    let Outcome { result, .. } = run::run(&plan, args, &proc, &inquiry);
     match result {
         Ok(Ended::Exited(status)) => status,
         Ok(Ended::Killed(_)) => 1,
@@ -310,7 +310,7 @@ fn tell_of(step: &Step, report: &Report) -> (String, Vec<Cause>) {
 
 /// What the child tells, record by record: a letter, and texts, each with a NUL behind it; a record ends with one more.
 mod wire {
-    use super::{Attempt, Cause, Outcome};
+    use super::{Attempt, AttemptOutcome, Cause};
 
     fn record(letter: u8, texts: &[&str], causes: &[Cause]) -> Vec<u8> {
         let causes = causes
@@ -363,8 +363,8 @@ mod wire {
             match letter {
                 b'p' => attempt.plan = first.lines().map(str::to_owned).collect(),
                 b't' => attempt.told.push((first, causes)),
-                b'n' => attempt.outcome = Outcome::Unknown(first, causes),
-                _ => attempt.outcome = Outcome::Fails(first, causes),
+                b'n' => attempt.outcome = AttemptOutcome::Unknown(first, causes),
+                _ => attempt.outcome = AttemptOutcome::Fails(first, causes),
             }
         }
         attempt
@@ -394,7 +394,7 @@ mod wire {
             ];
             assert_eq!(attempt.told, expected);
             match attempt.outcome {
-                Outcome::Fails(line, found) => {
+                AttemptOutcome::Fails(line, found) => {
                     assert_eq!(
                         (line.as_str(), found.as_slice()),
                         ("it failed", &causes[..])
@@ -402,7 +402,7 @@ mod wire {
                 }
                 other => panic!("{other:?}"),
             }
-            assert!(matches!(decode(b"").outcome, Outcome::Unsaid));
+            assert!(matches!(decode(b"").outcome, AttemptOutcome::Unsaid));
         }
 
         proptest! {

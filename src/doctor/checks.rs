@@ -2,11 +2,11 @@
 
 use std::cell::OnceCell;
 
-use super::attempt::{Attempt, Outcome, answer, attempt, stopped};
+use super::attempt::{Attempt, AttemptOutcome, answer, attempt, stopped};
 use super::facts as told;
 use super::judge::{proved, with_ranges, works};
-use super::line::{Part, chain, parts};
-use super::report::{Check, Examination, Group, Tried, Verdict};
+use super::line::{LinePart, chain, parts};
+use super::report::{Check, Examination, Heading, Judgement, Tried};
 use crate::failure::Cause;
 use crate::host::capability::Capability;
 use crate::host::facts::Facts;
@@ -18,7 +18,7 @@ use crate::steps::{Trial, trial};
 use crate::sys::{self, Args, Disposition, Proc};
 
 /// What the checks are made with.
-pub(super) struct Doctor<'a> {
+pub(super) struct Examiner<'a> {
     args: &'a Args,
     pub(super) proc: &'a Proc,
     pub(super) facts: &'a Facts<'a>,
@@ -28,8 +28,8 @@ pub(super) struct Doctor<'a> {
 
 /// What one check has found.
 #[derive(Default)]
-pub(super) struct Found {
-    pub(super) verdict: Option<Verdict>,
+pub(super) struct Learned {
+    pub(super) verdict: Option<Judgement>,
     pub(super) detail: String,
     pub(super) tried: Vec<Tried>,
     pub(super) causes: Vec<Cause>,
@@ -48,7 +48,7 @@ enum Way {
     /// The limit on namespaces of a kind.
     Limit(Kind),
     /// This finds it out.
-    Told(fn(&Doctor<'_>) -> Found),
+    Told(fn(&Examiner<'_>) -> Learned),
 }
 
 /// What is tried inside.
@@ -63,9 +63,9 @@ enum What {
 /// The table. It becomes code: as data every start would relocate it.
 macro_rules! checks {
     ($($group:ident { $($name:literal, $what:literal: $way:expr;)* })*) => {
-        fn all(doctor: &mut Doctor<'_>) {
+        fn all(doctor: &mut Examiner<'_>) {
             $($(
-                doctor.check(Group::$group, $name, $what, $way);
+                doctor.check(Heading::$group, $name, $what, $way);
             )*)*
         }
 
@@ -149,7 +149,7 @@ pub(super) fn examine(args: &Args) -> Examination {
     let _ = sys::set_disposition(libc::SIGCHLD, Disposition::Default);
     let proc = Proc::default();
     let facts = Facts::new(&proc);
-    let mut doctor = Doctor {
+    let mut doctor = Examiner {
         args,
         proc: &proc,
         facts: &facts,
@@ -175,9 +175,9 @@ fn tmpfs(dir: &str) -> Trial {
 /// A file in the tmpfs that is tried.
 const FILE: &str = "file";
 
-impl Doctor<'_> {
+impl Examiner<'_> {
     #[inline(never)]
-    fn check(&mut self, group: Group, name: &'static str, what: &'static str, way: Way) {
+    fn check(&mut self, group: Heading, name: &'static str, what: &'static str, way: Way) {
         let found = match way {
             Way::Tried(commands) => self.tried(commands),
             Way::Again(name) => self.again(name),
@@ -186,7 +186,7 @@ impl Doctor<'_> {
             Way::Limit(kind) => told::limit(self, kind),
             Way::Told(find) => find(self),
         };
-        let Found {
+        let Learned {
             verdict,
             detail,
             tried,
@@ -196,16 +196,16 @@ impl Doctor<'_> {
             name,
             group,
             what,
-            verdict: verdict.unwrap_or(Verdict::Unknown),
+            verdict: verdict.unwrap_or(Judgement::Unknown),
             detail,
             tried,
             causes,
         });
     }
 
-    fn again(&self, name: &str) -> Found {
+    fn again(&self, name: &str) -> Learned {
         let check = self.checks.iter().find(|check| check.name == name);
-        check.map_or_else(Found::default, |check| Found {
+        check.map_or_else(Learned::default, |check| Learned {
             verdict: Some(check.verdict),
             detail: check.detail.clone(),
             tried: check.tried.clone(),
@@ -213,8 +213,8 @@ impl Doctor<'_> {
         })
     }
 
-    fn tried(&self, commands: &str) -> Found {
-        let mut found = Found::default();
+    fn tried(&self, commands: &str) -> Learned {
+        let mut found = Learned::default();
         for command in commands.split('|') {
             let command = command.trim_ascii();
             self.try_one(command, &parts(command), &mut found);
@@ -222,36 +222,36 @@ impl Doctor<'_> {
         found
     }
 
-    fn inside(&self, command: &str, what: What) -> Found {
+    fn inside(&self, command: &str, what: What) -> Learned {
         let Some(dir) = trial::place() else {
             return no_place();
         };
         let mut all = parts(command);
         if matches!(what, What::Tmpfs | What::Overlay) {
-            all.push(Part::Trial(tmpfs(dir)));
+            all.push(LinePart::Trial(tmpfs(dir)));
         }
         let dir = dir.into();
         all.extend(match what {
             What::Tmpfs => None,
-            What::Overlay => Some(Part::Trial(Trial::Overlay { dir })),
-            What::Sysfs => Some(Part::Trial(Trial::Sysfs { dir })),
-            What::Capabilities => Some(Part::Trial(Trial::Capabilities)),
+            What::Overlay => Some(LinePart::Trial(Trial::Overlay { dir })),
+            What::Sysfs => Some(LinePart::Trial(Trial::Sysfs { dir })),
+            What::Capabilities => Some(LinePart::Trial(Trial::Capabilities)),
         });
-        let mut found = Found::default();
+        let mut found = Learned::default();
         self.try_one(command, &all, &mut found);
         found
     }
 
-    fn try_one(&self, command: &str, parts: &[Part], found: &mut Found) {
+    fn try_one(&self, command: &str, parts: &[LinePart], found: &mut Learned) {
         let Attempt { outcome, .. } = attempt(&|| chain(parts), self.args);
         found.take(command, outcome);
     }
 
     /// Tries to enter the namespaces of a child, which the command line calls `PID`.
-    fn entered(&self, command: &str) -> Found {
-        let mut found = Found::default();
+    fn entered(&self, command: &str) -> Learned {
+        let mut found = Learned::default();
         let mut child = parts("unshare -rmn");
-        child.push(Part::Trial(Trial::Stop));
+        child.push(LinePart::Trial(Trial::Stop));
         match stopped(&|| chain(&child), self.args) {
             Ok(child) => {
                 let real = command.replace("PID", &child.0.to_string());
@@ -291,16 +291,16 @@ impl Doctor<'_> {
 }
 
 /// A namespace bound on a file, as only who has privilege here can.
-fn persistent(doctor: &Doctor<'_>) -> Found {
+fn persistent(doctor: &Examiner<'_>) -> Learned {
     let command = "unshare --uts=FILE";
-    let mut found = Found::default();
+    let mut found = Learned::default();
     if doctor.facts.has(Capability::SysAdmin) == Some(false) {
         let bind = Bind {
             kind: Kind::Uts,
             file: "/".into(),
         };
         found.detail = command.to_owned();
-        found.verdict = Some(Verdict::No);
+        found.verdict = Some(Judgement::No);
         found.causes = proved(doctor.proc, &bind, libc::EPERM, |_| {});
         return found;
     }
@@ -309,25 +309,25 @@ fn persistent(doctor: &Doctor<'_>) -> Found {
         return no_place();
     };
     let mut all = parts("unshare -m");
-    all.push(Part::Trial(tmpfs(dir)));
-    all.push(Part::Line(format!("unshare -f --uts={dir}/{FILE}")));
+    all.push(LinePart::Trial(tmpfs(dir)));
+    all.push(LinePart::Line(format!("unshare -f --uts={dir}/{FILE}")));
     doctor.try_one(command, &all, &mut found);
     found
 }
 
-fn no_place() -> Found {
-    Found {
+fn no_place() -> Learned {
+    Learned {
         detail: "there is no directory to mount something on".to_owned(),
-        ..Found::default()
+        ..Learned::default()
     }
 }
 
-impl Found {
+impl Learned {
     /// Adds what came of one command line.
-    fn take(&mut self, command: &str, outcome: Outcome) {
+    fn take(&mut self, command: &str, outcome: AttemptOutcome) {
         let (verdict, works, error, causes) = works(with_ranges(outcome));
         self.verdict = Some(match self.verdict {
-            Some(before) if before != verdict => Verdict::Partly,
+            Some(before) if before != verdict => Judgement::Partly,
             _ => verdict,
         });
         for cause in causes {
@@ -362,17 +362,23 @@ mod tests {
 
     #[test]
     fn one_way_of_two_is_partly() {
-        let found = |outcomes: Vec<Outcome>| {
-            let mut found = Found::default();
+        let found = |outcomes: Vec<AttemptOutcome>| {
+            let mut found = Learned::default();
             for outcome in outcomes {
                 found.take("x", outcome);
             }
             found.verdict
         };
-        let fails = || Outcome::Fails(String::new(), Vec::new());
-        assert_eq!(found(vec![Outcome::Works]), Some(Verdict::Yes));
-        assert_eq!(found(vec![fails(), fails()]), Some(Verdict::No));
-        assert_eq!(found(vec![fails(), Outcome::Works]), Some(Verdict::Partly));
-        assert_eq!(found(vec![Outcome::Unsaid]), Some(Verdict::Unknown));
+        let fails = || AttemptOutcome::Fails(String::new(), Vec::new());
+        assert_eq!(found(vec![AttemptOutcome::Works]), Some(Judgement::Yes));
+        assert_eq!(found(vec![fails(), fails()]), Some(Judgement::No));
+        assert_eq!(
+            found(vec![fails(), AttemptOutcome::Works]),
+            Some(Judgement::Partly)
+        );
+        assert_eq!(
+            found(vec![AttemptOutcome::Unsaid]),
+            Some(Judgement::Unknown)
+        );
     }
 }

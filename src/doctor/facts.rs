@@ -1,8 +1,8 @@
 //! What is told from facts, as it cannot be tried, or is no ability.
 
-use super::checks::{Doctor, Found};
+use super::checks::{Examiner, Learned};
 use super::judge::{causes, filtered, no_ranges, proved};
-use super::report::Verdict;
+use super::report::Judgement;
 use crate::failure::Cause;
 use crate::host::bounds::Processes;
 use crate::host::map_program::SubRanges;
@@ -14,29 +14,29 @@ use crate::steps::fork::NewProcess;
 use crate::steps::outside::map_program::MapByProgram;
 use crate::sys;
 
-fn fact(detail: impl Into<String>) -> Found {
-    Found {
-        verdict: Some(Verdict::Fact),
+fn fact(detail: impl Into<String>) -> Learned {
+    Learned {
+        verdict: Some(Judgement::Fact),
         detail: detail.into(),
-        ..Found::default()
+        ..Learned::default()
     }
 }
 
-fn unknown(detail: &str) -> Found {
-    Found {
-        verdict: Some(Verdict::Unknown),
+fn unknown(detail: &str) -> Learned {
+    Learned {
+        verdict: Some(Judgement::Unknown),
         ..fact(detail)
     }
 }
 
 /// Yes, unless there is a cause why not.
-fn unless(causes: Vec<Cause>, detail: impl Into<String>) -> Found {
+fn unless(causes: Vec<Cause>, detail: impl Into<String>) -> Learned {
     let verdict = if causes.is_empty() {
-        Verdict::Yes
+        Judgement::Yes
     } else {
-        Verdict::No
+        Judgement::No
     };
-    Found {
+    Learned {
         verdict: Some(verdict),
         causes,
         ..fact(detail)
@@ -50,7 +50,7 @@ fn cause(cause: impl Into<String>, hint: impl Into<String>) -> Cause {
     }
 }
 
-pub(super) fn user(doctor: &Doctor<'_>) -> Found {
+pub(super) fn user(doctor: &Examiner<'_>) -> Learned {
     let uid = sys::effective_uid();
     let name = doctor.facts.subids(Ids::Uid).map(|found| &found.owner);
     let number = uid.to_string();
@@ -64,7 +64,7 @@ pub(super) fn user(doctor: &Doctor<'_>) -> Found {
     }
 }
 
-pub(super) fn capabilities(doctor: &Doctor<'_>) -> Found {
+pub(super) fn capabilities(doctor: &Examiner<'_>) -> Learned {
     let status = doctor.facts.status().map(|status| status.cap_effective);
     match status.or(doctor.facts.capabilities()) {
         Some(0) => fact("none"),
@@ -73,7 +73,7 @@ pub(super) fn capabilities(doctor: &Doctor<'_>) -> Found {
     }
 }
 
-pub(super) fn user_namespace(doctor: &Doctor<'_>) -> Found {
+pub(super) fn user_namespace(doctor: &Examiner<'_>) -> Learned {
     match surroundings::is_initial(doctor.proc, Kind::User) {
         Some(true) => fact("the initial one"),
         Some(false) => match surroundings::maker_of_user_namespace(doctor.proc) {
@@ -84,7 +84,7 @@ pub(super) fn user_namespace(doctor: &Doctor<'_>) -> Found {
     }
 }
 
-pub(super) fn container(doctor: &Doctor<'_>) -> Found {
+pub(super) fn container(doctor: &Examiner<'_>) -> Learned {
     let mounts = doctor.facts.mounts().map(Vec::as_slice);
     let signs = surroundings::signs(doctor.proc, mounts);
     if signs.is_empty() {
@@ -94,14 +94,14 @@ pub(super) fn container(doctor: &Doctor<'_>) -> Found {
     }
 }
 
-pub(super) fn kernel(doctor: &Doctor<'_>) -> Found {
+pub(super) fn kernel(doctor: &Examiner<'_>) -> Learned {
     match surroundings::release(doctor.proc) {
         Some(release) => fact(format!("Linux {release}")),
         None => unknown("/proc/sys/kernel/osrelease cannot be read"),
     }
 }
 
-pub(super) fn security_modules(doctor: &Doctor<'_>) -> Found {
+pub(super) fn security_modules(doctor: &Examiner<'_>) -> Learned {
     let modules = surroundings::security_modules();
     let label = doctor.facts.label();
     let modules = modules.as_deref().unwrap_or("which cannot be seen");
@@ -111,7 +111,7 @@ pub(super) fn security_modules(doctor: &Doctor<'_>) -> Found {
     }
 }
 
-pub(super) fn seccomp(doctor: &Doctor<'_>) -> Found {
+pub(super) fn seccomp(doctor: &Examiner<'_>) -> Learned {
     let facts = doctor.facts;
     // A user namespace may be refused by a sysctl before the flags are looked at.
     let kinds = Kinds::ALL.without(Kind::User);
@@ -133,7 +133,7 @@ pub(super) fn seccomp(doctor: &Doctor<'_>) -> Found {
     unless(causes, detail)
 }
 
-pub(super) fn no_new_privs(doctor: &Doctor<'_>) -> Found {
+pub(super) fn no_new_privs(doctor: &Examiner<'_>) -> Learned {
     match doctor.facts.no_new_privs() {
         Some(false) => unless(Vec::new(), ""),
         Some(true) => unless(
@@ -147,7 +147,7 @@ pub(super) fn no_new_privs(doctor: &Doctor<'_>) -> Found {
     }
 }
 
-pub(super) fn ranges(doctor: &Doctor<'_>) -> Found {
+pub(super) fn ranges(doctor: &Examiner<'_>) -> Learned {
     let mut told = Vec::new();
     let mut has = Vec::new();
     for ids in [Ids::Uid, Ids::Gid] {
@@ -175,23 +175,27 @@ pub(super) fn ranges(doctor: &Doctor<'_>) -> Found {
     let detail = told.join("; ");
     match (has.contains(&true), has.contains(&false)) {
         (true, false) => unless(Vec::new(), detail),
-        (some, _) => Found {
-            verdict: Some(if some { Verdict::Partly } else { Verdict::No }),
+        (some, _) => Learned {
+            verdict: Some(if some {
+                Judgement::Partly
+            } else {
+                Judgement::No
+            }),
             causes: no_ranges(),
             ..fact(detail)
         },
     }
 }
 
-pub(super) fn newuidmap(doctor: &Doctor<'_>) -> Found {
+pub(super) fn newuidmap(doctor: &Examiner<'_>) -> Learned {
     map_program(doctor, Ids::Uid)
 }
 
-pub(super) fn newgidmap(doctor: &Doctor<'_>) -> Found {
+pub(super) fn newgidmap(doctor: &Examiner<'_>) -> Learned {
     map_program(doctor, Ids::Gid)
 }
 
-fn map_program(doctor: &Doctor<'_>, ids: Ids) -> Found {
+fn map_program(doctor: &Examiner<'_>, ids: Ids) -> Learned {
     let program = crate::host::map_program::MapProgram::look_at(ids);
     // Our own ID alone, so that ranges do not matter here.
     let own = match ids {
@@ -214,7 +218,7 @@ fn map_program(doctor: &Doctor<'_>, ids: Ids) -> Found {
     unless(causes, detail)
 }
 
-pub(super) fn init(doctor: &Doctor<'_>) -> Found {
+pub(super) fn init(doctor: &Examiner<'_>) -> Learned {
     const INIT: i32 = 1;
     let Some(namespaces) = doctor.facts.namespaces((doctor.kinds(), Some(INIT), None)) else {
         return unknown("/proc cannot be read");
@@ -232,8 +236,8 @@ pub(super) fn init(doctor: &Doctor<'_>) -> Found {
     let detail = format!("nsenter -t 1 -a ({kinds})");
     if namespaces.iter().any(|one| one.closed.is_some()) {
         // That they cannot be opened is certain, whatever the reason.
-        return Found {
-            verdict: Some(Verdict::No),
+        return Learned {
+            verdict: Some(Judgement::No),
             causes: causes(doctor.proc, &setns, libc::EPERM),
             ..fact(detail)
         };
@@ -241,7 +245,7 @@ pub(super) fn init(doctor: &Doctor<'_>) -> Found {
     unless(proved(doctor.proc, &setns, libc::EPERM, |_| {}), detail)
 }
 
-pub(super) fn limit(doctor: &Doctor<'_>, kind: Kind) -> Found {
+pub(super) fn limit(doctor: &Examiner<'_>, kind: Kind) -> Learned {
     let limits = doctor.facts.limits(Kinds::ALL);
     let max = limits.and_then(|limits| limits.iter().find(|(of, _)| *of == kind));
     let Some(&(_, max)) = max else {
@@ -258,15 +262,15 @@ pub(super) fn limit(doctor: &Doctor<'_>, kind: Kind) -> Found {
     }
     // Whose they are is not seen, so this proves nothing.
     if in_use.is_some_and(|in_use| u64::try_from(in_use).is_ok_and(|in_use| in_use >= max)) {
-        return Found {
-            verdict: Some(Verdict::Unknown),
+        return Learned {
+            verdict: Some(Judgement::Unknown),
             ..fact(detail)
         };
     }
     unless(Vec::new(), detail)
 }
 
-pub(super) fn nproc(doctor: &Doctor<'_>) -> Found {
+pub(super) fn nproc(doctor: &Examiner<'_>) -> Learned {
     let Some(all) = doctor.facts.processes() else {
         return unknown("");
     };
@@ -284,7 +288,7 @@ pub(super) fn nproc(doctor: &Doctor<'_>) -> Found {
     bound(doctor, only, format!("{limit}{ours}"))
 }
 
-pub(super) fn pids_max(doctor: &Doctor<'_>) -> Found {
+pub(super) fn pids_max(doctor: &Examiner<'_>) -> Learned {
     let Some(all) = doctor.facts.processes() else {
         return unknown("");
     };
@@ -302,14 +306,14 @@ pub(super) fn pids_max(doctor: &Doctor<'_>) -> Found {
 }
 
 /// Whether only these bounds let a process start.
-fn bound(doctor: &Doctor<'_>, only: Processes, detail: String) -> Found {
+fn bound(doctor: &Examiner<'_>, only: Processes, detail: String) -> Learned {
     let causes = proved(doctor.proc, &NewProcess, libc::EAGAIN, |facts| {
         facts.processes = Some(only).into();
     });
     unless(causes, detail)
 }
 
-pub(super) fn depth(doctor: &Doctor<'_>) -> Found {
+pub(super) fn depth(doctor: &Examiner<'_>) -> Learned {
     // The kernel's own bound (user_namespaces(7)).
     match surroundings::is_initial(doctor.proc, Kind::User) {
         Some(true) => unless(Vec::new(), "0 of 32"),

@@ -1,7 +1,7 @@
 //! What an outcome says, and why something would fail that is not tried.
 
-use super::attempt::Outcome;
-use super::report::Verdict;
+use super::attempt::AttemptOutcome;
+use super::report::Judgement;
 use crate::failure::common;
 use crate::failure::{Case, Cause, Explain, cause};
 use crate::host::facts::Facts;
@@ -11,12 +11,12 @@ use crate::model::Ids;
 use crate::sys::{self, Proc};
 
 /// The verdict, whether it works, what it failed with, and why.
-pub(super) fn works(outcome: Outcome) -> (Verdict, Option<bool>, String, Vec<Cause>) {
+pub(super) fn works(outcome: AttemptOutcome) -> (Judgement, Option<bool>, String, Vec<Cause>) {
     match outcome {
-        Outcome::Works => (Verdict::Yes, Some(true), String::new(), Vec::new()),
-        Outcome::Fails(error, causes) => (Verdict::No, Some(false), error, causes),
-        Outcome::Unknown(error, causes) => (Verdict::Unknown, None, error, causes),
-        Outcome::Unsaid => (Verdict::Unknown, None, String::new(), Vec::new()),
+        AttemptOutcome::Works => (Judgement::Yes, Some(true), String::new(), Vec::new()),
+        AttemptOutcome::Fails(error, causes) => (Judgement::No, Some(false), error, causes),
+        AttemptOutcome::Unknown(error, causes) => (Judgement::Unknown, None, error, causes),
+        AttemptOutcome::Unsaid => (Judgement::Unknown, None, String::new(), Vec::new()),
     }
 }
 
@@ -52,14 +52,14 @@ pub(super) fn filtered(
 }
 
 /// Adds why, where the applet refuses the command line since there are no ranges of IDs.
-pub(super) fn with_ranges(outcome: Outcome) -> Outcome {
+pub(super) fn with_ranges(outcome: AttemptOutcome) -> AttemptOutcome {
     match outcome {
-        Outcome::Fails(error, causes) if causes.is_empty() => {
+        AttemptOutcome::Fails(error, causes) if causes.is_empty() => {
             let lacks = [Ids::Uid, Ids::Gid]
                 .into_iter()
                 .any(|ids| error.ends_with(ids.sub_file()));
             let causes = if lacks { no_ranges() } else { causes };
-            Outcome::Fails(error, causes)
+            AttemptOutcome::Fails(error, causes)
         }
         other => other,
     }

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::attempt::{Attempt, NoPlan, ToTry, attempt};
 use super::judge::{with_ranges, works};
-use super::report::{Check, Examination, Group, Tried, Verdict};
+use super::report::{Check, Examination, Heading, Judgement, Tried};
 use crate::applets::common::Request;
 use crate::applets::{APPLETS, CommandLineError, Response};
 use crate::host::Machine;
@@ -16,41 +16,41 @@ use crate::sys::Args;
 
 /// A part of what is tried.
 #[derive(Clone)]
-pub(super) enum Part {
+pub(super) enum LinePart {
     /// A command line without a program.
     Line(String),
     Trial(Trial),
 }
 
 /// A command line, which may go on in place of its program with another: `unshare -c unshare -c`.
-pub(super) fn parts(command: &str) -> Vec<Part> {
-    let mut parts: Vec<Part> = Vec::new();
+pub(super) fn parts(command: &str) -> Vec<LinePart> {
+    let mut parts: Vec<LinePart> = Vec::new();
     for word in command.split(' ') {
         let begins = const { &APPLETS }.iter().any(|applet| applet.name == word);
         match parts.last_mut() {
-            Some(Part::Line(line)) if !begins => {
+            Some(LinePart::Line(line)) if !begins => {
                 line.push(' ');
                 line.push_str(word);
             }
-            _ => parts.push(Part::Line(word.to_owned())),
+            _ => parts.push(LinePart::Line(word.to_owned())),
         }
     }
     parts
 }
 
 /// What these parts do, one after the other.
-pub(super) fn chain(parts: &[Part]) -> Result<ToTry, NoPlan> {
+pub(super) fn chain(parts: &[LinePart]) -> Result<ToTry, NoPlan> {
     let mut steps = Vec::new();
     let mut applet = AppletName::default();
     for part in parts {
         match part {
-            Part::Line(line) => {
+            LinePart::Line(line) => {
                 let mut plan = plan(&words(line))?;
                 plan.steps.pop();
                 steps.append(&mut plan.steps);
                 applet = plan.report.applet;
             }
-            Part::Trial(trial) => steps.push(trial.clone().into()),
+            LinePart::Trial(trial) => steps.push(trial.clone().into()),
         }
     }
     let shown = String::new();
@@ -112,7 +112,7 @@ pub(super) fn examine(argv: &'static [&'static CStr], args: &Args) -> Examinatio
     let (verdict, works, error, causes) = works(with_ranges(outcome));
     let check = |name, what, verdict| Check {
         name,
-        group: Group::Command,
+        group: Heading::Command,
         what,
         verdict,
         detail: String::new(),
@@ -131,12 +131,12 @@ pub(super) fn examine(argv: &'static [&'static CStr], args: &Args) -> Examinatio
     checks.extend(told.into_iter().map(|(step, causes)| Check {
         detail: step,
         verdict: if causes.is_empty() {
-            Verdict::Yes
+            Judgement::Yes
         } else {
-            Verdict::No
+            Judgement::No
         },
         causes,
-        ..check("step", "what outlives it", Verdict::Yes)
+        ..check("step", "what outlives it", Judgement::Yes)
     }));
     Examination {
         command: Some((command(argv), plan)),

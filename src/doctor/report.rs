@@ -10,7 +10,7 @@ const VERSION: u32 = 1;
 
 /// Whether something can be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum Judgement {
     Yes,
     /// In one way, and not in another.
     Partly,
@@ -21,21 +21,21 @@ pub(crate) enum Verdict {
     Fact,
 }
 
-impl Verdict {
+impl Judgement {
     fn word(self) -> &'static str {
         match self {
-            Verdict::Yes => "yes",
-            Verdict::Partly => "partly",
-            Verdict::No => "no",
-            Verdict::Unknown => "unknown",
-            Verdict::Fact => "fact",
+            Judgement::Yes => "yes",
+            Judgement::Partly => "partly",
+            Judgement::No => "no",
+            Judgement::Unknown => "unknown",
+            Judgement::Fact => "fact",
         }
     }
 }
 
 /// What the checks are about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Group {
+pub(crate) enum Heading {
     Tasks,
     Who,
     Namespaces,
@@ -47,30 +47,30 @@ pub(crate) enum Group {
     Command,
 }
 
-impl Group {
+impl Heading {
     fn word(self) -> &'static str {
         match self {
-            Group::Tasks => "tasks",
-            Group::Who => "who",
-            Group::Namespaces => "namespaces",
-            Group::Ids => "ids",
-            Group::Inside => "inside",
-            Group::Entering => "entering",
-            Group::Limits => "limits",
-            Group::Command => "command",
+            Heading::Tasks => "tasks",
+            Heading::Who => "who",
+            Heading::Namespaces => "namespaces",
+            Heading::Ids => "ids",
+            Heading::Inside => "inside",
+            Heading::Entering => "entering",
+            Heading::Limits => "limits",
+            Heading::Command => "command",
         }
     }
 
     fn title(self) -> &'static str {
         match self {
-            Group::Tasks => "What most people want",
-            Group::Who => "Who and where",
-            Group::Namespaces => "New namespaces",
-            Group::Ids => "ID maps",
-            Group::Inside => "Inside namespaces of one's own",
-            Group::Entering => "Entering",
-            Group::Limits => "Limits",
-            Group::Command => "Whether it would work",
+            Heading::Tasks => "What most people want",
+            Heading::Who => "Who and where",
+            Heading::Namespaces => "New namespaces",
+            Heading::Ids => "ID maps",
+            Heading::Inside => "Inside namespaces of one's own",
+            Heading::Entering => "Entering",
+            Heading::Limits => "Limits",
+            Heading::Command => "Whether it would work",
         }
     }
 }
@@ -90,10 +90,10 @@ pub(super) struct Tried {
 pub(super) struct Check {
     /// For programs: never changes.
     pub(super) name: &'static str,
-    pub(super) group: Group,
+    pub(super) group: Heading,
     /// For people.
     pub(super) what: &'static str,
-    pub(super) verdict: Verdict,
+    pub(super) verdict: Judgement,
     /// What there is to say besides.
     pub(super) detail: String,
     /// What was tried; nothing where it is told from facts.
@@ -112,13 +112,13 @@ pub(crate) struct Examination {
 impl Examination {
     /// Whether what matters works: the three tasks, or all of the command line. None: that could not be found out.
     pub(crate) fn works(&self) -> Option<bool> {
-        let matters = |check: &&Check| matches!(check.group, Group::Tasks | Group::Command);
+        let matters = |check: &&Check| matches!(check.group, Heading::Tasks | Heading::Command);
         let mut works = Some(true);
         for check in self.checks.iter().filter(matters) {
             match check.verdict {
-                Verdict::Yes | Verdict::Fact => {}
-                Verdict::No | Verdict::Partly => return Some(false),
-                Verdict::Unknown => works = None,
+                Judgement::Yes | Judgement::Fact => {}
+                Judgement::No | Judgement::Partly => return Some(false),
+                Judgement::Unknown => works = None,
             }
         }
         works
@@ -174,7 +174,7 @@ impl Check {
 
     fn describe(&self, text: &mut String) {
         let verdict = match self.verdict {
-            Verdict::Fact => "-",
+            Judgement::Fact => "-",
             verdict => verdict.word(),
         };
         let _ = write!(text, "  {verdict:<8}{:<6} {}", self.how(), self.what);

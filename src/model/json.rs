@@ -66,7 +66,7 @@ pub(crate) fn whole_number(value: &str) -> Option<u64> {
 }
 
 /// Told of each member of an object: its name, and the text of its value.
-type Tell<'a, 't> = &'a mut dyn FnMut(&str, &'t str);
+type OnMember<'a, 't> = &'a mut dyn FnMut(&str, &'t str);
 
 /// A place in a text. What its functions find wrong is told by the place.
 struct Reader<'t> {
@@ -116,7 +116,7 @@ impl<'t> Reader<'t> {
         Ok(&self.text[start..self.at])
     }
 
-    fn object(&mut self, depth: usize, tell: Tell<'_, 't>) -> Result<(), usize> {
+    fn object(&mut self, depth: usize, tell: OnMember<'_, 't>) -> Result<(), usize> {
         self.list(depth, b'{', b'}', &mut |reader| {
             let name = reader.string()?;
             reader.blanks();

@@ -185,6 +185,22 @@ pub(crate) struct Listing {
 }
 
 impl Listing {
+    /// Of everything, with nothing asked for besides.
+    #[cfg(test)]
+    pub(crate) fn plain(form: Form) -> Listing {
+        Listing {
+            form,
+            kinds: Kinds::ALL,
+            columns: Columns::Usual(Vec::new()),
+            headings: true,
+            raw: false,
+            processes: false,
+            limits: false,
+            kernel_threads: false,
+            all_processes: false,
+        }
+    }
+
     /// The columns of the table.
     pub(crate) fn table_columns(&self) -> Vec<Column> {
         let more = match &self.columns {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::processes::Ask;
+use super::processes::ProcessSource;
 use super::same::{Side, Verdict};
 use super::seen::{Descriptor, Kin, Namespace, Seen};
 use super::tree::{Node, Trees};
@@ -15,7 +15,7 @@ pub(super) fn table(
     chosen: &[&Namespace],
     limits: &[(Kind, u64)],
     processes: bool,
-    ask: &dyn Ask,
+    ask: &dyn ProcessSource,
 ) -> String {
     let namespaces = chosen.iter().map(|one| {
         let mut members = members(one, ask);
@@ -42,7 +42,7 @@ fn what_there_is(seen: &Seen, limits: &[(Kind, u64)]) -> [String; 4] {
 }
 
 /// A process, as far as it can be told.
-fn details_of(pid: i32, ask: &dyn Ask) -> String {
+fn details_of(pid: i32, ask: &dyn ProcessSource) -> String {
     let mut members = process(pid, ask);
     let parent = ask.process(pid).map(|process| process.parent);
     let uid = ask.uid(pid);
@@ -52,7 +52,7 @@ fn details_of(pid: i32, ask: &dyn Ask) -> String {
     object(&members)
 }
 
-fn process(pid: i32, ask: &dyn Ask) -> Vec<String> {
+fn process(pid: i32, ask: &dyn ProcessSource) -> Vec<String> {
     let found = ask.process(pid);
     let name = found.as_ref().map(|process| string(process.name.as_ref()));
     let arguments =
@@ -65,7 +65,7 @@ fn process(pid: i32, ask: &dyn Ask) -> Vec<String> {
 }
 
 /// The name of a user.
-fn user(uid: Option<u32>, ask: &dyn Ask) -> String {
+fn user(uid: Option<u32>, ask: &dyn ProcessSource) -> String {
     let name = uid.and_then(|uid| ask.user(uid));
     or_null(name.map(|name| string(name.as_ref())))
 }
@@ -76,7 +76,7 @@ pub(super) fn tree(
     trees: &Trees<'_>,
     limits: &[(Kind, u64)],
     processes: bool,
-    ask: &dyn Ask,
+    ask: &dyn ProcessSource,
 ) -> String {
     let nodes = |nodes: &[Node<'_>]| list(nodes.iter().map(|one| node(one, processes, ask)));
     let mut all = vec![
@@ -88,7 +88,7 @@ pub(super) fn tree(
     object(&all) + "\n"
 }
 
-fn node(one: &Node<'_>, processes: bool, ask: &dyn Ask) -> String {
+fn node(one: &Node<'_>, processes: bool, ask: &dyn ProcessSource) -> String {
     match one {
         Node::Process(pid) if processes => details_of(*pid, ask),
         Node::Process(pid) => object(&process(*pid, ask)),
@@ -103,7 +103,7 @@ fn node(one: &Node<'_>, processes: bool, ask: &dyn Ask) -> String {
     }
 }
 
-fn members(one: &Namespace, ask: &dyn Ask) -> Vec<String> {
+fn members(one: &Namespace, ask: &dyn ProcessSource) -> Vec<String> {
     let relation = |relation| match relation {
         Kin::Is(inode) => Some(inode),
         Kin::None | Kin::Hidden => None,

@@ -22,7 +22,7 @@ use crate::host::kinds::existing;
 use crate::model::listing::{Column, Form, Listing};
 use crate::model::{Kind, Kinds};
 use crate::sys;
-use processes::Machine;
+use processes::LiveProcesses;
 use scan::Scan;
 use seen::{Choice, Namespace, Seen, chosen};
 use tree::Lines;
@@ -94,7 +94,7 @@ pub(crate) fn show(asked: &[Asked], listing: &Listing) -> Result<Shown, NotShown
         return Err(nothing(seen, listing.kinds));
     }
     let limits = bounds::limits(&sys::Proc::default(), Kinds::ALL);
-    let ask = Machine::new(scan.proc.as_fd());
+    let ask = LiveProcesses::new(scan.proc.as_fd());
     let text = match listing.form {
         Form::Json => json::table(seen, &chosen, &limits, listing.processes, &ask),
         Form::JsonTree => {
@@ -120,7 +120,7 @@ fn for_people(
     seen: &Seen,
     chosen: &[&Namespace],
     listing: &Listing,
-    ask: &Machine<'_>,
+    ask: &LiveProcesses<'_>,
     limits: &[(Kind, u64)],
     is_whole: bool,
 ) -> String {

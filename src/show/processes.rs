@@ -20,7 +20,7 @@ const COMMAND_LINE: usize = 32 * 1024;
 
 /// A process.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Process {
+pub(super) struct ShownProcess {
     /// The name of its program, as the kernel keeps it (proc_pid_comm(5)).
     pub(super) name: String,
     /// The PID of its parent; 0 where that is outside of what /proc shows.
@@ -31,10 +31,10 @@ pub(super) struct Process {
     pub(super) arguments: Vec<String>,
 }
 
-impl Process {
+impl ShownProcess {
     /// Reads `/proc/PID/stat` (proc_pid_stat(5)). The name is what stands between the first and the last
     /// parenthesis, whatever is in it.
-    fn parse(stat: &[u8]) -> Option<Process> {
+    fn parse(stat: &[u8]) -> Option<ShownProcess> {
         /// Of `linux/sched.h`.
         const PF_KTHREAD: i128 = 0x0020_0000;
         let first = stat.iter().position(|&byte| byte == b'(')?;
@@ -44,7 +44,7 @@ impl Process {
         let mut rest = stat[last + 1..].trim_ascii().split(|&byte| byte == b' ');
         let parent = decimal(rest.nth(1)?)?;
         let flags = decimal(rest.nth(4)?)?;
-        Some(Process {
+        Some(ShownProcess {
             name: String::from_utf8_lossy(name).into_owned(),
             parent: i32::try_from(parent).ok()?,
             is_kernel_thread: flags & PF_KTHREAD != 0,
@@ -75,9 +75,9 @@ fn words(text: &[u8]) -> Vec<String> {
 }
 
 /// What is asked about processes and users.
-pub(super) trait Ask {
+pub(super) trait ProcessSource {
     /// The process; none when it has ended.
-    fn process(&self, pid: i32) -> Option<Rc<Process>>;
+    fn process(&self, pid: i32) -> Option<Rc<ShownProcess>>;
     /// Its effective user ID, as our user namespace numbers users.
     fn uid(&self, pid: i32) -> Option<u32>;
     /// The user's name.
@@ -86,16 +86,16 @@ pub(super) trait Ask {
 
 /// This machine.
 #[derive(Debug)]
-pub(super) struct Machine<'a> {
+pub(super) struct LiveProcesses<'a> {
     proc: BorrowedFd<'a>,
-    processes: RefCell<BTreeMap<i32, Option<Rc<Process>>>>,
+    processes: RefCell<BTreeMap<i32, Option<Rc<ShownProcess>>>>,
     uids: RefCell<BTreeMap<i32, Option<u32>>>,
     users: OnceCell<BTreeMap<u32, OsString>>,
 }
 
-impl<'a> Machine<'a> {
-    pub(super) fn new(proc: BorrowedFd<'a>) -> Machine<'a> {
-        Machine {
+impl<'a> LiveProcesses<'a> {
+    pub(super) fn new(proc: BorrowedFd<'a>) -> LiveProcesses<'a> {
+        LiveProcesses {
             proc,
             processes: RefCell::default(),
             uids: RefCell::default(),
@@ -111,8 +111,8 @@ impl<'a> Machine<'a> {
         room.get(..length)
     }
 
-    fn look_at(&self, pid: i32) -> Option<Process> {
-        let mut process = Process::parse(self.read(pid, "stat", &mut [0; 1024])?)?;
+    fn look_at(&self, pid: i32) -> Option<ShownProcess> {
+        let mut process = ShownProcess::parse(self.read(pid, "stat", &mut [0; 1024])?)?;
         if !process.is_kernel_thread {
             let mut room = vec![0; COMMAND_LINE];
             let text = self.read(pid, "cmdline", &mut room).unwrap_or_default();
@@ -127,8 +127,8 @@ impl<'a> Machine<'a> {
     }
 }
 
-impl Ask for Machine<'_> {
-    fn process(&self, pid: i32) -> Option<Rc<Process>> {
+impl ProcessSource for LiveProcesses<'_> {
+    fn process(&self, pid: i32) -> Option<Rc<ShownProcess>> {
         let mut known = self.processes.borrow_mut();
         let entry = known.entry(pid);
         entry
@@ -172,9 +172,9 @@ pub(super) mod tests {
         pub(in super::super) name: &'static str,
     }
 
-    impl Ask for Known {
-        fn process(&self, pid: i32) -> Option<Rc<Process>> {
-            let process = Process {
+    impl ProcessSource for Known {
+        fn process(&self, pid: i32) -> Option<Rc<ShownProcess>> {
+            let process = ShownProcess {
                 name: format!("{}{pid}", self.name),
                 parent: pid - 1,
                 is_kernel_thread: pid == 2,
@@ -199,7 +199,7 @@ pub(super) mod tests {
 
     #[test]
     fn what_stat_says() {
-        let process = |text: &str| Process::parse(text.as_bytes());
+        let process = |text: &str| ShownProcess::parse(text.as_bytes());
         let stat = |name: &str| format!("17 ({name}) S 4 17 17 0 -1 2129984 0 0 0 0 3\n");
         for name in ["sleep", "a) R 1 (b", "", "\n) (", "\x1b[0m"] {
             let found = process(&stat(name)).unwrap();
@@ -223,9 +223,9 @@ pub(super) mod tests {
         assert_eq!(words(b"sh\0-c\0\0"), ["sh", "-c", ""]);
         assert_eq!(words(b"nginx: master"), ["nginx: master"]);
         assert_eq!(words(b"a\xff\0"), ["a\u{fffd}"]);
-        let mut process = Process {
+        let mut process = ShownProcess {
             name: "comm".into(),
-            ..Process::default()
+            ..ShownProcess::default()
         };
         assert_eq!(process.command(), "comm");
         process.arguments = vec!["a".into(), "b c".into()];

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::grid::{grid, plain};
-use super::processes::Ask;
+use super::processes::ProcessSource;
 use super::seen::{Descriptor, Kin, Mounted, Namespace, Seen, Thread};
 use crate::model::Kind;
 use crate::model::listing::{Column, Listing};
@@ -18,7 +18,7 @@ const MOUNTS: usize = 8;
 
 /// What a table has a row for.
 #[derive(Debug, Clone, Copy)]
-struct Row<'a> {
+struct TableRow<'a> {
     namespace: &'a Namespace,
     /// The process that the row is about: the lowest in the namespace, where each namespace has a row.
     process: Option<i32>,
@@ -29,7 +29,7 @@ pub(super) fn table(
     seen: &Seen,
     chosen: &[&Namespace],
     listing: &Listing,
-    ask: &dyn Ask,
+    ask: &dyn ProcessSource,
 ) -> String {
     let columns = listing.table_columns();
     let mut lines = Vec::new();
@@ -52,26 +52,26 @@ pub(super) fn table(
     grid(&lines, &right)
 }
 
-fn rows<'a>(chosen: &[&'a Namespace], each_process: bool) -> Vec<Row<'a>> {
+fn rows<'a>(chosen: &[&'a Namespace], each_process: bool) -> Vec<TableRow<'a>> {
     let mut rows = Vec::with_capacity(chosen.len());
     for &namespace in chosen {
         let processes = namespace.members();
         if each_process && !processes.is_empty() {
-            rows.extend(processes.into_iter().map(|pid| Row {
+            rows.extend(processes.into_iter().map(|pid| TableRow {
                 namespace,
                 process: Some(pid),
             }));
         } else {
             let process = namespace.processes.first().copied();
-            rows.push(Row { namespace, process });
+            rows.push(TableRow { namespace, process });
         }
     }
     rows
 }
 
 /// What stands in a column; none where there is nothing.
-fn cell(seen: &Seen, row: Row<'_>, column: Column, ask: &dyn Ask) -> Option<String> {
-    let Row { namespace, process } = row;
+fn cell(seen: &Seen, row: TableRow<'_>, column: Column, ask: &dyn ProcessSource) -> Option<String> {
+    let TableRow { namespace, process } = row;
     let named = |uid: u32| ask.user(uid).unwrap_or_else(|| uid.to_string());
     match column {
         Column::Kind => Some(namespace.kind.to_string()),
@@ -183,7 +183,7 @@ fn path(namespace: &Namespace) -> Option<String> {
 }
 
 /// What keeps a namespace alive: its mounts, since they stay when processes end; else what else there is.
-pub(super) fn kept_by(seen: &Seen, namespace: &Namespace, ask: &dyn Ask) -> String {
+pub(super) fn kept_by(seen: &Seen, namespace: &Namespace, ask: &dyn ProcessSource) -> String {
     let process = |pid: i32| match ask.process(pid) {
         Some(process) => format!("{pid} {}", process.command()),
         None => pid.to_string(),
@@ -258,17 +258,7 @@ mod tests {
     };
 
     fn listing() -> Listing {
-        Listing {
-            form: Form::Table,
-            kinds: Kinds::ALL,
-            columns: Columns::Usual(Vec::new()),
-            headings: true,
-            raw: false,
-            processes: false,
-            limits: false,
-            kernel_threads: false,
-            all_processes: false,
-        }
+        Listing::plain(Form::Table)
     }
 
     fn shown(kinds: Kinds, listing: &Listing) -> String {

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::grid::plain;
-use super::processes::Ask;
+use super::processes::ProcessSource;
 use super::seen::{Kin, Name, Namespace, Seen};
 use super::table::kept_by;
 use crate::model::Kind;
@@ -148,7 +148,7 @@ pub(super) fn draw(
     trees: &Trees<'_>,
     lines: Lines,
     listing: &Listing,
-    ask: &dyn Ask,
+    ask: &dyn ProcessSource,
 ) -> String {
     let pen = Pen {
         seen,
@@ -184,7 +184,7 @@ struct Pen<'a> {
     seen: &'a Seen,
     lines: Lines,
     listing: &'a Listing,
-    ask: &'a dyn Ask,
+    ask: &'a dyn ProcessSource,
 }
 
 impl Pen<'_> {
@@ -303,20 +303,10 @@ mod tests {
     use super::super::seen::{Choice, chosen};
     use super::*;
     use crate::model::Kinds;
-    use crate::model::listing::{Columns, Form};
+    use crate::model::listing::Form;
 
     fn listing() -> Listing {
-        Listing {
-            form: Form::Tree,
-            kinds: Kinds::ALL,
-            columns: Columns::Usual(Vec::new()),
-            headings: true,
-            raw: false,
-            processes: false,
-            limits: false,
-            kernel_threads: false,
-            all_processes: false,
-        }
+        Listing::plain(Form::Tree)
     }
 
     fn drawn(seen: &Seen, choice: Choice, lines: Lines, listing: &Listing) -> String {

@@ -35,11 +35,11 @@ unsafe extern "C" {
 
 /// A row of the table: the long name, `has_arg` (0 no value, 1 required, 2 optional), and what to
 /// return when it is met.
-pub(crate) type Row<'a> = (&'a CStr, c_int, c_int);
+pub(crate) type OptionRow<'a> = (&'a CStr, c_int, c_int);
 
 /// What getopt_long(3) made of a command line.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Parse {
     /// What it returned, call by call, with `optarg`; without the last -1 or '?'.
     pub(crate) met: Vec<(c_int, Option<Vec<u8>>)>,
     /// The first operand's index.
@@ -52,8 +52,8 @@ pub(crate) struct Answer {
 pub(crate) fn parse<'a>(
     argv: &[&CStr],
     short: &CStr,
-    rows_for: impl Fn(&CStr) -> &'a [Row<'a>],
-) -> Answer {
+    rows_for: impl Fn(&CStr) -> &'a [OptionRow<'a>],
+) -> Parse {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _lock = ONE_AT_A_TIME.lock().expect("no panic in here");
 
@@ -105,7 +105,7 @@ pub(crate) fn parse<'a>(
     };
     let first_operand = place();
     let text = stderr_text.finish();
-    Answer {
+    Parse {
         met,
         first_operand,
         error: failed.then_some(text),

@@ -45,7 +45,7 @@ pub(crate) fn process_group() -> i32 {
 /// # Errors
 /// Those of clone(2).
 pub(crate) fn vfork(mut body: impl FnMut() -> u8) -> Result<i32> {
-    let mut start = Start {
+    let mut start = ChildStart {
         body: |_| body(),
         pid: 0,
     };
@@ -68,7 +68,7 @@ pub(crate) fn share<T>(
     let (line, childs) = super::pipe()?;
     // The child has its own copy of the descriptor table: there this number stays open until it executes or ends.
     let childs = childs.into_raw_fd();
-    let mut start = Start { body, pid: 0 };
+    let mut start = ChildStart { body, pid: 0 };
     let close = || {
         // SAFETY: the number is ours, taken out of its owner above, and nobody uses it afterwards.
         unsafe { libc::close(childs) }
@@ -91,20 +91,20 @@ pub(crate) fn close_copy(fd: BorrowedFd<'_>) {
 }
 
 /// What a child that shares our memory is started with. The kernel writes the PID before the child runs.
-struct Start<F> {
+struct ChildStart<F> {
     body: F,
     pid: libc::pid_t,
 }
 
 /// Starts the child, and does `meanwhile`, after which it must not use our memory any more.
 fn clone_sharing<F: FnMut(i32) -> u8, T>(
-    start: &mut Start<F>,
+    start: &mut ChildStart<F>,
     flags: c_int,
     meanwhile: impl FnOnce(i32) -> T,
 ) -> Result<T> {
     extern "C" fn begin<F: FnMut(i32) -> u8>(start: *mut c_void) -> c_int {
         // SAFETY: `clone_sharing` passes its own `start`, which outlives the child and is left alone meanwhile.
-        let start = unsafe { &mut *start.cast::<Start<F>>() };
+        let start = unsafe { &mut *start.cast::<ChildStart<F>>() };
         c_int::from((start.body)(start.pid))
     }
     // Of the heap, which costs no call; uninitialised, so that no page is touched that is not used.

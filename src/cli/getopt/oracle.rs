@@ -48,7 +48,7 @@ impl Oracle {
     }
 
     /// The rows for which `take` holds.
-    fn table(&self, take: impl Fn(&Row) -> bool) -> Vec<glibc_getopt::Row<'_>> {
+    fn table(&self, take: impl Fn(&Row) -> bool) -> Vec<glibc_getopt::OptionRow<'_>> {
         (FIRST_LONG..)
             .zip(self.rows.iter().zip(&self.names))
             .filter(|(_, (row, _))| take(row))
@@ -73,7 +73,7 @@ impl Oracle {
             let name = word.split(|&byte| byte == b'=').next().unwrap_or(word);
             // An abbreviation is looked up among util-linux's options where one of those fits.
             let exact = all.iter().any(|(long, ..)| long.to_bytes() == name);
-            let fits = |(long, ..): &glibc_getopt::Row<'_>| long.to_bytes().starts_with(name);
+            let fits = |(long, ..): &glibc_getopt::OptionRow<'_>| long.to_bytes().starts_with(name);
             if !exact && theirs.iter().any(fits) {
                 &theirs
             } else {

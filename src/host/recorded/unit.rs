@@ -28,14 +28,14 @@ pub(crate) fn find(name: &OsStr) -> Result<Recorded> {
         let error = sys::Error::from_raw(libc::ENOENT);
         return Err(Unfound::File("/proc/self/mountinfo".into(), error));
     };
-    let mut seen = Seen::default();
+    let mut seen = LookedAt::default();
     let tops = tops(&proc, &mounts)?;
     if tops.is_empty() {
         return because("no cgroups are mounted here that systemd makes for its units");
     }
     let mut idle = None;
     for top in tops {
-        let mut running: Option<(Directory, i32, u64)> = None;
+        let mut running: Option<(CgroupDirectory, i32, u64)> = None;
         for directory in seen.units(&top, name)? {
             let Some((pid, start)) = seen.main_process(&proc, &directory)? else {
                 // Perhaps it has one in the other hierarchy.
@@ -71,17 +71,17 @@ const NONE: &str =
 
 /// A directory of a cgroup.
 #[derive(Debug)]
-struct Directory {
+struct CgroupDirectory {
     path: OsString,
     fd: OwnedFd,
 }
 
-impl Directory {
+impl CgroupDirectory {
     /// The one of this name in it, if there is one.
-    fn below(&self, name: &OsStr) -> Result<Option<Directory>> {
+    fn below(&self, name: &OsStr) -> Result<Option<CgroupDirectory>> {
         let path = join(&self.path, name);
         match sys::open_at(self.fd.as_fd(), name, For::Directory) {
-            Ok(fd) => Ok(Some(Directory { path, fd })),
+            Ok(fd) => Ok(Some(CgroupDirectory { path, fd })),
             // A file, or removed meanwhile.
             Err(error) if matches!(error.raw(), libc::ENOENT | libc::ENOTDIR | libc::ENODEV) => {
                 Ok(None)
@@ -98,7 +98,7 @@ impl Directory {
 }
 
 /// Where the cgroups of systemd's units begin, in each hierarchy that it may use: v2 first.
-fn tops(proc: &Proc, mounts: &[Mount]) -> Result<Vec<Directory>> {
+fn tops(proc: &Proc, mounts: &[Mount]) -> Result<Vec<CgroupDirectory>> {
     let first = proc.read("1/cgroup", Limit::FILE).ok();
     let first = first.and_then(|text| Cgroup::parse(&text));
     let first = first.unwrap_or_default();
@@ -127,7 +127,7 @@ fn tops(proc: &Proc, mounts: &[Mount]) -> Result<Vec<Directory>> {
             let mut path = mount.point.clone().into_os_string();
             path.push(OsStr::from_bytes(below.unwrap_or_default()));
             match sys::open(&path, For::Directory) {
-                Ok(fd) if is_of_cgroups(fd.as_fd()) => tops.push(Directory { path, fd }),
+                Ok(fd) if is_of_cgroups(fd.as_fd()) => tops.push(CgroupDirectory { path, fd }),
                 Ok(_) => {}
                 // Another mount hides it.
                 Err(error)
@@ -163,9 +163,9 @@ fn is_named(name: &[u8], unit: &OsStr) -> bool {
 
 /// How many cgroups were looked at.
 #[derive(Default)]
-struct Seen(usize);
+struct LookedAt(usize);
 
-impl Seen {
+impl LookedAt {
     fn one_more(&mut self, depth: usize) -> Result<()> {
         self.0 += 1;
         if depth > DEPTH || self.0 > CGROUPS {
@@ -175,7 +175,7 @@ impl Seen {
     }
 
     /// The cgroups of this unit: the system's, and the caller's.
-    fn units(&mut self, top: &Directory, name: &OsStr) -> Result<Vec<Directory>> {
+    fn units(&mut self, top: &CgroupDirectory, name: &OsStr) -> Result<Vec<CgroupDirectory>> {
         let mut found = Vec::from_iter(self.unit(top, name, 0)?);
         let uid = sys::effective_uid();
         let own = [
@@ -198,7 +198,12 @@ impl Seen {
 
     /// The cgroup of this unit below one. A unit's lies in those of slices only: what lies in that of another unit was made
     /// by somebody else, under any name.
-    fn unit(&mut self, above: &Directory, name: &OsStr, depth: usize) -> Result<Option<Directory>> {
+    fn unit(
+        &mut self,
+        above: &CgroupDirectory,
+        name: &OsStr,
+        depth: usize,
+    ) -> Result<Option<CgroupDirectory>> {
         self.one_more(depth)?;
         let names = above.names(&|one| is_named(one, name) || one.ends_with(b".slice"))?;
         let (here, slices): (Vec<_>, Vec<_>) = names
@@ -220,7 +225,7 @@ impl Seen {
     }
 
     /// The number and start of the main process of a unit.
-    fn main_process(&mut self, proc: &Proc, unit: &Directory) -> Result<Option<(i32, u64)>> {
+    fn main_process(&mut self, proc: &Proc, unit: &CgroupDirectory) -> Result<Option<(i32, u64)>> {
         let mut numbers = Vec::new();
         self.processes(unit, 0, &mut numbers)?;
         let counts_as_we_do = proc.counts_as_we_do();
@@ -256,7 +261,7 @@ impl Seen {
     /// The processes in a cgroup and in those below it, which whoever runs there may have made.
     fn processes(
         &mut self,
-        cgroup: &Directory,
+        cgroup: &CgroupDirectory,
         depth: usize,
         numbers: &mut Vec<i32>,
     ) -> Result<()> {

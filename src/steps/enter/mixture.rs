@@ -11,7 +11,7 @@ use crate::model::{Kind, Kinds};
 use crate::sys::{self, Proc, Sealed};
 
 /// A namespace among others, each entered by its file.
-struct Item {
+struct Member {
     file: NsFd,
     owner: Standing,
     /// The process that it is of, if it was not named by itself.
@@ -23,7 +23,7 @@ struct Item {
 /// Namespaces of different origin, each by its file.
 struct Mixture {
     /// All but the user namespace.
-    items: Vec<Item>,
+    items: Vec<Member>,
     /// A user namespace is among them.
     user: bool,
     /// The user namespace and those above it that lie below ours, innermost first.
@@ -67,7 +67,7 @@ impl Mixture {
             .unwrap_or_default();
         let items = files
             .into_iter()
-            .map(|(file, pid, spare)| Item {
+            .map(|(file, pid, spare)| Member {
                 owner: owner(&file, &ancestors),
                 file,
                 pid,
