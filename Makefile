@@ -1,24 +1,25 @@
 # nskit: build, install, test and measure. `make` alone builds the binary that `make install` installs.
 
-SHELL = /bin/bash
+SHELL := $(shell command -v bash)
 .SHELLFLAGS = -euo pipefail -c
 .DELETE_ON_ERROR:
 
 PREFIX ?= /usr/local
 DESTDIR ?=
+# Where each kind of file goes, below DESTDIR; a distribution sets what it has elsewhere.
+bindir ?= $(PREFIX)/bin
+mandir ?= $(PREFIX)/share/man
+docdir ?= $(PREFIX)/share/doc/nskit
+bashdir ?= $(PREFIX)/share/bash-completion/completions
+zshdir ?= $(PREFIX)/share/zsh/site-functions
+fishdir ?= $(PREFIX)/share/fish/vendor_completions.d
+# What is linked to nskit, and documented.
+APPLETS ?= unshare nsenter setns
+# 1: install also replaces files that are not nskit's.
+FORCE ?=
 CARGO ?= cargo
 # A Rust target triple; by default musl on this machine's processor, or glibc where that cannot be had.
 TARGET ?=
-
-prefix := $(DESTDIR)$(PREFIX)
-bindir := $(prefix)/bin
-man1dir := $(prefix)/share/man/man1
-bashdir := $(prefix)/share/bash-completion/completions
-zshdir := $(prefix)/share/zsh/site-functions
-fishdir := $(prefix)/share/fish/vendor_completions.d
-
-applets := unshare nsenter setns
-names := nskit $(applets)
 
 target_dir := $(or $(CARGO_TARGET_DIR),target)
 # The static release binary, whichever C library is in it.
@@ -32,18 +33,15 @@ all: $(binary)
 $(binary): $(sources)
 	CARGO='$(CARGO)' .ci/build-static '$@' $(TARGET)
 
-install: $(binary)
-	install -d '$(bindir)' '$(man1dir)' '$(bashdir)' '$(zshdir)' '$(fishdir)'
-	install -m 755 '$(binary)' '$(bindir)/nskit'
-	for applet in $(applets); do ln -sf nskit "$(bindir)/$$applet"; done
-	install -m 644 $(names:%=man/%.1) '$(man1dir)'
-	install -m 644 $(names:%=completions/bash/%) '$(bashdir)'
-	install -m 644 $(names:%=completions/zsh/_%) '$(zshdir)'
-	install -m 644 $(names:%=completions/fish/%.fish) '$(fishdir)'
+placed := DESTDIR='$(DESTDIR)' bindir='$(bindir)' mandir='$(mandir)' docdir='$(docdir)' bashdir='$(bashdir)' \
+    zshdir='$(zshdir)' fishdir='$(fishdir)' binary='$(abspath $(binary))' APPLETS='$(APPLETS)' FORCE='$(FORCE)'
 
+install: $(binary)
+	@$(placed) packaging/install install
+
+# What install put there, and nothing else.
 uninstall:
-	rm -f $(names:%='$(bindir)/%') $(names:%='$(man1dir)/%.1') $(names:%='$(bashdir)/%') \
-	    $(names:%='$(zshdir)/_%') $(names:%='$(fishdir)/%.fish')
+	@$(placed) packaging/install uninstall
 
 # Twice the same tests: of ours, and of the distribution's util-linux, which shows that the tests are
 # about what both must do. MUST_RUN=1 makes a test that the machine cannot run a failure. In the background

@@ -32,6 +32,7 @@ mod hostile_ptrace;
 mod inherit;
 mod invocations;
 mod killable;
+mod make_install;
 mod named_containers;
 mod named_units;
 mod nsenter_basic;

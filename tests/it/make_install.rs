@@ -1,0 +1,106 @@
+//! `make install` and `make uninstall`: the names are also those of util-linux's programs, so nothing that is not
+//! nskit's is replaced or taken away.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// packaging/install, as the Makefile calls it, below `root`; a script stands for the binary.
+fn run(root: &Path, action: &str, more: &[(&str, &str)]) -> Output {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"));
+    Command::new(source.join("packaging/install"))
+        .arg(action)
+        .env("binary", env!("CARGO_BIN_EXE_nskit"))
+        .env("DESTDIR", root)
+        .env("bindir", "/b")
+        .env("mandir", "/m")
+        .env("docdir", "/d")
+        .env("bashdir", "/bash")
+        .env("zshdir", "/zsh")
+        .env("fishdir", "/fish")
+        .envs(more.iter().copied())
+        .output()
+        .expect("bash runs packaging/install")
+}
+
+fn files(root: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut todo = vec![root.to_path_buf()];
+    while let Some(dir) = todo.pop() {
+        for entry in fs::read_dir(dir).expect("a directory") {
+            let entry = entry.expect("an entry");
+            if entry.file_type().expect("a type").is_dir() {
+                todo.push(entry.path());
+            } else {
+                let name = entry.path();
+                let name = name.strip_prefix(root).expect("below the root");
+                found.push(name.display().to_string());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn installed_and_taken_away_whole() {
+    let root = tempfile::tempdir().expect("a directory");
+    let root = root.path();
+    for _ in 0..2 {
+        let output = run(root, "install", &[]);
+        assert!(output.status.success(), "{output:?}");
+        let there = files(root);
+        for name in [
+            "b/nskit",
+            "b/unshare",
+            "m/man1/nsenter.1",
+            "zsh/_setns",
+            "d/LICENSE-MIT",
+        ] {
+            assert!(there.iter().any(|file| file == name), "{name} in {there:?}");
+        }
+        assert_eq!(
+            fs::read_link(root.join("b/unshare")).expect("a link"),
+            Path::new("nskit")
+        );
+    }
+    let output = run(root, "uninstall", &[]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(files(root), [] as [&str; 0]);
+}
+
+#[test]
+fn only_the_applets_chosen() {
+    let root = tempfile::tempdir().expect("a directory");
+    let output = run(root.path(), "install", &[("APPLETS", "setns")]);
+    assert!(output.status.success(), "{output:?}");
+    let there = files(root.path());
+    assert!(there.iter().any(|file| file == "b/setns"), "{there:?}");
+    assert!(
+        !there.iter().any(|file| file.contains("unshare")),
+        "{there:?}"
+    );
+    let output = run(root.path(), "install", &[("APPLETS", "mount")]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+}
+
+#[test]
+fn what_is_not_ours_is_neither_replaced_nor_taken_away() {
+    let root = tempfile::tempdir().expect("a directory");
+    let root = root.path();
+    fs::create_dir(root.join("b")).expect("made");
+    fs::write(root.join("b/unshare"), "of nskit? no").expect("written");
+    let output = run(root, "install", &[]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("b/unshare was not installed by nskit")
+    );
+    assert_eq!(files(root), ["b/unshare"], "nothing was changed");
+    assert!(run(root, "install", &[("FORCE", "1")]).status.success());
+    fs::remove_file(root.join("b/unshare")).expect("removed");
+    fs::write(root.join("b/unshare"), "util-linux came back").expect("written");
+    fs::write(root.join("bash/nskit"), "changed by the administrator").expect("written");
+    let output = run(root, "uninstall", &[]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(files(root), ["b/unshare", "bash/nskit"]);
+}
