@@ -26,7 +26,7 @@ target_dir := $(or $(CARGO_TARGET_DIR),target)
 binary := $(target_dir)/static$(TARGET:%=/%)/nskit
 sources := $(shell find src -name '*.rs') Cargo.toml Cargo.lock Makefile .ci/build-static .ci/layout.ld
 
-.PHONY: all install uninstall test test-kernels kernels docs bench clean
+.PHONY: all install uninstall test test-kernels docs bench clean
 
 all: $(binary)
 
@@ -43,26 +43,28 @@ install: $(binary)
 uninstall:
 	@$(placed) packaging/install uninstall
 
+# The kernels that `make test` boots, the oldest that nskit promises, one between, and the newest; `make test-kernels`
+# boots all. They run the binary of this machine's processor, so another than x86_64 boots none here.
+kernels := $(if $(filter x86_64,$(shell uname -m)),x86_64-5.10 x86_64-6.1 x86_64-newest)
+
 # Twice the same tests: of ours, and of the distribution's util-linux, which shows that the tests are
 # about what both must do. MUST_RUN=1 makes a test that the machine cannot run a failure. In the background
 # of a script SIGINT is ignored, and would be by the programs whose ends are tested.
 test: $(binary)
-	.ci/install-test-tools
-	NSKIT_RELEASE='$(abspath $(binary))' NSKIT_KERNELS= env --default-signal $(CARGO) test
+	.ci/install-test-tools $(if $(kernels),kernels)
+	$(if $(kernels),.ci/get-kernels .kernels $(kernels))
+	NSKIT_RELEASE='$(abspath $(binary))' NSKIT_KERNELS='$(kernels)' env --default-signal $(CARGO) test
 	UNDER_TEST=theirs env --default-signal $(CARGO) test --test it
 
 aarch64 := aarch64-unknown-linux-musl
 
-# On all the kernels that can be had, and on arm64.
-test-kernels: $(binary) kernels
+# On all the kernels that can be had, and on arm64. They are cached in .kernels; remove it for newer ones.
+test-kernels: $(binary)
+	.ci/install-test-tools all-kernels
+	.ci/get-kernels .kernels
 	$(MAKE) TARGET=$(aarch64)
 	NSKIT_RELEASE='$(abspath $(binary))' NSKIT_RELEASE_AARCH64='$(abspath $(target_dir)/static/$(aarch64)/nskit)' \
 	    $(CARGO) test --test kernels
-
-# Cached in .kernels; remove it for newer ones.
-kernels:
-	.ci/install-test-tools kernels
-	.ci/get-kernels .kernels
 
 # What is generated from the declarations and committed: man pages, completions, golden plans, recorded diagnoses.
 docs:
