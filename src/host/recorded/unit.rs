@@ -91,9 +91,13 @@ impl CgroupDirectory {
     }
 
     fn names(&self, is_wanted: &dyn Fn(&[u8]) -> bool) -> Result<Vec<OsString>> {
-        let failed = |error| Unfound::File(self.path.clone(), error);
-        let fd = sys::open_at(self.fd.as_fd(), ".".as_ref(), For::Directory).map_err(failed)?;
-        names_in(fd.as_fd(), is_wanted).map_err(failed)
+        let names = sys::open_at(self.fd.as_fd(), ".".as_ref(), For::Directory)
+            .and_then(|fd| names_in(fd.as_fd(), is_wanted));
+        match names {
+            // Removed since it was opened, as cgroups come and go: nothing is in it.
+            Err(error) if matches!(error.raw(), libc::ENOENT | libc::ENODEV) => Ok(Vec::new()),
+            names => names.map_err(|error| Unfound::File(self.path.clone(), error)),
+        }
     }
 }
 
@@ -289,3 +293,15 @@ impl LookedAt {
 
 /// The file of a cgroup with its processes (cgroups(7)).
 const PROCS: &str = "cgroup.procs";
+
+#[cfg(test)]
+#[test]
+fn a_cgroup_removed_while_it_is_looked_at_holds_nothing() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().as_os_str().to_owned();
+    let fd = sys::open(&path, For::Directory).expect("opened");
+    let directory = CgroupDirectory { path, fd };
+    dir.close().expect("removed");
+    let names = directory.names(&|_| true);
+    assert_eq!(names.expect("no failure"), [] as [&OsStr; 0]);
+}
