@@ -48,9 +48,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
 /// The crates that the binary is made of.
 const CRATES: [&str; 4] = ["anyhow", "argh", "libc", "nix"];
 
-/// Rooms of tests, which may look anywhere.
+/// Rooms of tests, which may look anywhere; wherever the project itself lies.
 fn is_test(path: &Path) -> bool {
-    let path = path.to_string_lossy();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let path = path.strip_prefix(root).unwrap_or(path).to_string_lossy();
     [
         "layers.rs",
         "docs/",
