@@ -1,15 +1,21 @@
 //! `make install` and `make uninstall`: the names are also those of util-linux's programs, so nothing that is not
 //! nskit's is replaced or taken away.
 
+use crate::harness::*;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// packaging/install, as the Makefile calls it, below `root`; a script stands for the binary.
+/// packaging/install, as the Makefile calls it, below `root`, with the binary that is tested.
 fn run(root: &Path, action: &str, more: &[(&str, &str)]) -> Output {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR"));
-    Command::new(source.join("packaging/install"))
-        .arg(action)
+    in_place(Command::new(PROGRAM).arg(action), root, more)
+}
+
+const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/install");
+
+/// What the Makefile says by the environment.
+fn in_place(command: &mut Command, root: &Path, more: &[(&str, &str)]) -> Output {
+    command
         .env("binary", env!("CARGO_BIN_EXE_nskit"))
         .env("DESTDIR", root)
         .env("bindir", "/b")
@@ -23,6 +29,7 @@ fn run(root: &Path, action: &str, more: &[(&str, &str)]) -> Output {
         .expect("bash runs packaging/install")
 }
 
+/// Names below `root`, without it.
 fn files(root: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut todo = vec![root.to_path_buf()];
@@ -103,4 +110,50 @@ fn what_is_not_ours_is_neither_replaced_nor_taken_away() {
     let output = run(root, "uninstall", &[]);
     assert!(output.status.success(), "{output:?}");
     assert_eq!(files(root), ["b/unshare", "bash/nskit"]);
+}
+
+#[test]
+fn a_full_disk_changes_nothing() {
+    needs!(root());
+    let root = tempfile::tempdir().expect("a directory");
+    // The disk is full in the midst of them: a small file stands for the binary.
+    let script = r#"mount -t tmpfs -o size=$SIZE none "$DESTDIR"
+mkdir "$DESTDIR/fish"
+head -c $FILL /dev/zero >"$DESTDIR/fill"
+"$PROGRAM" install 2>/dev/null
+echo $?
+cd "$DESTDIR" && find . ! -type d"#;
+    let run = |fill: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nskit"));
+        command.args(["unshare", "-m", "sh", "-c", script]);
+        let more = [
+            ("PROGRAM", PROGRAM),
+            ("binary", concat!(env!("CARGO_MANIFEST_DIR"), "/Makefile")),
+            ("SIZE", "1m"),
+            ("FILL", fill),
+        ];
+        let output = in_place(&mut command, root.path(), &more);
+        String::from_utf8(output.stdout).expect("text")
+    };
+    assert_eq!(run("1000000"), "1\n./fill\n");
+    assert!(run("1000").starts_with("0\n"), "there was room");
+}
+
+#[test]
+fn a_link_that_waits_for_the_file_is_not_followed() {
+    let root = tempfile::tempdir().expect("a directory");
+    let root = root.path();
+    fs::create_dir(root.join("b")).expect("made");
+    fs::write(root.join("theirs"), "theirs").expect("written");
+    for name in ["unshare", "unshare.new", "nskit"] {
+        std::os::unix::fs::symlink("../theirs", root.join("b").join(name)).expect("made");
+    }
+    assert_eq!(run(root, "install", &[]).status.code(), Some(1));
+    assert!(run(root, "install", &[("FORCE", "1")]).status.success());
+    let theirs = fs::read_to_string(root.join("theirs")).expect("read");
+    assert_eq!(theirs, "theirs");
+    let nskit = fs::symlink_metadata(root.join("b/nskit")).expect("there");
+    assert!(nskit.is_file(), "the file in place of the link");
+    assert!(run(root, "uninstall", &[]).status.success());
+    assert_eq!(files(root), ["b/unshare.new", "theirs"]);
 }
