@@ -295,13 +295,17 @@ impl LookedAt {
 const PROCS: &str = "cgroup.procs";
 
 #[cfg(test)]
-#[test]
-fn a_cgroup_removed_while_it_is_looked_at_holds_nothing() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let path = dir.path().as_os_str().to_owned();
-    let fd = sys::open(&path, For::Directory).expect("opened");
-    let directory = CgroupDirectory { path, fd };
-    dir.close().expect("removed");
-    let names = directory.names(&|_| true);
-    assert_eq!(names.expect("no failure"), [] as [&OsStr; 0]);
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cgroup_removed_while_it_is_looked_at_holds_nothing() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().as_os_str().to_owned();
+        let fd = sys::open(&path, For::Directory).expect("opened");
+        let directory = CgroupDirectory { path, fd };
+        dir.close().expect("removed");
+        let names = directory.names(&|_| true);
+        assert_eq!(names.expect("no failure"), [] as [&OsStr; 0]);
+    }
 }
