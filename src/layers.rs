@@ -75,13 +75,22 @@ fn sources(directory: &Path, found: &mut Vec<std::path::PathBuf>) {
     }
 }
 
-/// The text of a file up to its own tests.
+/// The text of a file up to its own tests, which stand last; those that are declared only are in a file of theirs.
 fn code(path: &Path) -> String {
     let text = std::fs::read_to_string(path).unwrap();
-    text.split("#[cfg(test)]\nmod tests")
-        .next()
-        .unwrap()
-        .to_owned()
+    before_tests(&text).to_owned()
+}
+
+fn before_tests(text: &str) -> &str {
+    text.split("#[cfg(test)]\nmod tests {").next().unwrap()
+}
+
+#[test]
+fn code_goes_on_behind_the_name_of_its_tests() {
+    let text =
+        "use a::b;\n#[cfg(test)]\nmod tests;\nstruct C;\n#[cfg(test)]\nmod tests {\nstruct D;\n}\n";
+    let code = before_tests(text);
+    assert!(code.contains("struct C;") && !code.contains("struct D;"));
 }
 
 /// The rooms and crates that the paths in a line begin with; `at_root`: in the root of this crate a room needs no

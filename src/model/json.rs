@@ -44,18 +44,18 @@ pub(crate) fn members<'a, const N: usize>(
     names: [&str; N],
 ) -> Result<[Option<&'a str>; N], usize> {
     let text = std::str::from_utf8(text).map_err(|error| error.valid_up_to())?;
-    let mut reader = Reader { text, at: 0 };
+    let mut scanner = Scanner { text, at: 0 };
     let mut found = [None; N];
-    reader.blanks();
-    reader.object(0, &mut |name, value| {
+    scanner.blanks();
+    scanner.object(0, &mut |name, value| {
         if let Some(place) = names.iter().position(|wanted| *wanted == name) {
             found[place] = Some(value);
         }
     })?;
-    reader.blanks();
-    match reader.peek() {
+    scanner.blanks();
+    match scanner.peek() {
         None => Ok(found),
-        Some(_) => Err(reader.at),
+        Some(_) => Err(scanner.at),
     }
 }
 
@@ -69,12 +69,12 @@ pub(crate) fn whole_number(value: &str) -> Option<u64> {
 type OnMember<'a, 't> = &'a mut dyn FnMut(&str, &'t str);
 
 /// A place in a text. What its functions find wrong is told by the place.
-struct Reader<'t> {
+struct Scanner<'t> {
     text: &'t str,
     at: usize,
 }
 
-impl<'t> Reader<'t> {
+impl<'t> Scanner<'t> {
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
@@ -117,20 +117,20 @@ impl<'t> Reader<'t> {
     }
 
     fn object(&mut self, depth: usize, tell: OnMember<'_, 't>) -> Result<(), usize> {
-        self.list(depth, b'{', b'}', &mut |reader| {
-            let name = reader.string()?;
-            reader.blanks();
-            reader.expect(b':')?;
-            reader.blanks();
-            let value = reader.value(depth + 1)?;
+        self.list(depth, b'{', b'}', &mut |scanner| {
+            let name = scanner.string()?;
+            scanner.blanks();
+            scanner.expect(b':')?;
+            scanner.blanks();
+            let value = scanner.value(depth + 1)?;
             tell(&name, value);
             Ok(())
         })
     }
 
     fn array(&mut self, depth: usize) -> Result<(), usize> {
-        self.list(depth, b'[', b']', &mut |reader| {
-            reader.value(depth + 1).map(|_| ())
+        self.list(depth, b'[', b']', &mut |scanner| {
+            scanner.value(depth + 1).map(|_| ())
         })
     }
 
@@ -307,7 +307,7 @@ mod tests {
         }
     }
 
-    /// What another reader makes of a text; none where its own bounds differ: it takes no number beyond those of an f64.
+    /// What another scanner makes of a text; none where its own bounds differ: it takes no number beyond those of an f64.
     fn theirs(text: &[u8]) -> Option<Result<Option<serde_json::Value>, ()>> {
         match serde_json::from_slice::<serde_json::Value>(text) {
             Ok(value) => Some(value.as_object().map(|of| of.get("a").cloned()).ok_or(())),

@@ -64,7 +64,7 @@ impl Oracle {
     }
 
     /// What glibc reads, in the form of [`ours`].
-    fn read(&self, argv: &[&CStr]) -> Outcome {
+    fn read(&self, argv: &[&CStr]) -> OptionSequence {
         let all = self.table(|_| true);
         let theirs = self.table(|row| !row.is_ours());
         let answer = glibc_getopt::parse(argv, &self.short, |next| {
@@ -97,7 +97,7 @@ impl Oracle {
             };
             (row.name(), value)
         });
-        Outcome {
+        OptionSequence {
             met: met.collect(),
             end: match answer.error {
                 None => Ok(answer.first_operand),
@@ -109,13 +109,13 @@ impl Oracle {
 
 /// The options with their values, then the first operand's index or the error's line.
 #[derive(Debug, PartialEq)]
-struct Outcome {
+struct OptionSequence {
     met: Vec<(&'static str, Option<Vec<u8>>)>,
     end: Result<usize, String>,
 }
 
 /// What we read; an error's line as glibc ends and begins it, and without our suggestion.
-fn ours(table: Table, argv: &[&CStr]) -> Outcome {
+fn ours(table: Table, argv: &[&CStr]) -> OptionSequence {
     let mut reader = Reader::new(table, argv);
     let mut met = Vec::new();
     let end = loop {
@@ -132,7 +132,7 @@ fn ours(table: Table, argv: &[&CStr]) -> Outcome {
             }
         }
     };
-    Outcome { met, end }
+    OptionSequence { met, end }
 }
 
 fn c(text: &str) -> CString {
