@@ -23,6 +23,7 @@ mod count;
 mod descriptors;
 mod descriptors_held;
 mod doctor;
+mod documents;
 mod exit;
 mod explain;
 mod faults;
