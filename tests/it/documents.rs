@@ -69,6 +69,7 @@ fn plain_of_man(line: &str) -> String {
             Some("e") => ("\\", 1),
             Some("&") => ("", 1),
             Some("f") => ("", 2),
+            Some("[") if behind.starts_with("[u2026]") => ("…", 7),
             Some("(") => match &behind[1..3] {
                 "dq" => ("\"", 3),
                 "aq" => ("'", 3),
@@ -193,7 +194,7 @@ fn normal<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<String> {
     for line in lines {
         let words: Vec<String> = line.split_whitespace().map(without_inode).collect();
         let words = words.join(" ");
-        let goes_on = line.starts_with("         ");
+        let goes_on = line.starts_with("        ");
         match all.last_mut() {
             Some(last) if goes_on && (last.starts_with("cause:") || last.starts_with("hint:")) => {
                 last.push(' ');

@@ -10,7 +10,7 @@ ip link set lo up
 mkdir -p /tmp
 cp -a /etc "$dir/etc"
 mount --bind "$dir/etc" /etc
-for place in /run /home /root /srv /mnt /opt /usr/local; do
+for place in /run /home /root /srv /usr/local; do
     [[ -d $place ]] && mount -t tmpfs -o mode=755 tmpfs "$place"
 done
 mkdir -p /usr/local/bin /run/netns /home/ann
