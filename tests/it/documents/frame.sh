@@ -7,12 +7,14 @@ set -e
 dir=$1
 hostname host
 ip link set lo up
-mkdir -p /tmp
-cp -a /etc "$dir/etc"
-mount --bind "$dir/etc" /etc
 for place in /run /home /root /srv /usr/local; do
     [[ -d $place ]] && mount -t tmpfs -o mode=755 tmpfs "$place"
 done
+mkdir -p /run/.etc/{upper,work}
+if ! mount -t overlay -o lowerdir=/etc,upperdir=/run/.etc/upper,workdir=/run/.etc/work overlay /etc; then
+    cp -a /etc /run/.etc/copy
+    mount --bind /run/.etc/copy /etc
+fi 2>/dev/null
 mkdir -p /usr/local/bin /run/netns /home/ann
 # Accounts whose numbers a reader would find: the first user that was made, with subordinate IDs.
 for file in passwd group; do
@@ -23,7 +25,7 @@ echo 'ann:x:1000:' >>/etc/group
 printf '%s\n' ann:100000:65536 | tee /etc/subuid >/etc/subgid
 chown 1000:1000 /home/ann
 cd /home/ann
-export LC_ALL=C.UTF-8 TERM=dumb SHELL=/bin/sh NSKIT_EXPLAIN=1
+export LC_ALL=C TERM=dumb SHELL=/bin/sh NSKIT_EXPLAIN=1
 
 as_ann() {
     setpriv --reuid 1000 --regid 1000 --init-groups --inh-caps=-all env HOME=/home/ann USER=ann "$@"
@@ -31,14 +33,18 @@ as_ann() {
 
 # hold PID WORDS: the process PID sleeps in what util-linux's `unshare WORDS` makes. WORDS end before the program,
 # and begin with a cluster; with an f in it, the process is unshare's child.
+util_linux=$(PATH=/usr/sbin:/usr/bin:/sbin:/bin type -P unshare)
+HOLD_AS=()
 hold() {
-    local last=$(($1 - 1))
+    local last=$(($1 - 1)) maker name=
     [[ $2 == -*f* ]] && last=$(($1 - 2))
     echo $last >/proc/sys/kernel/ns_last_pid
-    "${HOLD_AS[@]}" "$(PATH=/usr/sbin:/usr/bin:/sbin:/bin type -P unshare)" "${@:2}" sleep 3600 &
-    until [[ -e /proc/$1/comm && $(</proc/$1/comm) == sleep ]]; do
-        kill -0 $! || exit 98
-        read -rt 0.01 <> <(:) || :
+    "${HOLD_AS[@]}" "$util_linux" "${@:2}" sleep 3600 &
+    maker=$!
+    # Nothing may be forked here, which would take the number.
+    until [[ $name == sleep ]]; do
+        kill -0 $maker || exit 98
+        [[ ! -e /proc/$1/comm ]] || read -r name </proc/$1/comm
     done
 }
 
@@ -48,7 +54,6 @@ hold_ann() {
     hold "$@"
     HOLD_AS=()
 }
-HOLD_AS=()
 
 set +e
 . "$dir/given" || exit 99
