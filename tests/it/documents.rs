@@ -44,6 +44,9 @@ struct Format {
     plain: fn(&str) -> String,
 }
 
+/// Begins a block of Markdown with commands to be copied, without prompts.
+const COMMANDS_ALONE: &str = "```sh";
+
 const MARKDOWN: Format = Format {
     begin: "```console",
     end: "```",
@@ -91,6 +94,8 @@ fn examples(text: &str, format: &Format) -> Vec<Example> {
     let mut found = Vec::new();
     let mut next = Example::default();
     let mut block: Option<Vec<(usize, String)>> = None;
+    // Before each line of a block of commands alone, which print nothing.
+    let mut prompt = "";
     for (line, number) in text.lines().zip(1..) {
         if let Some(lines) = &mut block {
             if line == format.end {
@@ -102,10 +107,11 @@ fn examples(text: &str, format: &Format) -> Vec<Example> {
                 }
                 block = None;
             } else {
-                lines.push((number, (format.plain)(line)));
+                lines.push((number, (format.plain)(&format!("{prompt}{line}"))));
             }
-        } else if line == format.begin {
+        } else if line == format.begin || line == COMMANDS_ALONE {
             next.line = number;
+            prompt = if line == COMMANDS_ALONE { "$ " } else { "" };
             block = Some(Vec::new());
         } else if let Some(comment) = line
             .strip_prefix(format.comment.0)
@@ -328,6 +334,22 @@ fn holds(path: &str, format: &Format, count: usize) {
 fn readme_shows_what_happens() {
     needs!(frames());
     holds("README.md", &MARKDOWN, 8);
+}
+
+/// On a terminal of 80 columns; comments for the tests are not shown.
+#[test]
+fn readme_fits_a_terminal() {
+    let text = include_str!("../../README.md");
+    let wide = text
+        .lines()
+        .filter(|line| line.chars().count() > 80 && !line.starts_with("<!-- "));
+    assert_eq!(wide.collect::<Vec<_>>(), [""; 0]);
+    let mut fences = text.lines().filter(|line| line.starts_with("```"));
+    let is_read = |fence: &str| [MARKDOWN.begin, MARKDOWN.end, COMMANDS_ALONE].contains(&fence);
+    assert!(fences.all(is_read), "a block that no test reads");
+    let mut outside = text.split("```").step_by(2);
+    let is_block = |part: &str| part.contains("\n    ");
+    assert!(!outside.any(is_block), "a block without a fence");
 }
 
 #[test]
