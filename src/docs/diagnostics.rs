@@ -1,30 +1,49 @@
-//! The causes as the manual lists them, made from the rows of the steps, in man(7).
+//! The causes as nskit-explain(7) lists them, made from the rows of the steps, in man(7).
 
 use crate::failure::cause::Rule;
 use crate::model::{AppletName, worded};
 use crate::steps;
 use crate::sys::Error;
 
-/// What the DIAGNOSTICS section of an applet's page lists: a subsection a step, an entry a cause.
-pub(crate) fn diagnostics(applet: &str) -> String {
-    let name = AppletName::of(applet.as_bytes()).expect("an applet");
+/// What the CAUSES section lists: a subsection a line that is printed, an entry a cause.
+pub(crate) fn causes() -> String {
     let mut text = String::new();
     let mut title = "";
-    for rows in steps::ROWS
-        .iter()
-        .filter(|rows| rows.applets.contains(&applet))
-    {
+    for rows in steps::ROWS {
         if rows.classic != title {
             title = rows.classic;
             text.push_str(&format!(".SS \"{}\"\n", escaped(title)));
+            if rows.applets.len() < 3 {
+                text.push_str(&format!("Of {}.\n", rows.applets.join(" and ")));
+            }
         }
         for rule in rows.rules {
             text.push_str(&format!(".TP\n.B {}\n", tag(rule)));
-            let advice = worded(rule.advice, name);
-            text.push_str(&format!("{}\n{}\n", prose(rule.about), prose(&advice)));
+            text.push_str(&format!("{}\n", prose(rule.about)));
+            text.push_str(&advice(rule, rows.applets));
         }
     }
     text
+}
+
+/// What to do: once, or for each applet whose options are others.
+fn advice(rule: &Rule, applets: &[&str]) -> String {
+    let mut said: Vec<(Vec<&str>, String)> = Vec::new();
+    for &applet in applets {
+        let name = AppletName::of(applet.as_bytes()).expect("an applet");
+        let text = prose(&worded(rule.advice, name));
+        match said.iter_mut().find(|(_, other)| *other == text) {
+            Some((names, _)) => names.push(applet),
+            None => said.push((vec![applet], text)),
+        }
+    }
+    if let [(_, text)] = &said[..] {
+        return format!("{text}\n");
+    }
+    let lines = said
+        .iter()
+        .map(|(names, text)| format!(".br\n\\fI{}\\fR: {text}\n", names.join(", ")));
+    lines.collect()
 }
 
 /// The errors of an entry.

@@ -1,8 +1,7 @@
-//! The sections OPTIONS and DIAGNOSTICS of each applet's man page, in man(7).
+//! The section OPTIONS of each applet's man page, and CAUSES of nskit-explain(7), in man(7).
 //!
 //! Each option's heading and first line are made; what follows up to the next heading is written by
-//! hand and kept. Of DIAGNOSTICS all but the introduction is made. The other sections are written by
-//! hand.
+//! hand and kept. CAUSES is made, but for its introduction. The other sections are written by hand.
 
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
@@ -13,7 +12,7 @@ use crate::cli::help::sentence;
 use crate::cli::table::{Arity, Row};
 use crate::cli::value_name::{Part, parts};
 use crate::cli::{Declared, Reading, read};
-use crate::docs::diagnostics::diagnostics;
+use crate::docs::diagnostics::causes;
 use crate::docs::{Applet, committed, lines_of, text_of};
 
 /// In bold, with hyphens that can be copied to a shell.
@@ -122,35 +121,39 @@ fn with_options(page: &str, applet: &Applet) -> String {
     made.join("\n") + "\n"
 }
 
-/// The page with its DIAGNOSTICS section made anew, but for what stands before the first subsection.
-fn with_diagnostics(page: &str, applet: &str) -> String {
+/// The page with its CAUSES section made anew, but for what stands before the first subsection.
+fn with_causes(page: &str) -> String {
     let (front, section) = page
-        .split_once(".SH DIAGNOSTICS\n")
-        .expect("a page has a section DIAGNOSTICS");
+        .split_once(".SH CAUSES\n")
+        .expect("a page has a section CAUSES");
     let end = section.find("\n.SH ").map_or(section.len(), |at| at + 1);
     let (section, behind) = section.split_at(end);
     let introduction = section.find(".SS ").unwrap_or(section.len());
     let introduction = &section[..introduction];
-    let made = diagnostics(applet);
-    format!("{front}.SH DIAGNOSTICS\n{introduction}{made}{behind}")
+    format!("{front}.SH CAUSES\n{introduction}{}{behind}", causes())
 }
 
 #[test]
-fn man_pages_have_the_declared_options_and_the_known_causes() {
+fn man_pages_have_the_declared_options() {
     for applet in Applet::all() {
         let path = format!("man/{}.1", applet.name);
-        let page = with_options(&text_of(&path), &applet);
-        committed(&path, &with_diagnostics(&page, applet.name));
+        committed(&path, &with_options(&text_of(&path), &applet));
     }
 }
 
 #[test]
+fn the_known_causes_are_said() {
+    let path = "man/nskit-explain.7";
+    committed(path, &with_causes(&text_of(path)));
+}
+
+#[test]
 fn the_introduction_to_the_causes_is_kept() {
-    let page = ".TH X 1\n.SH DIAGNOSTICS\nKept.\n.SS Old\nOld.\n.SH NEXT\nx\n";
-    let made = with_diagnostics(page, "unshare");
-    assert!(made.starts_with(".TH X 1\n.SH DIAGNOSTICS\nKept.\n.SS \"setgroups failed"));
+    let page = ".TH X 7\n.SH CAUSES\nKept.\n.SS Old\nOld.\n.SH NEXT\nx\n";
+    let made = with_causes(page);
+    assert!(made.starts_with(".TH X 7\n.SH CAUSES\nKept.\n.SS \"setgroups failed"));
     assert!(made.ends_with("\n.SH NEXT\nx\n") && !made.contains("Old"));
-    assert_eq!(with_diagnostics(&made, "unshare"), made);
+    assert_eq!(with_causes(&made), made);
 }
 
 #[test]
@@ -167,31 +170,81 @@ fn what_is_written_by_hand_is_kept() {
     assert_eq!(with_options(&made, &applet), made);
 }
 
-const PAGES: [&str; 4] = ["unshare", "nsenter", "setns", "nskit"];
+const PAGES: [&str; 5] = [
+    "unshare.1",
+    "nsenter.1",
+    "setns.1",
+    "nskit.1",
+    "nskit-explain.7",
+];
 
 #[test]
 fn man_pages_are_free_of_warnings() {
     const TEST: &str = "man_pages_are_free_of_warnings";
-    if !installed_mandoc(TEST) {
-        return;
-    }
     for page in PAGES {
-        let path = format!("man/{page}.1");
-        let lint = ["-Tlint", "-Wwarning", &path];
-        let complaints = lines_of(TEST, "mandoc", &lint).expect("mandoc is here");
-        assert!(complaints.is_empty(), "{complaints:#?}");
+        let path = format!("man/{page}");
+        let linters: [(&str, &[&str]); 2] = [
+            ("mandoc", &["-Tlint", "-Wwarning"]),
+            ("groff", &["-ww", "-man", "-Tutf8", "-z"]),
+        ];
+        for (program, arguments) in linters {
+            let arguments: Vec<_> = arguments.iter().copied().chain([&path[..]]).collect();
+            let complaints = lines_of(TEST, program, &arguments);
+            assert_eq!(complaints.unwrap_or_default(), [""; 0], "{program}");
+        }
     }
 }
 
-/// mandoc has no `--version`.
-fn installed_mandoc(test: &str) -> bool {
-    super::started(test, "mandoc", &["-Tlint", "/dev/null"]).is_some()
+/// Lines have a ragged end, and words that are typed are never broken.
+#[test]
+fn man_pages_are_not_hyphenated() {
+    for page in PAGES {
+        let text = text_of(&format!("man/{page}"));
+        let mut lines = text.lines();
+        assert!(
+            lines.next().is_some_and(|line| line.starts_with(".TH ")),
+            "{page}"
+        );
+        assert_eq!(lines.next(), Some(".nh"), "{page}");
+        assert_eq!(lines.next(), Some(".ad l"), "{page}");
+        // groff shows a bare hyphen as one that no shell takes.
+        let bare = text
+            .lines()
+            .filter(|line| !line.starts_with(".\\\""))
+            .filter(|line| line.contains("--") || line.contains(" -"));
+        assert_eq!(bare.collect::<Vec<_>>(), [""; 0], "{page}");
+    }
+}
+
+/// The references of SEE ALSO are in order, and those to pages of ours exist.
+#[test]
+fn see_also_is_true() {
+    for page in PAGES {
+        let text = text_of(&format!("man/{page}"));
+        let (_, section) = text.split_once(".SH \"SEE ALSO\"\n").expect(page);
+        let mut places = Vec::new();
+        for line in section.lines() {
+            let line = line.strip_prefix(".BR ").expect(line);
+            let (name, section) = line.split_once(" (").expect(line);
+            let section = section.trim_end_matches([')', ',']);
+            let name = name.replace("\\-", "-");
+            let file = format!("{name}.{section}");
+            assert_ne!(file, page, "a page that refers to itself");
+            if name.starts_with("nskit") {
+                assert!(PAGES.contains(&&file[..]), "{page} refers to {file}");
+            }
+            places.push((section.to_owned(), name));
+        }
+        let mut sorted = places.clone();
+        sorted.sort();
+        assert_eq!(places, sorted, "{page}");
+    }
 }
 
 #[test]
 fn man_pages_have_the_usual_sections_in_the_usual_order() {
-    for page in PAGES {
-        let text = text_of(&format!("man/{page}.1"));
+    for page in PAGES.iter().filter(|page| page.ends_with(".1")) {
+        let text = text_of(&format!("man/{page}"));
         let mut sections = text.lines().filter_map(|line| line.strip_prefix(".SH "));
         for section in [
             "NAME",
@@ -202,17 +255,21 @@ fn man_pages_have_the_usual_sections_in_the_usual_order() {
             "ENVIRONMENT",
             "FILES",
             "EXAMPLES",
+            "DIAGNOSTICS",
+            "COMPATIBILITY",
+            "CAVEATS",
+            "SECURITY",
             "\"SEE ALSO\"",
         ] {
             assert!(
                 sections.any(|other| other == section),
-                "{page}.1 lacks {section}, or has it elsewhere"
+                "{page} lacks {section}, or has it elsewhere"
             );
         }
     }
 }
 
-/// Whoever copies an example must not be told that an option is unknown.
+/// Whoever copies an example must not be told that an option is unknown; also where it cannot be run by a test.
 #[test]
 fn examples_can_be_run() {
     fn check<T: Declared>() -> usize {

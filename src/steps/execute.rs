@@ -250,7 +250,7 @@ explains! {
     Rule {
         id: "exec-no-x",
         errors: [EACCES],
-        about: "The program has no x bit for us.",
+        about: "The program has no x bit for its user.",
         advice: "chmod +x FILE",
         find: no_x,
     },

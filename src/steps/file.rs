@@ -81,7 +81,7 @@ explains! {
     Rule {
         id: "open-gone",
         errors: [ENOENT, ESRCH],
-        about: "There is no such process in the PID namespace that we are in.",
+        about: "There is no such process in the current PID namespace.",
         advice: "Look the PID up here: ps -e. In a container PIDs are others than outside.",
         find: |file, case| gone(file.target(case)?, true),
     },
@@ -123,15 +123,15 @@ explains! {
     Rule {
         id: "open-traced",
         errors: [EACCES, EPERM],
-        about: "We may not look into the process: it runs as another user, or is not dumpable.",
+        about: "The caller may not look into the process: it runs as another user, or is not dumpable.",
         advice: "Run as root; or as the user of the process, and {also_user}.",
         find: |file, case| other_user(file.target(case)?, case),
     },
     Rule {
         id: "open-refused",
         errors: [EACCES, EPERM],
-        about: "We may not look into the process, and neither its user nor ours says why.",
-        advice: "Either it is in a user namespace that is not below ours, or it has capabilities that we lack, or a \
+        about: "The caller may not look into the process, and neither its user nor the caller's says why.",
+        advice: "Either it is in a user namespace that is not below the caller's, or it has capabilities that the caller lacks, or a \
                 security module refuses.",
         find: |file, case| not_traced(file.target(case)?, case),
     },

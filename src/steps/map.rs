@@ -115,7 +115,7 @@ explains! {
     Rule {
         id: "map-privilege",
         errors: [EPERM],
-        about: "More than one ID, or one that is not our own, is mapped without CAP_SETUID or CAP_SETGID in the \
+        about: "More than one ID, or one that is not the caller's own, is mapped without CAP_SETUID or CAP_SETGID in the \
                 parent user namespace.",
         advice: "Use newuidmap(1) and newgidmap(1) with ranges in /etc/subuid and /etc/subgid, or run as root.",
         find: privilege,
@@ -160,7 +160,7 @@ explains! {
     Rule {
         id: "map-capabilities",
         errors: [EPERM, EACCES],
-        about: "We have no CAP_SYS_ADMIN in the user namespace whose map is written.",
+        about: "The applet has no CAP_SYS_ADMIN in the user namespace whose map is written.",
         advice: "A security module may take it away.",
         find: |mapping, case| {
             let lacks = lacks(case.facts, Capability::SysAdmin).filter(|_| !mapping.from_outside)?;

@@ -113,7 +113,7 @@ explains! {
     Rule {
         id: "mount-proc-owner",
         errors: [EPERM],
-        about: "The PID namespace that we are in belongs to an outer user namespace: -p is missing, or there was no \
+        about: "The current PID namespace belongs to an outer user namespace: -p is missing, or there was no \
                 fork yet.",
         advice: "Add -pf.",
         find: proc_owner,

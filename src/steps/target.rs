@@ -323,7 +323,7 @@ explains! {
     Rule {
         id: "target-gone",
         errors: [ENOENT, ESRCH],
-        about: "There is no such process in the PID namespace that we are in.",
+        about: "There is no such process in the current PID namespace.",
         advice: "Look the PID up here: ps -e. In a container PIDs are others than outside.",
         find: |process, case| gone(process.facts(case)?, false),
     },

@@ -156,7 +156,7 @@ explains! {
     Rule {
         id: "unshare-unmapped",
         errors: [EPERM],
-        about: "Our own user or group has no ID in the user namespace that we are in.",
+        about: "The caller's user or group has no ID in the caller's user namespace.",
         advice: "Map the IDs of the outer user namespace first.",
         find: unmapped,
     },
@@ -171,7 +171,7 @@ explains! {
     Rule {
         id: "unshare-threads",
         errors: [EINVAL],
-        about: "We have more than one thread, as under an emulator, and only a process with one makes a user namespace.",
+        about: "The applet has more than one thread, as under an emulator, and only a process with one makes a user namespace.",
         advice: "Run a binary for this machine's own processor.",
         find: |unshare, case| {
             let threads = case.facts.threads()?;
@@ -214,7 +214,7 @@ explains! {
     Rule {
         id: "unshare-pid-owner",
         errors: [EINVAL],
-        about: "The PID namespace that we are in belongs to no user namespace above the new one's.",
+        about: "The current PID namespace belongs to no user namespace above the new one's.",
         advice: "Enter the PID namespace's own user namespace first.",
         find: |unshare, _| {
             unshare.0.has(Kind::Pid).then(|| {

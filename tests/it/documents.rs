@@ -399,3 +399,9 @@ fn examples_are_read_and_compared() {
     assert_eq!(normal(cause.into_iter()), ["cause: a b c", "x"]);
     assert_eq!(plain_of_man("a \\-\\-b \\e \\fBc\\fR"), "a --b \\ c");
 }
+
+#[test]
+fn explain_page_shows_what_happens() {
+    needs!(frames());
+    holds("man/nskit-explain.7", &MAN, 4);
+}

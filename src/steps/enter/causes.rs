@@ -68,7 +68,7 @@ explains! {
     Rule {
         id: "setns-privilege",
         errors: [EPERM],
-        about: "CAP_SYS_ADMIN is missing in our own user namespace, which every kind but the user namespace takes.",
+        about: "CAP_SYS_ADMIN is missing in the caller's own user namespace, which every kind but the user namespace takes.",
         advice: "Run as root; or {also_user}, so that the user namespace that owns it is entered too.",
         find: privilege,
     },
@@ -93,21 +93,21 @@ explains! {
     Rule {
         id: "setns-owner",
         errors: [EPERM],
-        about: "We have no CAP_SYS_ADMIN in the user namespace that owns it: another user made it.",
+        about: "The caller has no CAP_SYS_ADMIN in the user namespace that owns it: another user made it.",
         advice: "Run as the user who made it, or as root.",
         find: owned_by_other,
     },
     Rule {
         id: "setns-outside",
         errors: [EPERM],
-        about: "It belongs to a user namespace that is neither ours nor below ours: an ancestor, or a foreign one.",
+        about: "It belongs to a user namespace that is neither the caller's nor below it: an ancestor, or a foreign one.",
         advice: "This is impossible by design; start from outside.",
         find: outside,
     },
     Rule {
         id: "setns-traced",
         errors: [EPERM],
-        about: "We may not look into the process: it runs as another user, or is not dumpable.",
+        about: "The caller may not look into the process: it runs as another user, or is not dumpable.",
         advice: "Run as root; or as the user of the process, and {also_user}.",
         find: |setns, case| {
             // The kernel asks for no more than that of who can open its files.
@@ -118,8 +118,8 @@ explains! {
     Rule {
         id: "setns-refused",
         errors: [EPERM],
-        about: "We may not look into the process, and neither its user nor ours says why.",
-        advice: "Either it is in a user namespace that is not below ours, or it has capabilities that we lack, or a \
+        about: "The caller may not look into the process, and neither its user nor the caller's says why.",
+        advice: "Either it is in a user namespace that is not below the caller's, or it has capabilities that the caller lacks, or a \
                 security module refuses.",
         find: |setns, case| {
             setns.namespaces(case)?.iter().find(|one| one.closed.is_some())?;
@@ -129,7 +129,7 @@ explains! {
     Rule {
         id: "setns-own-user",
         errors: [EINVAL],
-        about: "It is the user namespace that we are in, which cannot be entered again.",
+        about: "It is the current user namespace, which cannot be entered again.",
         advice: "{without_user}.",
         find: |setns, case| {
             let is_own =
@@ -144,7 +144,7 @@ explains! {
     Rule {
         id: "setns-pid-ancestor",
         errors: [EINVAL],
-        about: "The PID namespace is not below ours: only descendants can be entered.",
+        about: "The PID namespace is not below the current one: only descendants can be entered.",
         advice: "Start from outside.",
         find: |setns, case| {
             let is_above = |one: &&NamespaceFacts| one.descends == Some(false);

@@ -91,7 +91,7 @@ explains! {
     Rule {
         id: "helper-account",
         errors: [],
-        about: "Our user has no account, and newuidmap and newgidmap serve only who has one.",
+        about: "The user has no account, and newuidmap and newgidmap serve only who has one.",
         advice: "Let root make one with useradd(8).",
         find: |given, case| {
             let ids = given.ids;
@@ -111,7 +111,7 @@ explains! {
     Rule {
         id: "helper-ranges",
         errors: [],
-        about: "A range of the map is not in /etc/subuid or /etc/subgid, by our name or number; or nothing at all \
+        about: "A range of the map is not in /etc/subuid or /etc/subgid, by the user's name or number; or nothing at all \
                 is there for us.",
         advice: "The line to add is named, and the command of usermod(8) that adds it.",
         find: ranges,
