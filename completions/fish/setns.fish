@@ -150,7 +150,7 @@ complete -c setns -n __nskit_setns_in_options -s n -l noheadings -d 'with --show
 complete -c setns -n __nskit_setns_in_options -l raw -d 'with --show: one blank between cells, none in them'
 complete -c setns -n __nskit_setns_in_options -l limits -d 'with --show: the limits too, also where namespaces are named'
 complete -c setns -n __nskit_setns_in_options -l kernel-threads -d 'with --tree: kernel threads too'
-complete -c setns -n __nskit_setns_in_options -l all-processes -d 'with --tree: also each process of our own PID namespace, and those that are alike'
+complete -c setns -n __nskit_setns_in_options -l all-processes -d 'with --tree: also each process of the caller\'s PID namespace, and those that are alike'
 complete -c setns -n __nskit_setns_in_options -s S -l setuid -d 'user of the program, inside' -x -a '(__fish_complete_users) follow'
 complete -c setns -n __nskit_setns_in_options -s G -l setgid -d 'group of the program, inside; drops supplementary groups' -x -a '(__fish_complete_groups) follow'
 complete -c setns -n __nskit_setns_in_options -l groups -d 'supplementary groups of the program, inside' -x -a '(__nskit_list __fish_complete_groups) follow'

@@ -69,7 +69,7 @@ pub(crate) struct Options {
     /// with --tree: kernel threads too
     #[argh(switch)]
     pub(crate) kernel_threads: bool,
-    /// with --tree: also each process of our own PID namespace, and those that are alike
+    /// with --tree: also each process of the caller's PID namespace, and those that are alike
     #[argh(switch)]
     pub(crate) all_processes: bool,
 

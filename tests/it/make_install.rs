@@ -61,6 +61,7 @@ fn installed_and_taken_away_whole() {
             "b/nskit",
             "b/unshare",
             "m/man1/nsenter.1",
+            "m/man7/nskit-explain.7",
             "zsh/_setns",
             "d/LICENSE-MIT",
         ] {
