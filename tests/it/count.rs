@@ -1,4 +1,5 @@
-//! What nskit costs, as far as no noise moves it: system calls before the program runs, page faults, memory, size.
+//! What nskit costs, as far as no noise moves it: system calls and instructions before the program runs, relocations, page
+//! faults, memory, size.
 //!
 //! What is counted of calls: every system call that any process of ours enters, from the return of the execve(2)
 //! that started us up to and including the execve(2) that starts the program. `NSKIT_RELEASE` names
@@ -9,7 +10,7 @@ use crate::harness::*;
 /// The variable that names the static release binary.
 const RELEASE: &str = "NSKIT_RELEASE";
 
-/// There is a release binary, and it is linked with musl: where that target cannot be had, `make` links it with
+/// There is a release binary, and it is linked with musl unless that target cannot be had: then `make` links it with
 /// glibc and says so, whose start-up makes calls and faults of its own.
 fn release() -> Need {
     let Some(path) = std::env::var_os(RELEASE) else {
@@ -19,13 +20,27 @@ fn release() -> Need {
         );
     };
     let binary = std::fs::read(path).expect("the release binary is there");
-    if has(&binary, "No error information") {
+    if !has(&binary, GLIBC) || has_musl() {
         Ok(())
     } else {
         Err(Lack::Theirs(
             "the release binary is linked with glibc".to_owned(),
         ))
     }
+}
+
+/// The variable that glibc's start-up reads; nothing else in a binary names it.
+const GLIBC: &str = "GLIBC_TUNABLES";
+
+/// Whether musl's target is installed.
+fn has_musl() -> bool {
+    let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
+    let said = std::process::Command::new("rustc")
+        .args(["--print", "target-libdir", "--target", &target])
+        .output()
+        .expect("rustc");
+    let directory = String::from_utf8(said.stdout).expect("a path");
+    std::fs::exists(directory.trim()).expect("a path")
 }
 
 /// Whether these words are in a binary.
@@ -115,6 +130,133 @@ fn root_in_namespaces_of_its_own() {
     at_most(23, "unshare", &["-Urpf"]);
 }
 
+/// At most so many instructions are executed until the program is, under a debugger that goes step by step.
+#[track_caller]
+fn at_most_instructions(limit: usize, applet: &str, words: &[&str]) {
+    let place = Place::new();
+    let script = place.file("instructions.py", include_str!("instructions.py"));
+    let said = Tool::program("python3")
+        .args([&script, &link(&place, applet)])
+        .args(words)
+        .arg("/bin/true")
+        .run()
+        .ok()
+        .text();
+    let count: usize = said.trim().parse().expect("a number");
+    assert!(count <= limit, "{count} instructions, at most {limit}");
+}
+
+/// Of another processor there are as many, but not the same.
+fn x86_64() -> Need {
+    unless(cfg!(target_arch = "x86_64"), "an x86_64 processor")
+}
+
+#[test]
+fn instructions_to_a_new_uts_namespace() {
+    needs!(
+        ours("executes many more"),
+        root(),
+        x86_64(),
+        command("python3"),
+        release()
+    );
+    at_most_instructions(26_500, "unshare", &["-u"]);
+}
+
+#[test]
+fn instructions_to_the_network_of_a_target() {
+    needs!(
+        ours("executes many more"),
+        root(),
+        x86_64(),
+        command("python3"),
+        release()
+    );
+    let holder = Holder::unshare("-n");
+    let target = holder.pid().to_string();
+    at_most_instructions(29_500, "nsenter", &["-t", &target, "-n"]);
+}
+
+/// The words of memory that a static-pie binary corrects before its `main` by where it was put (elf(5), `PT_DYNAMIC`).
+fn relocations(binary: &[u8]) -> Vec<u64> {
+    const PT_DYNAMIC: u64 = 2;
+    const PT_LOAD: u64 = 1;
+    const DT_RELA: u64 = 7;
+    const DT_RELASZ: u64 = 8;
+    const DT_RELRSZ: u64 = 35;
+    const DT_RELR: u64 = 36;
+    let number = |at: u64, bytes: usize| {
+        let at = usize::try_from(at).expect("an offset");
+        let mut word = [0; 8];
+        word[..bytes].copy_from_slice(&binary[at..at + bytes]);
+        u64::from_le_bytes(word)
+    };
+    let (table, size, count) = (number(32, 8), number(54, 2), number(56, 2));
+    let headers: Vec<u64> = (0..count).map(|index| table + index * size).collect();
+    // The offset in the file of an address.
+    let offset = |address: u64| {
+        headers
+            .iter()
+            .filter(|&&header| number(header, 4) == PT_LOAD)
+            .map(|header| {
+                (
+                    number(header + 8, 8),
+                    number(header + 16, 8),
+                    number(header + 32, 8),
+                )
+            })
+            .find(|(_, start, length)| (*start..start + length).contains(&address))
+            .map(|(offset, start, _)| offset + address - start)
+            .expect("an address in the file")
+    };
+    let header = headers
+        .iter()
+        .find(|&&header| number(header, 4) == PT_DYNAMIC)
+        .expect("a static-pie binary");
+    let (dynamic, length) = (number(header + 8, 8), number(header + 32, 8));
+    let entry = |tag: u64| {
+        (dynamic..dynamic + length)
+            .step_by(16)
+            .find(|&at| number(at, 8) == tag)
+            .map_or(0, |at| number(at + 8, 8))
+    };
+    let words = |table: u64, size: u64, each: usize| {
+        let size = entry(size);
+        let start = if size > 0 { offset(entry(table)) } else { 0 };
+        (start..start + size).step_by(each)
+    };
+    let mut places: Vec<u64> = words(DT_RELA, DT_RELASZ, 24)
+        .map(|at| number(at, 8))
+        .collect();
+    let mut next = 0;
+    for word in words(DT_RELR, DT_RELRSZ, 8).map(|at| number(at, 8)) {
+        if word & 1 == 0 {
+            places.push(word);
+            next = word + 8;
+        } else {
+            let set = (1..64).filter(|bit| word >> bit & 1 == 1);
+            places.extend(set.map(|bit| next + 8 * (bit - 1)));
+            next += 8 * 63;
+        }
+    }
+    places
+}
+
+/// Each is some instructions of every start, and each page of them a page of its own for every process.
+#[test]
+fn relocations_before_main() {
+    needs!(ours("is not static"), x86_64(), release());
+    let release = std::env::var_os(RELEASE).expect("a need that was looked at");
+    let places = relocations(&std::fs::read(release).expect("the release binary is there"));
+    let pages: std::collections::BTreeSet<u64> = places.iter().map(|place| place >> 12).collect();
+    assert!(
+        places.len() <= 1_100 && pages.len() <= 6,
+        "{} relocations on {} pages",
+        places.len(),
+        pages.len()
+    );
+}
+
 /// How many page faults the command line makes that need no disk (time(1), `%R`).
 #[track_caller]
 fn faults(words: &[&str]) -> i64 {
@@ -175,11 +317,11 @@ fn size() {
 }
 
 /// glibc asks the processor for its features with dozens of CPUID instructions before `main`, each of which traps
-/// on a virtual machine. Its start-up reads a variable that nothing else in a binary names.
+/// on a virtual machine.
 #[test]
 fn no_start_up_of_glibc() {
     needs!(ours("is linked with glibc"), release());
     let release = std::env::var_os(RELEASE).expect("a need that was looked at");
     let binary = std::fs::read(release).expect("the release binary is there");
-    assert!(!has(&binary, "GLIBC_TUNABLES"));
+    assert!(!has(&binary, GLIBC));
 }

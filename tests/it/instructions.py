@@ -1,0 +1,98 @@
+"""Counts the instructions of a program, one step after the other, until it executes another (ptrace(2)).
+
+Arguments: the program and its arguments. Prints how many instructions there were. With --symbols FILE in front, the same
+binary with its symbols (CARGO_PROFILE_RELEASE_STRIP=false), also how many of them in each function, and which of them met
+a page that was not there (x86_64).
+"""
+
+import bisect
+import collections
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+
+TRACEME, PEEKUSER, SINGLESTEP, SETOPTIONS = 0, 3, 9, 0x4200
+O_TRACEEXEC, O_EXITKILL = 0x10, 0x100000
+EVENT_EXEC = signal.SIGTRAP | 4 << 8
+# The instruction pointer in struct user of x86_64.
+RIP = 16 * 8
+
+libc = ctypes.CDLL(None, use_errno=True)
+libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p]
+libc.ptrace.restype = ctypes.c_long
+
+
+def ptrace(request, pid, address=None, data=None):
+    ctypes.set_errno(0)
+    value = libc.ptrace(request, pid, address, data)
+    if value == -1 and ctypes.get_errno():
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return value
+
+
+def stopped(pid):
+    """What stopped it: a signal, with the event that ptrace(2) tells of."""
+    _, status = os.waitpid(pid, 0)
+    if not os.WIFSTOPPED(status):
+        sys.exit(f"it ended before it executed a program: {status:#x}")
+    return status >> 8
+
+
+def minor_faults(pid):
+    with open(f"/proc/{pid}/stat") as stat:
+        return int(stat.read().rpartition(")")[2].split()[7])
+
+
+def base(pid):
+    file = os.readlink(f"/proc/{pid}/exe")
+    with open(f"/proc/{pid}/maps") as maps:
+        return next(int(line.partition("-")[0], 16) for line in maps if line.rstrip().endswith(file))
+
+
+def functions(file):
+    """The addresses where functions begin, and their names."""
+    found = []
+    for line in subprocess.run(["nm", "-C", file], capture_output=True, text=True, check=True).stdout.splitlines():
+        address, kind, name = line.split(" ", 2)
+        if address and kind in "tTwW":
+            found.append((int(address, 16), name))
+    found.sort()
+    return [address for address, _ in found], [name for _, name in found]
+
+
+def main(arguments):
+    symbols = None
+    if arguments[0] == "--symbols":
+        symbols, arguments = functions(arguments[1]), arguments[2:]
+    child = os.fork()
+    if child == 0:
+        ptrace(TRACEME, 0)
+        os.execv(arguments[0], arguments)
+    stopped(child)
+    ptrace(SETOPTIONS, child, None, O_TRACEEXEC | O_EXITKILL)
+    first, faults = base(child), minor_faults(child)
+    count, by_name, where = 0, collections.Counter(), []
+    while True:
+        if symbols:
+            at = ptrace(PEEKUSER, child, RIP) - first
+            name = symbols[1][bisect.bisect_right(symbols[0], at) - 1]
+            by_name[name] += 1
+            before = minor_faults(child)
+        ptrace(SINGLESTEP, child)
+        count += 1
+        why = stopped(child)
+        if symbols and minor_faults(child) > before:
+            where.append(f"a page fault at {at:#x} in {name}")
+        if why == EVENT_EXEC:
+            break
+        if why != signal.SIGTRAP:
+            sys.exit(f"signal {why}")
+    print(count)
+    for name, number in by_name.most_common():
+        print(f"{number:7} {name}")
+    print(*where, sep="\n")
+
+
+main(sys.argv[1:])
