@@ -5,8 +5,11 @@
 
 mod bash;
 pub(crate) mod diagnostics;
+mod declaration;
 mod fish;
+mod help;
 mod man;
+mod value_name;
 mod zsh;
 
 use std::path::Path;
