@@ -199,7 +199,7 @@ fn call(applet: &'static Applet, argv: &'static [&'static CStr], args: &Args) ->
     HEAP.end_with(applet.name, applet.failure_status);
     let answer = (applet.ask)(argv, &Machine);
     match answer {
-        Ok(Response::Print(text)) => print(applet.name, &text, applet.failure_status),
+        Ok(Response::Print(text)) => print(applet.name, text, applet.failure_status),
         Ok(Response::Do(Request::Run(plan))) => run(applet, &plan, args),
         Ok(Response::Do(Request::DryRun(plan))) => dry_run(applet, &plan),
         Ok(Response::Do(Request::Same {

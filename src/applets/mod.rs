@@ -68,7 +68,7 @@ pub(crate) enum Response {
     /// Something to do.
     Do(Request),
     /// A text to print.
-    Print(String),
+    Print(&'static str),
 }
 
 /// Why a command line leads to nothing.
@@ -89,7 +89,7 @@ fn ask<T: Declared>(
     reported: fn(&T) -> (&Option<Text>, bool),
 ) -> Result<Response, CommandLineError> {
     match cli::read::<T>(argv).map_err(CommandLineError::Usage)? {
-        Reading::Help(text) | Reading::Version(text) => Ok(Response::Print(text)),
+        Reading::Text(text) => Ok(Response::Print(text)),
         Reading::Options(parsed) => match request(&parsed, argv, host) {
             Ok(request) => Ok(Response::Do(request)),
             Err(invalid) => {

@@ -126,6 +126,9 @@ pub(crate) struct Options {
 
 impl Declared for Options {
     const NAME: &'static str = "setns";
+    const TABLE: &'static [u8] = include_bytes!("generated/setns.table");
+    const HELP: &'static str = include_str!("generated/setns.help");
+    const VERSION: &'static str = concat!("setns (nskit) ", env!("CARGO_PKG_VERSION"), "\n");
     const OPERANDS: &'static [&'static str] = &[
         "ref[,ref...] [program [argument...]]",
         "--same ref ref...",

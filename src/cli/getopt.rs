@@ -105,14 +105,14 @@ impl<'a> Reader<'a> {
 
     /// The option of which `name` is the name or an abbreviation; `word` is for the error.
     fn look_up(&self, word: &'a [u8], name: &[u8]) -> Result<Row, OptionError<'a>> {
-        let rows = self.table.rows();
-        if let Some(exact) = rows.clone().find(|row| row.name().as_bytes() == name) {
+        if let Some(exact) = self.table.with_name(name) {
             return Ok(exact);
         }
+        let rows = self.table.rows();
         for ours in [false, true] {
             let fitting = rows
                 .clone()
-                .filter(|row| row.name().as_bytes().starts_with(name) && row.is_ours() == ours);
+                .filter(|row| row.begins_with(name) && row.is_ours() == ours);
             let mut first = fitting.clone();
             match (first.next(), first.next()) {
                 (None, _) => {}
@@ -130,10 +130,8 @@ impl<'a> Reader<'a> {
     fn short(&mut self) -> Result<Met<'a>, OptionError<'a>> {
         let letter = self.cluster[0];
         let rest = &self.cluster[1..];
-        let mut rows = self.table.rows();
-        let row = rows
-            .find(|row| row.letter() == Some(char::from(letter)))
-            .ok_or(OptionError::Invalid(letter))?;
+        let row = self.table.with_letter(letter);
+        let row = row.ok_or(OptionError::Invalid(letter))?;
         self.cluster = b"";
         let value = match row.arity() {
             Arity::None | Arity::OptionalLong => {

@@ -1,13 +1,12 @@
 //! The command line, read as getopt_long(3) reads it and handed to argh.
 //!
 //! The hard thing here: argh's declarations say what exists, but argh knows neither clusters nor
-//! optional values nor abbreviations nor bytes outside UTF-8. [`getopt`] knows those and nothing else.
+//! optional values nor abbreviations nor bytes outside UTF-8. [`getopt`] knows those and nothing else. What a start
+//! needs of the declarations is made of them beforehand ([`Declared::TABLE`], [`Declared::HELP`]).
 
 mod getopt;
-pub(crate) mod help;
 pub(crate) mod table;
 mod value;
-pub(crate) mod value_name;
 
 pub(crate) use value::{Attached, Text};
 
@@ -16,7 +15,7 @@ use std::ffi::{CStr, OsString};
 use std::os::unix::ffi::OsStringExt;
 
 use getopt::{Met, Reader};
-use table::{Arity, Table};
+use table::{Arity, Row, Table};
 
 /// What an applet's options struct says of itself besides its options.
 ///
@@ -24,14 +23,28 @@ use table::{Arity, Table};
 /// implements this, through argh. A description that ends in ` (+)` marks an option that util-linux
 /// does not have. The value name (`arg_name`) carries the arity: `file` is a required value,
 /// `[=file]` an optional one that only the long form can take, `[file]` an optional one for both
-/// forms. Inside, a word of [`value_name::PLACEHOLDERS`] stands for something, any other word for
+/// forms. Inside, a word of `docs::value_name::PLACEHOLDERS` stands for something, any other word for
 /// itself: `allow|deny`, `uid|name|follow`.
 pub(crate) trait Declared: argh::FromArgs + argh::ArgsInfo {
     /// The applet's own name: `unshare`.
     const NAME: &'static str;
+    /// The options as [`table`] reads them, made from the declaration.
+    const TABLE: &'static [u8];
+    /// What `--help` says, made from the declaration.
+    const HELP: &'static str;
+    /// What `--version` says.
+    const VERSION: &'static str;
     /// How the operands are written in the usage line: `[program [argument...]]`.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the documents are made by tests")
+    )]
     const OPERANDS: &'static [&'static str];
     /// The groups of options: a title, and the long name of the first option in it, in declared order.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the documents are made by tests")
+    )]
     const SECTIONS: &'static [(&'static str, &'static str)];
 }
 
@@ -40,10 +53,8 @@ pub(crate) trait Declared: argh::FromArgs + argh::ArgsInfo {
 pub(crate) enum Reading<T> {
     /// The options, and where the operands begin in argv.
     Options(Parsed<T>),
-    /// `--help` was met: its text, with the last line's end.
-    Help(String),
-    /// `--version` was met: its line, with its end.
-    Version(String),
+    /// `--help` or `--version` was met: its text, with the last line's end.
+    Text(&'static str),
 }
 
 /// A command line that was understood.
@@ -51,20 +62,17 @@ pub(crate) enum Reading<T> {
 pub(crate) struct Parsed<T> {
     /// The options' values, as declared.
     pub(crate) options: T,
-    /// Long names (without dashes) of the options in the order they were given, repeats included.
-    pub(crate) order: Vec<&'static str>,
+    /// The options in the order they were given, repeats included.
+    pub(crate) order: Vec<Row>,
     /// The index in argv of the first operand; argv's length when there is none.
     pub(crate) first_operand: usize,
 }
 
 impl<T> Parsed<T> {
     /// Of these options (long names), the one given last.
-    pub(crate) fn last_of(&self, names: &[&str]) -> Option<&'static str> {
-        self.order
-            .iter()
-            .rev()
-            .find(|given| names.contains(given))
-            .copied()
+    pub(crate) fn last_of(&self, names: &[&'static str]) -> Option<&'static str> {
+        let mut last_first = self.order.iter().rev();
+        last_first.find_map(|row| names.iter().find(|name| row.is(name.as_bytes())).copied())
     }
 }
 
@@ -84,15 +92,17 @@ pub(crate) fn read<T: Declared>(argv: &[&CStr]) -> Result<Reading<T>, UsageError
     let mut reader = Reader::new(table, argv);
     let mut given: Vec<Met<'_>> = Vec::new();
     while let Some(met) = reader.next_option()? {
-        match met.row.name() {
-            "help" => return Ok(Reading::Help(help::text::<T>())),
-            "version" => return Ok(Reading::Version(help::version::<T>())),
-            _ => given.push(met),
+        if met.row.is(b"help") {
+            return Ok(Reading::Text(T::HELP));
         }
+        if met.row.is(b"version") {
+            return Ok(Reading::Text(T::VERSION));
+        }
+        given.push(met);
     }
     Ok(Reading::Options(Parsed {
         options: from_argh(&given)?,
-        order: given.iter().map(|met| met.row.name()).collect(),
+        order: given.iter().map(|met| met.row).collect(),
         first_operand: reader.first_operand(),
     }))
 }

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::cli::table::{Arity, Row};
+use crate::cli::table::Arity;
+use crate::docs::declaration::DeclaredOption;
 use crate::docs::{Applet, Kind, MADE, Values, committed, installed, lines_of, typed_in};
 
 /// What the files have in common; it reads a command line by the rules of getopt_long(3).
@@ -11,20 +12,22 @@ const ENGINE: &str = include_str!("engine.bash");
 const NSKIT: &str = include_str!("nskit.bash");
 
 /// The long names of the rows that `take` holds for.
-fn longs(applet: &Applet, take: impl Fn(&Row) -> bool) -> String {
-    let rows = applet.table.rows().filter(take);
-    rows.map(Row::spelling).collect::<Vec<_>>().join(" ")
+fn longs(applet: &Applet, take: impl Fn(&DeclaredOption) -> bool) -> String {
+    let rows = applet.declaration.options().filter(take);
+    rows.map(DeclaredOption::spelling)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// The letters of the rows that `take` holds for.
-fn letters(applet: &Applet, take: impl Fn(&Row) -> bool) -> Vec<char> {
-    let rows = applet.table.rows().filter(take);
-    rows.filter_map(Row::letter).collect()
+fn letters(applet: &Applet, take: impl Fn(&DeclaredOption) -> bool) -> Vec<char> {
+    let rows = applet.declaration.options().filter(take);
+    rows.filter_map(DeclaredOption::letter).collect()
 }
 
 /// The functions of one applet.
 fn functions(applet: &Applet) -> String {
-    let has = |arity| move |row: &Row| row.arity() == arity;
+    let has = |arity| move |row: &DeclaredOption| row.arity() == arity;
     let spaced: String = letters(applet, |_| true)
         .into_iter()
         .flat_map(|letter| [letter, ' '])
@@ -60,7 +63,7 @@ fn functions(applet: &Applet) -> String {
         "\n_nskit_{}_values()\n{{\n    case $1 in\n",
         applet.name
     );
-    for row in applet.table.rows() {
+    for row in applet.declaration.options() {
         let Values { kind, words, list } = Values::of(row);
         if kind == Kind::Nothing && words.is_empty() {
             continue;

@@ -1,52 +1,35 @@
-//! The table of options that a declaration makes: argh's rows, in getopt_long(3)'s terms.
-//!
-//! Nothing is built: a row is a view of argh's constant, so a table costs nothing at start-up.
+//! What argh knows of the options that are declared, in getopt_long(3)'s terms; and the table of it that a start reads.
 
 use argh::{FlagInfo, FlagInfoKind, Optionality};
 
-use super::Declared;
-
-/// Whether an option takes a value, and in which of its forms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Arity {
-    /// No value: a switch.
-    None,
-    /// A value, attached or in the next word.
-    Required,
-    /// An attached value or none, in the long form; the letter takes none.
-    OptionalLong,
-    /// An attached value or none, in both forms.
-    Optional,
-}
+use super::committed;
+use crate::applets::{nsenter, setns, unshare};
+use crate::cli::Declared;
+use crate::cli::table::{self, Arity};
+use crate::docs::value_name::{Part, parts};
 
 /// The options of one applet.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Table(&'static [FlagInfo<'static>]);
+pub(crate) struct Declaration(&'static [FlagInfo<'static>]);
 
-impl Table {
-    /// The table that `T` declares.
+impl Declaration {
+    /// What `T` declares.
     pub(crate) fn of<T: Declared>() -> Self {
         Self(T::get_args_info().flags)
     }
 
-    /// All rows in declared order, then `--help`, which argh puts in front of what is declared.
-    pub(crate) fn rows(self) -> impl Iterator<Item = Row> + Clone {
+    /// All of them in declared order, then `--help`, which argh puts in front of what is declared.
+    pub(crate) fn options(self) -> impl Iterator<Item = DeclaredOption> + Clone {
         let (implicit, declared) = self.0.split_at(1);
-        declared.iter().chain(implicit).map(Row)
+        declared.iter().chain(implicit).map(DeclaredOption)
     }
 }
 
 /// One option.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Row(&'static FlagInfo<'static>);
+pub(crate) struct DeclaredOption(&'static FlagInfo<'static>);
 
-impl PartialEq for Row {
-    fn eq(&self, other: &Self) -> bool {
-        std::ptr::eq(self.0, other.0)
-    }
-}
-
-impl Row {
+impl DeclaredOption {
     /// The long name as it is typed: `--mount`.
     pub(crate) fn spelling(self) -> &'static str {
         self.0.long
@@ -65,7 +48,7 @@ impl Row {
         }
     }
 
-    /// What it does, in one line, without the mark of [`Row::is_ours`].
+    /// What it does, in one line, without the mark of [`DeclaredOption::is_ours`].
     pub(crate) fn description(self) -> &'static str {
         match self.0.long {
             "--help" => "show this help",
@@ -113,81 +96,97 @@ impl Row {
 /// Ends the description of an option that util-linux does not have.
 const OURS: &str = " (+)";
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::applets::{nsenter, setns, unshare};
-    use crate::cli::value_name::{Part, parts};
+fn declarations() -> [Declaration; 3] {
+    [
+        Declaration::of::<unshare::Options>(),
+        Declaration::of::<nsenter::Options>(),
+        Declaration::of::<setns::Options>(),
+    ]
+}
 
-    fn tables() -> [Table; 3] {
-        [
-            Table::of::<unshare::Options>(),
-            Table::of::<nsenter::Options>(),
-            Table::of::<setns::Options>(),
-        ]
-    }
-
-    /// argh's rows say whether a field is an `Option`, a `Vec` or a number; the value's name must fit.
-    #[test]
-    fn value_names_fit_the_fields() {
-        for row in tables().into_iter().flat_map(Table::rows) {
-            let optionality = &row.0.optionality;
-            match row.arity() {
-                Arity::None => {}
-                Arity::Required => assert_ne!(*optionality, Optionality::Required, "{row:?}"),
-                Arity::OptionalLong | Arity::Optional => {
-                    assert_eq!(*optionality, Optionality::Repeating, "{row:?}");
-                }
+/// argh's rows say whether a field is an `Option`, a `Vec` or a number; the value's name must fit.
+#[test]
+fn value_names_fit_the_fields() {
+    for row in declarations().into_iter().flat_map(Declaration::options) {
+        let optionality = &row.0.optionality;
+        match row.arity() {
+            Arity::None => {}
+            Arity::Required => assert_ne!(*optionality, Optionality::Required, "{row:?}"),
+            Arity::OptionalLong | Arity::Optional => {
+                assert_eq!(*optionality, Optionality::Repeating, "{row:?}");
             }
         }
     }
+}
 
-    /// So that a misspelt placeholder is not taken for a word that is to be typed.
-    #[test]
-    fn value_names_have_no_unknown_words() {
-        let typed = [
-            "all",
-            "allow",
-            "auto",
-            "deny",
-            "follow",
-            "group",
-            "private",
-            "shared",
-            "slave",
-            "subids",
-            "unchanged",
-        ];
-        for row in tables().into_iter().flat_map(Table::rows) {
-            for part in parts(row.value_name()) {
-                if let Part::Literal(word) = part {
-                    assert!(typed.contains(&word), "{}: {word}", row.spelling());
-                }
+/// So that a misspelt placeholder is not taken for a word that is to be typed.
+#[test]
+fn value_names_have_no_unknown_words() {
+    let typed = [
+        "all",
+        "allow",
+        "auto",
+        "deny",
+        "follow",
+        "group",
+        "private",
+        "shared",
+        "slave",
+        "subids",
+        "unchanged",
+    ];
+    for row in declarations().into_iter().flat_map(Declaration::options) {
+        for part in parts(row.value_name()) {
+            if let Part::Literal(word) = part {
+                assert!(typed.contains(&word), "{}: {word}", row.spelling());
             }
         }
     }
+}
 
-    #[test]
-    fn names_and_letters_are_unique() {
-        for table in tables() {
-            let mut names: Vec<_> = table.rows().map(Row::name).collect();
-            let mut letters: Vec<_> = table.rows().filter_map(Row::letter).collect();
-            let all = (names.len(), letters.len());
-            names.sort_unstable();
-            names.dedup();
-            letters.sort_unstable();
-            letters.dedup();
-            assert_eq!((names.len(), letters.len()), all);
-            assert!(letters.iter().all(char::is_ascii_alphabetic));
-        }
+#[test]
+fn names_and_letters_are_unique() {
+    for declaration in declarations() {
+        let mut names: Vec<_> = declaration.options().map(DeclaredOption::name).collect();
+        let mut letters: Vec<_> = declaration
+            .options()
+            .filter_map(DeclaredOption::letter)
+            .collect();
+        let all = (names.len(), letters.len());
+        names.sort_unstable();
+        names.dedup();
+        letters.sort_unstable();
+        letters.dedup();
+        assert_eq!((names.len(), letters.len()), all);
+        assert!(letters.iter().all(char::is_ascii_alphabetic));
     }
+}
 
-    #[test]
-    fn help_comes_last() {
-        for table in tables() {
-            let row = table.rows().last().expect("there are options");
-            assert_eq!((row.name(), row.letter()), ("help", Some('h')));
-            assert_eq!(row.description(), "show this help");
-        }
+#[test]
+fn help_comes_last() {
+    for declaration in declarations() {
+        let row = declaration.options().last().expect("there are options");
+        assert_eq!((row.name(), row.letter()), ("help", Some('h')));
+        assert_eq!(row.description(), "show this help");
     }
+}
+
+#[test]
+fn tables_are_made() {
+    fn check<T: Declared>() {
+        let mut lines = String::new();
+        for option in Declaration::of::<T>().options() {
+            lines += &table::line(
+                option.letter(),
+                option.arity(),
+                option.repeats(),
+                option.is_ours(),
+                option.spelling(),
+            );
+        }
+        committed(&format!("src/applets/generated/{}.table", T::NAME), &lines);
+    }
+    check::<unshare::Options>();
+    check::<nsenter::Options>();
+    check::<setns::Options>();
 }

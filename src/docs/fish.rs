@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::cli::table::{Arity, Row};
+use crate::cli::table::Arity;
+use crate::docs::declaration::DeclaredOption;
 use crate::docs::{Applet, Kind, MADE, Values, committed, containers, installed, lines_of};
 
 /// Quotes for fish.
@@ -11,7 +12,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// How fish's `argparse` is told of an option.
-fn argparse(row: Row) -> String {
+fn argparse(row: DeclaredOption) -> String {
     let name = row.name();
     match (row.letter(), row.arity()) {
         (Some(letter), Arity::None) => format!("{letter}/{name}"),
@@ -25,7 +26,7 @@ fn argparse(row: Row) -> String {
 }
 
 /// What `complete` is told of an option's value.
-fn value(row: Row) -> String {
+fn value(row: DeclaredOption) -> String {
     let Values {
         kind,
         mut words,
@@ -71,7 +72,7 @@ const REFS: &str = include_str!("refs.fish");
 
 fn file(applet: &Applet) -> String {
     let name = applet.name;
-    let specs: Vec<_> = applet.table.rows().map(argparse).collect();
+    let specs: Vec<_> = applet.declaration.options().map(argparse).collect();
     let mut text = format!(
         "# fish completion for {name}(1).\n{MADE}\n{COMMON}
 # The operands before the word that is being typed; fails where options are read wrongly so far.
@@ -101,7 +102,7 @@ complete -c {name} -x -a '(__nskit_program (__nskit_{name}_operands))'
 "
         );
     }
-    for row in applet.table.rows() {
+    for row in applet.declaration.options() {
         _ = write!(text, "complete -c {name} -n __nskit_{name}_in_options");
         let about = quoted(row.description());
         match (row.letter(), row.arity()) {

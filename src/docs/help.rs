@@ -1,23 +1,21 @@
-//! `--help` and `--version`, as the declaration has them.
+//! `--help`, as the declaration has it.
 
 use std::fmt::Write;
 
-use super::Declared;
-use super::table::{Arity, Row, Table};
+use super::committed;
+use super::declaration::{Declaration, DeclaredOption};
 use super::value_name::{Part, parts};
+use crate::applets::{nsenter, setns, unshare};
+use crate::cli::Declared;
+use crate::cli::table::Arity;
 
 /// No line of `--help` is longer, in characters.
 const WIDTH: usize = 80;
 /// Where descriptions begin, in characters from the left.
 const COLUMN: usize = 30;
 
-/// The line of `--version`.
-pub(crate) fn version<T: Declared>() -> String {
-    format!("{} (nskit) {}\n", T::NAME, env!("CARGO_PKG_VERSION"))
-}
-
 /// The text of `--help`.
-pub(crate) fn text<T: Declared>() -> String {
+fn text<T: Declared>() -> String {
     let info = T::get_args_info();
     let mut text = String::new();
     for (index, operands) in T::OPERANDS.iter().enumerate() {
@@ -28,7 +26,7 @@ pub(crate) fn text<T: Declared>() -> String {
     _ = writeln!(text, "\n{}", sentence(info.description));
 
     let mut sections = T::SECTIONS.iter().peekable();
-    for row in Table::of::<T>().rows() {
+    for row in Declaration::of::<T>().options() {
         if let Some((title, _)) = sections.next_if(|(_, first)| *first == row.name()) {
             _ = writeln!(text, "\n{title}:");
         }
@@ -39,7 +37,10 @@ pub(crate) fn text<T: Declared>() -> String {
     for note in info.notes {
         fill(&mut text, 0, &sentence(note));
     }
-    if Table::of::<T>().rows().any(Row::is_ours) {
+    if Declaration::of::<T>()
+        .options()
+        .any(DeclaredOption::is_ours)
+    {
         text.push_str("(+) not in util-linux. ");
     }
     _ = writeln!(text, "For more see {}(1).", T::NAME);
@@ -47,7 +48,7 @@ pub(crate) fn text<T: Declared>() -> String {
 }
 
 /// One option with its description, wrapped.
-fn option(text: &mut String, row: Row) {
+fn option(text: &mut String, row: DeclaredOption) {
     let start = text.len();
     text.push_str("  ");
     match row.letter() {
@@ -106,63 +107,70 @@ pub(crate) fn sentence(description: &str) -> String {
     first.into_iter().chain(letters).chain(['.']).collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::applets::{nsenter, setns, unshare};
+fn texts() -> [String; 3] {
+    [
+        text::<unshare::Options>(),
+        text::<nsenter::Options>(),
+        text::<setns::Options>(),
+    ]
+}
 
-    fn texts() -> [String; 3] {
-        [
-            text::<unshare::Options>(),
-            text::<nsenter::Options>(),
-            text::<setns::Options>(),
-        ]
+#[test]
+fn no_line_is_wider_than_a_terminal() {
+    for line in texts().iter().flat_map(|text| text.lines()) {
+        assert!(line.chars().count() <= WIDTH, "{line}");
+        assert_eq!(line, line.trim_end());
     }
+}
 
-    #[test]
-    fn no_line_is_wider_than_a_terminal() {
-        for line in texts().iter().flat_map(|text| text.lines()) {
-            assert!(line.chars().count() <= WIDTH, "{line}");
-            assert_eq!(line, line.trim_end());
+#[test]
+fn every_section_begins_where_it_says() {
+    fn check<T: Declared>() {
+        let text = text::<T>();
+        let mut lines = text.lines();
+        for (title, first) in T::SECTIONS {
+            let heading = format!("{title}:");
+            assert!(lines.any(|line| line == heading), "{title} is missing");
+            let below = lines.next().unwrap_or_default();
+            assert!(below.contains(&format!("--{first}")), "{title}: {below}");
         }
     }
+    check::<unshare::Options>();
+    check::<nsenter::Options>();
+    check::<setns::Options>();
+}
 
-    #[test]
-    fn every_section_begins_where_it_says() {
-        fn check<T: Declared>() {
-            let text = text::<T>();
-            let mut lines = text.lines();
-            for (title, first) in T::SECTIONS {
-                let heading = format!("{title}:");
-                assert!(lines.any(|line| line == heading), "{title} is missing");
-                let below = lines.next().unwrap_or_default();
-                assert!(below.contains(&format!("--{first}")), "{title}: {below}");
-            }
-        }
-        check::<unshare::Options>();
-        check::<nsenter::Options>();
-        check::<setns::Options>();
+#[test]
+fn values_are_shown_as_they_are_typed() {
+    let [unshare, nsenter, setns] = texts();
+    for shown in [
+        "  -m, --mount[=<file>]        new mount namespace; made persistent on <file>\n",
+        "  -R, --root <dir>            root directory of the program\n",
+        "      --setgroups allow|deny  whether",
+        "      --groups <gid>|<name>,...\n                              supplementary groups of the program, inside (+)\n",
+        "      --init[=group]          stay",
+        "      --map-user <uid>|<name>\n                              map the effective user",
+        "  -h, --help                  show this help\n\n(+) not in util-linux. For more see unshare(1).\n",
+    ] {
+        assert!(unshare.contains(shown), "{shown}\nis not in\n{unshare}");
     }
+    assert!(nsenter.contains("  -t, --target <pid>[:<inode>]|<ref>\n"));
+    assert!(setns.starts_with(
+        "Usage: setns [options] ref[,ref...] [program [argument...]]\n       setns [options] --same"
+    ));
+    assert!(!setns.contains("(+)"), "setns as a whole is ours");
+    assert!(setns.contains("\nNo program can move its parent shell: "));
+}
 
-    #[test]
-    fn values_are_shown_as_they_are_typed() {
-        let [unshare, nsenter, setns] = texts();
-        for shown in [
-            "  -m, --mount[=<file>]        new mount namespace; made persistent on <file>\n",
-            "  -R, --root <dir>            root directory of the program\n",
-            "      --setgroups allow|deny  whether",
-            "      --groups <gid>|<name>,...\n                              supplementary groups of the program, inside (+)\n",
-            "      --init[=group]          stay",
-            "      --map-user <uid>|<name>\n                              map the effective user",
-            "  -h, --help                  show this help\n\n(+) not in util-linux. For more see unshare(1).\n",
-        ] {
-            assert!(unshare.contains(shown), "{shown}\nis not in\n{unshare}");
-        }
-        assert!(nsenter.contains("  -t, --target <pid>[:<inode>]|<ref>\n"));
-        assert!(setns.starts_with(
-            "Usage: setns [options] ref[,ref...] [program [argument...]]\n       setns [options] --same"
-        ));
-        assert!(!setns.contains("(+)"), "setns as a whole is ours");
-        assert!(setns.contains("\nNo program can move its parent shell: "));
+#[test]
+fn help_is_made() {
+    fn check<T: Declared>() {
+        committed(
+            &format!("src/applets/generated/{}.help", T::NAME),
+            &text::<T>(),
+        );
     }
+    check::<unshare::Options>();
+    check::<nsenter::Options>();
+    check::<setns::Options>();
 }

@@ -8,11 +8,12 @@ use std::ffi::{CStr, CString};
 use std::fmt::Write;
 
 use crate::applets::{nsenter, setns, unshare};
-use crate::cli::help::sentence;
-use crate::cli::table::{Arity, Row};
-use crate::cli::value_name::{Part, parts};
+use crate::cli::table::Arity;
 use crate::cli::{Declared, Reading, read};
+use crate::docs::declaration::DeclaredOption;
 use crate::docs::diagnostics::causes;
+use crate::docs::help::sentence;
+use crate::docs::value_name::{Part, parts};
 use crate::docs::{Applet, committed, lines_of, text_of};
 
 /// In bold, with hyphens that can be copied to a shell.
@@ -21,7 +22,7 @@ fn bold(text: &str) -> String {
 }
 
 /// The option as its heading has it, with its value.
-fn heading(row: Row) -> String {
+fn heading(row: DeclaredOption) -> String {
     let mut value = String::new();
     for part in parts(row.value_name()) {
         match part {
@@ -55,7 +56,7 @@ fn name_in(heading: &str) -> String {
 
 /// The description as the first line under the heading: options and functions in bold, what stands
 /// for something in italics.
-fn first_line(row: Row) -> String {
+fn first_line(row: DeclaredOption) -> String {
     let sentence = sentence(row.description());
     let words = sentence.split(' ').map(|word| {
         let core = word
@@ -109,7 +110,7 @@ fn with_options(page: &str, applet: &Applet) -> String {
         .collect();
     made.extend(introduction.map(|&line| line.to_owned()));
     let mut sections = applet.sections.iter().peekable();
-    for row in applet.table.rows() {
+    for row in applet.declaration.options() {
         if let Some((title, _)) = sections.next_if(|(_, first)| *first == row.name()) {
             made.push(format!(".SS {title}"));
         }

@@ -4,8 +4,8 @@
 //! declarations give fails its test.
 
 mod bash;
-pub(crate) mod diagnostics;
 mod declaration;
+pub(crate) mod diagnostics;
 mod fish;
 mod help;
 mod man;
@@ -17,16 +17,16 @@ use std::process::{Command, Output};
 
 use crate::applets::{nsenter, setns, unshare};
 use crate::cli::Declared;
-use crate::cli::table::{Row, Table};
-use crate::cli::value_name::{Part, parts};
 use crate::model::listing::Column;
+use declaration::{Declaration, DeclaredOption};
+use value_name::{Part, parts};
 
 /// What documents need to know of an applet.
 struct Applet {
     name: &'static str,
     description: &'static str,
     sections: &'static [(&'static str, &'static str)],
-    table: Table,
+    declaration: Declaration,
     /// Whether the first operand is a reference to a namespace, not the program.
     takes_refs: bool,
 }
@@ -37,14 +37,14 @@ impl Applet {
             name: T::NAME,
             description: T::get_args_info().description,
             sections: T::SECTIONS,
-            table: Table::of::<T>(),
+            declaration: Declaration::of::<T>(),
             takes_refs: T::OPERANDS[0].starts_with("ref"),
         }
     }
 
     /// Whether an option's value is a process.
     fn takes_processes(&self) -> bool {
-        let mut rows = self.table.rows();
+        let mut rows = self.declaration.options();
         rows.any(|row| Values::of(row).kind == Kind::Processes)
     }
 
@@ -82,7 +82,7 @@ struct Values {
 }
 
 impl Values {
-    fn of(row: Row) -> Self {
+    fn of(row: DeclaredOption) -> Self {
         let name = row.value_name();
         let list = name.contains(",...");
         let mut placeholders = parts(name).filter_map(|part| match part {
@@ -266,7 +266,7 @@ fn typed_in(test: &str, shell: &str, setup: &str) {
 fn a_value_is_completed_by_what_its_name_says() {
     let [unshare, nsenter, _] = Applet::all();
     let of = |applet: &Applet, name: &str| {
-        let mut rows = applet.table.rows();
+        let mut rows = applet.declaration.options();
         Values::of(rows.find(|row| row.name() == name).expect(name))
     };
     let value = |kind, words: &[&'static str], list| Values {

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::cli::table::{Arity, Row};
+use crate::cli::table::Arity;
+use crate::docs::declaration::DeclaredOption;
 use crate::docs::{Applet, Kind, MADE, Values, committed, installed, typed_in};
 
 /// Quotes for zsh.
@@ -23,7 +24,7 @@ fn escaped(text: &str, special: &[char]) -> String {
 }
 
 /// The message and the action for an option's value.
-fn value(row: Row) -> String {
+fn value(row: DeclaredOption) -> String {
     let Values { kind, words, list } = Values::of(row);
     let action = match kind {
         Kind::Nothing => "",
@@ -51,7 +52,7 @@ fn value(row: Row) -> String {
 }
 
 /// The specifications of one option, quoted.
-fn specs(row: Row) -> Vec<String> {
+fn specs(row: DeclaredOption) -> Vec<String> {
     let long = row.spelling();
     let about = escaped(row.description(), &['[', ']']);
     let value = value(row);
@@ -93,7 +94,7 @@ fn file(applet: &Applet) -> String {
         _ = writeln!(text, "{REFS}");
     }
     text.push_str("_arguments -s -S -A '-*' \\\n");
-    for spec in applet.table.rows().flat_map(specs) {
+    for spec in applet.declaration.options().flat_map(specs) {
         _ = writeln!(text, "    {spec} \\");
     }
     text.push_str(if applet.takes_refs {

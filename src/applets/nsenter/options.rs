@@ -114,6 +114,9 @@ pub(crate) struct Options {
 
 impl Declared for Options {
     const NAME: &'static str = "nsenter";
+    const TABLE: &'static [u8] = include_bytes!("../generated/nsenter.table");
+    const HELP: &'static str = include_str!("../generated/nsenter.help");
+    const VERSION: &'static str = concat!("nsenter (nskit) ", env!("CARGO_PKG_VERSION"), "\n");
     const OPERANDS: &'static [&'static str] = &["[program [argument...]]"];
     const SECTIONS: &'static [(&'static str, &'static str)] = &[
         ("Namespaces", "all"),

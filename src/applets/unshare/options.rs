@@ -153,6 +153,9 @@ pub(crate) struct Options {
 
 impl Declared for Options {
     const NAME: &'static str = "unshare";
+    const TABLE: &'static [u8] = include_bytes!("../generated/unshare.table");
+    const HELP: &'static str = include_str!("../generated/unshare.help");
+    const VERSION: &'static str = concat!("unshare (nskit) ", env!("CARGO_PKG_VERSION"), "\n");
     const OPERANDS: &'static [&'static str] = &["[program [argument...]]"];
     const SECTIONS: &'static [(&'static str, &'static str)] = &[
         ("Namespaces", "mount"),

@@ -32,7 +32,7 @@ impl Oracle {
         let mut short = String::from("+");
         for row in table.rows() {
             if let Some(letter) = row.letter() {
-                short.push(letter);
+                short.push(char::from(letter));
                 short.push_str(match row.arity() {
                     Arity::None | Arity::OptionalLong => "",
                     Arity::Required => ":",
@@ -84,7 +84,7 @@ impl Oracle {
             if let Ok(index) = usize::try_from(val - FIRST_LONG) {
                 return (self.rows[index].name(), value);
             }
-            let letter = char::from(u8::try_from(val).expect("a letter"));
+            let letter = u8::try_from(val).expect("a letter");
             let mut rows = self.rows.iter();
             let row = rows.find(|row| row.letter() == Some(letter));
             let row = row.expect("glibc returns letters of the short string");
@@ -159,8 +159,7 @@ fn word(table: Table) -> impl Strategy<Value = CString> {
             with(&spelling[..spelling.len().min(2 + length)], value)
         }),
         6 => cluster.prop_map(|(letters, value)| {
-            let cluster: String = letters.iter().collect();
-            [&b"-"[..], cluster.as_bytes(), &value.unwrap_or_default()].concat()
+            [&b"-"[..], &letters, &value.unwrap_or_default()].concat()
         }),
         2 => value.clone(),
         1 => value.clone().prop_map(|value| [b"-", &value[..]].concat()),

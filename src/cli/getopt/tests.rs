@@ -46,7 +46,7 @@ fn words<T: Declared>(line: &str) -> Result<(String, String), String> {
 fn all_of<T: Declared>(argv: &[&CStr]) -> Parsed<T> {
     match read::<T>(argv) {
         Ok(Reading::Options(parsed)) => parsed,
-        Ok(Reading::Help(_) | Reading::Version(_)) => panic!("{argv:?} is no call for help"),
+        Ok(Reading::Text(_)) => panic!("{argv:?} is no call for help"),
         Err(usage) => panic!("{argv:?}: {usage:?}"),
     }
 }
@@ -227,7 +227,12 @@ fn repeats() {
 
 #[test]
 fn help_and_version_act_when_they_are_met() {
-    let help = |argv: &[&CStr]| matches!(read::<unshare::Options>(argv), Ok(Reading::Help(_)));
+    let help = |argv: &[&CStr]| {
+        matches!(
+            read::<unshare::Options>(argv),
+            Ok(Reading::Text(unshare::Options::HELP))
+        )
+    };
     assert!(help(&[c"unshare", c"-h", c"--nonsense"]));
     assert!(help(&[c"unshare", c"-rh", c"-V"]));
     assert!(help(&[c"unshare", c"-hx"]));
@@ -237,7 +242,7 @@ fn help_and_version_act_when_they_are_met() {
     assert!(!help(&[c"unshare", c"--root", c"--help"]));
     assert!(!help(&[c"unshare", c"--root", c"help"]));
     assert!(!help(&[c"unshare", c"ls", c"--help"]));
-    let Ok(Reading::Version(line)) = read::<unshare::Options>(&[c"unshare", c"-V", c"-h"]) else {
+    let Ok(Reading::Text(line)) = read::<unshare::Options>(&[c"unshare", c"-V", c"-h"]) else {
         panic!("no version");
     };
     assert_eq!(

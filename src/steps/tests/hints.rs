@@ -52,10 +52,10 @@ fn takes(applet: AppletName, option: &str) -> bool {
         AppletName::Setns => Table::of::<setns::Options>(),
     };
     match option.strip_prefix("--") {
-        Some(name) => table.rows().any(|row| row.name() == name),
+        Some(name) => table.with_name(name.as_bytes()).is_some(),
         None => option[1..]
-            .chars()
-            .all(|letter| table.rows().any(|row| row.letter() == Some(letter))),
+            .bytes()
+            .all(|letter| table.with_letter(letter).is_some()),
     }
 }
 
