@@ -20,6 +20,9 @@ use crate::steps::{BindEtc, CheckTarget, Enter, Fork, Helper, MountSys, Source, 
 /// run a program in exactly the namespaces that are named
 #[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(
+    example = "setns netns:blue ip address: a network that ip netns has named",
+    example = "setns oci:3f2a sh: a container, by the beginning of its ID",
+    example = "setns --show --tree: all namespaces, who owns and contains whom",
     note = "a ref is a PID, the path of an nsfs file, net:[inode], netns:name, fd:N, id:N, sock:PID:FD, pidfile:file, cgroup:path, machine:name, unit:name, oci:ID, self, all, parent:ref or owner:ref; kind=ref keeps that kind alone",
     note = "no program can move its parent shell: setns runs the program, or a shell, in the namespaces"
 )]

@@ -1,14 +1,17 @@
 //! `--help`, as the declaration has it.
 
+use std::ffi::{CStr, CString};
 use std::fmt::Write;
 
 use super::committed;
 use super::declaration::{Declaration, DeclaredOption};
 use super::value_name::{Part, parts};
 use crate::applets::{nsenter, setns, unshare};
-use crate::cli::Declared;
 use crate::cli::table::Arity;
+use crate::cli::{Declared, Reading, read};
 
+/// Where what examples do begins.
+const EXAMPLE_COLUMN: usize = 38;
 /// No line of `--help` is longer, in characters.
 const WIDTH: usize = 80;
 /// Where descriptions begin, in characters from the left.
@@ -33,6 +36,14 @@ fn text<T: Declared>() -> String {
         option(&mut text, row);
     }
 
+    text.push_str("\nExamples:\n");
+    for (command, meaning) in info.examples.iter().map(|example| example_parts(example)) {
+        let start = text.len();
+        _ = write!(text, "  {command}");
+        pad(&mut text, start, EXAMPLE_COLUMN);
+        fill(&mut text, EXAMPLE_COLUMN, meaning);
+    }
+
     text.push('\n');
     for note in info.notes {
         fill(&mut text, 0, &sentence(note));
@@ -45,6 +56,24 @@ fn text<T: Declared>() -> String {
     }
     _ = writeln!(text, "For more see {}(1).", T::NAME);
     text
+}
+
+/// An example's command line, and what it does: `command: meaning`.
+fn example_parts(example: &'static str) -> (&'static str, &'static str) {
+    example
+        .split_once(": ")
+        .expect("an example says what it does")
+}
+
+/// Blanks up to this column behind what begins at `start`, on the next line if there is no room.
+fn pad(text: &mut String, start: usize, column: usize) {
+    let used = text.len() - start;
+    if used + 2 > column {
+        text.push('\n');
+        text.extend(std::iter::repeat_n(' ', column));
+    } else {
+        text.extend(std::iter::repeat_n(' ', column - used));
+    }
 }
 
 /// One option with its description, wrapped.
@@ -70,13 +99,7 @@ fn option(text: &mut String, row: DeclaredOption) {
     if matches!(row.arity(), Arity::OptionalLong | Arity::Optional) {
         text.push(']');
     }
-    let used = text.len() - start;
-    if used + 2 > COLUMN {
-        text.push('\n');
-        text.extend(std::iter::repeat_n(' ', COLUMN));
-    } else {
-        text.extend(std::iter::repeat_n(' ', COLUMN - used));
-    }
+    pad(text, start, COLUMN);
     let mark = if row.is_ours() { " (+)" } else { "" };
     fill(text, COLUMN, &[row.description(), mark].concat());
 }
@@ -150,7 +173,8 @@ fn values_are_shown_as_they_are_typed() {
         "      --groups <gid>|<name>,...\n                              supplementary groups of the program, inside (+)\n",
         "      --init[=group]          stay",
         "      --map-user <uid>|<name>\n                              map the effective user",
-        "  -h, --help                  show this help\n\n(+) not in util-linux. For more see unshare(1).\n",
+        "  -h, --help                  show this help\n\nExamples:\n  unshare -r id -u ",
+        "\n\n(+) not in util-linux. For more see unshare(1).\n",
     ] {
         assert!(unshare.contains(shown), "{shown}\nis not in\n{unshare}");
     }
@@ -169,6 +193,31 @@ fn help_is_made() {
             &format!("src/applets/generated/{}.help", T::NAME),
             &text::<T>(),
         );
+    }
+    check::<unshare::Options>();
+    check::<nsenter::Options>();
+    check::<setns::Options>();
+}
+
+/// Whoever copies an example must not be told that an option is unknown.
+#[test]
+fn examples_can_be_read() {
+    fn check<T: Declared>() {
+        let examples = T::get_args_info().examples;
+        assert!((2..=3).contains(&examples.len()), "{}", T::NAME);
+        for example in examples {
+            let words: Vec<CString> = example_parts(example)
+                .0
+                .split(' ')
+                .map(|word| CString::new(word).expect("no NUL"))
+                .collect();
+            let argv: Vec<&CStr> = words.iter().map(CString::as_c_str).collect();
+            assert_eq!(argv[0].to_bytes(), T::NAME.as_bytes());
+            assert!(
+                matches!(read::<T>(&argv), Ok(Reading::Options(_))),
+                "{example}"
+            );
+        }
     }
     check::<unshare::Options>();
     check::<nsenter::Options>();

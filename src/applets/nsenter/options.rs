@@ -7,6 +7,11 @@ use crate::model::Kind;
 
 /// run a program in the namespaces of other processes
 #[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(
+    example = "nsenter -t 1234 -n ip address: the network of a process, our programs",
+    example = "nsenter -t 1234 -a: a shell in all namespaces of a process",
+    example = "nsenter --net=/run/netns/blue sh: a namespace that a file holds"
+)]
 pub(crate) struct Options {
     /// all namespaces of the target
     #[argh(switch, short = 'a')]

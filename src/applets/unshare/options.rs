@@ -7,6 +7,11 @@ use crate::model::Kind;
 
 /// run a program in namespaces of its own
 #[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(
+    example = "unshare -r id -u: be root in a user namespace of one's own",
+    example = "unshare -rpf --mount-proc ps -e: processes that see no others",
+    example = "unshare -rn --loopback make test: no network but the loopback interface"
+)]
 pub(crate) struct Options {
     /// new mount namespace; made persistent on <file>
     #[argh(option, short = 'm', arg_name = "[=file]")]
