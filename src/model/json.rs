@@ -1,10 +1,11 @@
-//! JSON (RFC 8259): strings for what other programs read, and members of what other programs wrote.
+//! JSON (RFC 8259): its parts are put together for other programs to read, and members read of what other programs wrote.
 //!
 //! The hard thing: what is read may be written by somebody who means harm, so nothing of it is kept in memory but what
 //! was asked for, and it has an end in depth.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
+use std::fmt;
 use std::fmt::Write as _;
 
 /// A string as JSON has it (RFC 8259, section 7). Bytes that are no UTF-8 become U+FFFD.
@@ -29,6 +30,28 @@ pub(crate) fn string(text: &OsStr) -> String {
     }
     json.push('"');
     json
+}
+
+/// A member of an object; the value is JSON.
+pub(crate) fn member(name: &str, value: impl fmt::Display) -> String {
+    format!("\"{name}\":{value}")
+}
+
+pub(crate) fn object(members: &[String]) -> String {
+    format!("{{{}}}", members.join(","))
+}
+
+pub(crate) fn list(values: impl Iterator<Item = impl fmt::Display>) -> String {
+    let mut text = String::from("[");
+    for (index, value) in values.enumerate() {
+        let comma = if index > 0 { "," } else { "" };
+        let _ = write!(text, "{comma}{value}");
+    }
+    text + "]"
+}
+
+pub(crate) fn or_null(value: Option<impl fmt::Display>) -> String {
+    value.map_or("null".into(), |value| value.to_string())
 }
 
 /// How deep arrays and objects may lie in each other.

@@ -1,13 +1,11 @@
 //! `--json`: for other programs. What is here stays as it is; only members may be added.
 
-use std::fmt::Write as _;
-
 use super::processes::ProcessSource;
 use super::same::{Side, Verdict};
 use super::seen::{Descriptor, Kin, Namespace, Seen};
 use super::tree::{Node, Trees};
 use crate::model::Kind;
-use crate::model::json::string;
+use crate::model::json::{list, member, object, or_null, string};
 
 /// The namespaces, an object each.
 pub(super) fn table(
@@ -180,27 +178,6 @@ fn limits_of(seen: &Seen, limits: &[(Kind, u64)]) -> String {
         })
         .collect();
     object(&limits)
-}
-
-fn member(name: &str, value: impl std::fmt::Display) -> String {
-    format!("\"{name}\":{value}")
-}
-
-fn object(members: &[String]) -> String {
-    format!("{{{}}}", members.join(","))
-}
-
-fn list(values: impl Iterator<Item = impl std::fmt::Display>) -> String {
-    let mut text = String::from("[");
-    for (index, value) in values.enumerate() {
-        let comma = if index > 0 { "," } else { "" };
-        let _ = write!(text, "{comma}{value}");
-    }
-    text + "]"
-}
-
-fn or_null(value: Option<impl std::fmt::Display>) -> String {
-    value.map_or("null".into(), |value| value.to_string())
 }
 
 #[cfg(test)]
