@@ -2,6 +2,7 @@
 //!
 //! Nothing here is called before something has failed, so a run that succeeds pays nothing for it.
 
+use crate::failure::wrapped::wrapped;
 use crate::failure::{Case, Cause, Failure, cause};
 use crate::host::facts::Facts;
 use crate::plan::Report;
@@ -33,6 +34,17 @@ pub(crate) fn is_printed(report: &Report) -> bool {
         Some(b"1") => true,
         _ => report.explain || sys::error_is_terminal(),
     }
+}
+
+/// The causes as standard error is to have them: as they are, or for the terminal that it is.
+pub(crate) fn lines(causes: &[Cause]) -> String {
+    if !sys::error_is_terminal() {
+        return cause::lines(causes);
+    }
+    let set = |name: &str| sys::variable(name).is_some_and(|value| !value.is_empty());
+    let is_dumb = sys::variable("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+    let width = sys::columns(sys::Stream::Error);
+    wrapped(causes, width, !set("NO_COLOR") && !is_dumb)
 }
 
 /// The causes of a failure; where none fits, what was looked at.

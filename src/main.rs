@@ -33,7 +33,7 @@ use std::os::unix::ffi::OsStrExt;
 use applets::common::Request;
 use applets::nskit::{Command, Doctor, Install};
 use applets::{APPLETS, Applet, CommandLineError, Response, traps};
-use failure::{Failure, Unexplained, cause};
+use failure::{Failure, Unexplained};
 use host::Machine;
 use model::listing::Listing;
 use model::{AppletName, Wanted, nearest};
@@ -201,7 +201,7 @@ fn call(applet: &'static Applet, argv: &'static [&'static CStr], args: &Args) ->
     match answer {
         Ok(Response::Print(text)) => print(applet.name, text, applet.failure_status),
         Ok(Response::Do(Request::Run(plan))) => run(applet, &plan, args),
-        Ok(Response::Do(Request::DryRun(plan))) => dry_run(applet, &plan),
+        Ok(Response::Do(Request::DryRun { plan, json })) => dry_run(applet, &plan, json),
         Ok(Response::Do(Request::Same {
             wanted,
             quiet,
@@ -211,6 +211,7 @@ fn call(applet: &'static Applet, argv: &'static [&'static CStr], args: &Args) ->
         Err(CommandLineError::Usage(usage)) => {
             fail(applet.name.as_ref(), &usage.0, applet.failure_status);
             say_try(applet.name.as_ref());
+            explain_usage(applet, &usage.0, argv);
             applet.failure_status
         }
         Err(CommandLineError::Invalid(invalid, status_fd, explain)) => {
@@ -250,11 +251,22 @@ fn own_proc(plan: &Plan) -> Proc {
     proc
 }
 
+/// Shows what would be done; gives the exit status that doing it would give as far as that is foreseen.
 #[cold]
-fn dry_run(applet: &Applet, plan: &Plan) -> u8 {
+fn dry_run(applet: &Applet, plan: &Plan, json: bool) -> u8 {
     let proc = own_proc(plan);
     match run::dry_run(plan) {
-        Ok(text) => print(applet.name, &text, applet.failure_status),
+        Ok(rehearsal) => {
+            let text = if json {
+                rehearsal.json(applet.failure_status)
+            } else {
+                rehearsal.text()
+            };
+            match print(applet.name, &text, applet.failure_status) {
+                0 => rehearsal.status(applet.failure_status),
+                failure => failure,
+            }
+        }
         Err(failure) => report(applet, failure, &plan.report, &proc, None),
     }
 }
@@ -320,7 +332,7 @@ fn report(
     explain::inquire(&mut failure, how, proc);
     // What was meant says more than why what was said cannot be.
     if explain::is_wanted(how)
-        && let Some(cause) = traps::trap(how.applet, how.argv, failure.step.word())
+        && let Some(cause) = traps::trap(how.applet, how.argv, &failure)
     {
         failure.causes = Some([cause].into());
     }
@@ -338,15 +350,28 @@ fn report(
         failure.status.unwrap_or(applet.failure_status),
     );
     if explain::is_printed(how) {
-        let _ = sys::print(
-            Stream::Error,
-            cause::lines(failure.causes.as_deref().unwrap_or_default()).as_bytes(),
-        );
+        let causes = failure.causes.as_deref().unwrap_or_default();
+        let _ = sys::print(Stream::Error, explain::lines(causes).as_bytes());
     }
     if let Some(status) = status {
         status.failed(&failure);
     }
     code
+}
+
+/// Says what an option that is not known was perhaps to do, where that is wanted.
+#[cold]
+fn explain_usage(applet: &Applet, line: &OsStr, argv: &'static [&'static CStr]) {
+    let name = AppletName::of(applet.name.as_bytes()).unwrap_or_default();
+    let how = Report {
+        explain: traps::has_seen(name, argv, "explain"),
+        ..Report::default()
+    };
+    if explain::is_printed(&how)
+        && let Some(cause) = traps::unknown(name, line)
+    {
+        let _ = sys::print(Stream::Error, explain::lines(&[cause]).as_bytes());
+    }
 }
 
 /// Prints one line of error; gives the exit status.

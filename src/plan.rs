@@ -6,7 +6,7 @@ use std::ffi::CStr;
 use std::fmt;
 
 use crate::model::{AppletName, Kind, Which};
-use crate::steps::ahead::{Ahead, Entering};
+use crate::steps::ahead::{Ahead, Entering, Foretold};
 use crate::steps::{Enter, Step};
 
 /// All that an applet does, and how it tells.
@@ -29,14 +29,15 @@ impl Plan {
         })
     }
 
-    /// A line for each step that would fail, with its causes and hints, as far as that can be seen without doing
-    /// anything. `entering`: what is entered.
-    pub(crate) fn predict(&self, entering: &[Entering]) -> String {
+    /// What each step would fail at, as far as that can be seen without doing anything. `entering`: what is entered.
+    pub(crate) fn predict(&self, entering: &[Entering]) -> Vec<Vec<Foretold>> {
         let mut ahead = Ahead::new(self.report.applet, entering);
+        let mut foretold = Vec::with_capacity(self.steps.len());
         for step in &self.steps {
             step.predict(&step.to_string(), &mut ahead);
+            foretold.push(std::mem::take(&mut ahead.foretold));
         }
-        ahead.text
+        foretold
     }
 
     /// Whether /proc may be another by the time that we wait for a child which may be PID 1 of a PID namespace.

@@ -80,7 +80,7 @@ end
 function __nskit_nsenter_operands
     set -l words (commandline -opc)
     set -e words[1]
-    argparse --stop-nonopt a/all t/target= m/mount=\? u/uts=\? i/ipc=\? n/net=\? N/net-socket= p/pid=\? C/cgroup=\? U/user=\? user-parent T/time=\? S/setuid= G/setgid= groups= preserve-credentials keep-caps Z/follow-context follow-apparmor c/join-cgroup F/no-fork kill-child=\? forward-signals=\? r/root=\? w/wd=\? W/wdns=\? e/env status-fd= pidfile= explain dry-run V/version h/help -- $words 2>/dev/null
+    argparse --stop-nonopt a/all t/target= m/mount=\? u/uts=\? i/ipc=\? n/net=\? N/net-socket= p/pid=\? C/cgroup=\? U/user=\? user-parent T/time=\? S/setuid= G/setgid= groups= preserve-credentials keep-caps Z/follow-context follow-apparmor c/join-cgroup F/no-fork kill-child=\? forward-signals=\? r/root=\? w/wd=\? W/wdns=\? e/env status-fd= pidfile= explain dry-run json V/version h/help -- $words 2>/dev/null
     or return
     string join \n -- $argv
 end
@@ -123,5 +123,6 @@ complete -c nsenter -n __nskit_nsenter_in_options -l status-fd -d 'report on thi
 complete -c nsenter -n __nskit_nsenter_in_options -l pidfile -d 'write the program\'s PID to <file> before it starts' -r -F
 complete -c nsenter -n __nskit_nsenter_in_options -l explain -d 'on failure say why, and what to do'
 complete -c nsenter -n __nskit_nsenter_in_options -l dry-run -d 'print the steps and change nothing'
+complete -c nsenter -n __nskit_nsenter_in_options -l json -d 'with --dry-run: as JSON'
 complete -c nsenter -n __nskit_nsenter_in_options -s V -l version -d 'show the version'
 complete -c nsenter -n __nskit_nsenter_in_options -s h -l help -d 'show this help'

@@ -141,7 +141,7 @@ complete -c setns -n __nskit_setns_in_options -l same -d 'tell whether the names
 complete -c setns -n __nskit_setns_in_options -s q -l quiet -d 'with --same: print nothing'
 complete -c setns -n __nskit_setns_in_options -l show -d 'show the namespaces named, or all'
 complete -c setns -n __nskit_setns_in_options -l tree -d 'with --show: draw who owns and contains whom'
-complete -c setns -n __nskit_setns_in_options -l json -d 'with --same or --show: as JSON'
+complete -c setns -n __nskit_setns_in_options -l json -d 'with --same, --show or --dry-run: as JSON'
 complete -c setns -n __nskit_setns_in_options -s t -l type -d 'with --show: only namespaces of these kinds' -x -a '(__nskit_list printf "%s\\n" user cgroup ipc uts net pid mnt time)'
 complete -c setns -n __nskit_setns_in_options -s p -l task -d 'with --show: those of this process' -x -a '(__nskit_process_refs)'
 complete -c setns -n __nskit_setns_in_options -l processes -d 'with --show: a line for each process in them'

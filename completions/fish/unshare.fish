@@ -80,7 +80,7 @@ end
 function __nskit_unshare_operands
     set -l words (commandline -opc)
     set -e words[1]
-    argparse --stop-nonopt m mount=\? u uts=\? i ipc=\? n net=\? p pid=\? U user=\? C cgroup=\? T time=\? a/all map-user= map-users= map-group= map-groups= r/map-root-user c/map-current-user map-auto map-subids owner= setgroups= keep-caps S/setuid= G/setgid= groups= f/fork kill-child=\? forward-signals=\? init=\? monotonic= boottime= hostname= loopback propagation= mount-proc=\? mount-binfmt=\? l/load-interp= R/root= pivot-root w/wd= clear-env whitelist-env= status-fd= pidfile= explain dry-run V/version h/help -- $words 2>/dev/null
+    argparse --stop-nonopt m mount=\? u uts=\? i ipc=\? n net=\? p pid=\? U user=\? C cgroup=\? T time=\? a/all map-user= map-users= map-group= map-groups= r/map-root-user c/map-current-user map-auto map-subids owner= setgroups= keep-caps S/setuid= G/setgid= groups= f/fork kill-child=\? forward-signals=\? init=\? monotonic= boottime= hostname= loopback propagation= mount-proc=\? mount-binfmt=\? l/load-interp= R/root= pivot-root w/wd= clear-env whitelist-env= status-fd= pidfile= explain dry-run json V/version h/help -- $words 2>/dev/null
     or return
     string join \n -- $argv
 end
@@ -144,5 +144,6 @@ complete -c unshare -n __nskit_unshare_in_options -l status-fd -d 'report on thi
 complete -c unshare -n __nskit_unshare_in_options -l pidfile -d 'write the program\'s PID to <file> before it starts' -r -F
 complete -c unshare -n __nskit_unshare_in_options -l explain -d 'on failure say why, and what to do'
 complete -c unshare -n __nskit_unshare_in_options -l dry-run -d 'print the steps and change nothing'
+complete -c unshare -n __nskit_unshare_in_options -l json -d 'with --dry-run: as JSON'
 complete -c unshare -n __nskit_unshare_in_options -s V -l version -d 'show the version'
 complete -c unshare -n __nskit_unshare_in_options -s h -l help -d 'show this help'

@@ -20,7 +20,7 @@ pub(crate) enum Request {
     /// Do this.
     Run(Plan),
     /// Say what would be done.
-    DryRun(Plan),
+    DryRun { plan: Plan, json: bool },
     /// Tell whether namespaces are the same.
     Same {
         wanted: Vec<Wanted>,
@@ -35,15 +35,19 @@ pub(crate) enum Request {
 }
 
 impl Request {
-    /// To do a plan, or only to show it.
-    pub(crate) fn of(plan: Plan, dry_run: bool) -> Request {
+    /// To do a plan, or only to show it, as JSON or not.
+    pub(crate) fn of(plan: Plan, dry_run: bool, json: bool) -> Request {
         if dry_run {
-            Request::DryRun(plan)
+            Request::DryRun { plan, json }
         } else {
             Request::Run(plan)
         }
     }
 }
+
+/// Why `--json` is refused where nothing but a plan can be shown.
+pub(crate) const JSON_OF_PLAN: &str =
+    "--json needs --dry-run: it is the form in which the steps are printed";
 
 /// Why a command line cannot be done: one line, without the applet's name in front.
 #[derive(Debug, Clone, PartialEq, Eq)]

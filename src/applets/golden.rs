@@ -72,7 +72,7 @@ fn plan(line: &str, host: &Fixed) -> String {
         .find(|applet| line.starts_with(applet.name))
         .unwrap();
     match (applet.ask)(words.leak(), host) {
-        Ok(Response::Do(Request::Run(plan) | Request::DryRun(plan))) => plan.to_string(),
+        Ok(Response::Do(Request::Run(plan) | Request::DryRun { plan, .. })) => plan.to_string(),
         Ok(Response::Do(other)) => format!("{other:?}\n"),
         Ok(Response::Print(_)) => "prints a text\n".to_owned(),
         Err(CommandLineError::Usage(usage)) => format!("usage: {}\n", usage.0.display()),

@@ -100,7 +100,8 @@ pub(crate) fn request(
         explain: options.explain,
         ..Report::default()
     };
-    Ok(Request::of(Plan { steps, report }, options.dry_run))
+    let plan = Plan { steps, report };
+    Ok(Request::of(plan, options.dry_run, options.json))
 }
 
 /// Opens and reads what is taken along, before anything is entered. `follows`: the target's users and groups too.
@@ -270,6 +271,9 @@ fn contradictions(
     wanted: &[Wanted],
 ) -> Result<(), InvalidOptions> {
     let options = &parsed.options;
+    if options.json && !options.dry_run {
+        return Err(InvalidOptions::line(common::JSON_OF_PLAN));
+    }
     if !options.wd.is_empty() && !options.wdns.is_empty() {
         let (last, first) = match parsed.last_of(&["wd", "wdns"]) {
             Some("wd") => ("wdns", "wd"),

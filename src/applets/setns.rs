@@ -45,7 +45,7 @@ pub(crate) struct Options {
     /// with --show: draw who owns and contains whom
     #[argh(switch)]
     pub(crate) tree: bool,
-    /// with --same or --show: as JSON
+    /// with --same, --show or --dry-run: as JSON
     #[argh(switch)]
     pub(crate) json: bool,
     /// with --show: only namespaces of these kinds
@@ -210,8 +210,8 @@ fn of_show(options: &Options) -> Option<&'static str> {
         (options.limits, "--limits"),
         (options.kernel_threads, "--kernel-threads"),
         (options.all_processes, "--all-processes"),
-        // Last, since --same takes it too.
-        (options.json, "--json"),
+        // Last, since --same and --dry-run take it too.
+        (options.json && !options.dry_run, "--json"),
     ];
     given.into_iter().find_map(|(is, name)| is.then_some(name))
 }
@@ -392,7 +392,8 @@ fn enter(
         explain: options.explain,
         verbose: options.verbose,
     };
-    Ok(Request::of(Plan { steps, report }, options.dry_run))
+    let plan = Plan { steps, report };
+    Ok(Request::of(plan, options.dry_run, options.json))
 }
 
 /// Reads a reference. What names no namespace, but would with `netns:` before it, is told so.

@@ -114,7 +114,8 @@ pub(crate) fn request(
         explain: options.explain,
         verbose: false,
     };
-    Ok(Request::of(Plan { steps, report }, options.dry_run))
+    let plan = Plan { steps, report };
+    Ok(Request::of(plan, options.dry_run, options.json))
 }
 
 /// The steps that write maps ourselves, and the maps that are written from outside.
@@ -148,10 +149,36 @@ fn advice(options: &Options, kinds: Kinds, forks: bool, host: &dyn Host, steps: 
         let line = "unshare: add --fork: only children enter the new PID namespace";
         steps.push(Advice(line).into());
     }
+    if let Some(line) = outer_processes(options, kinds, forks, steps)
+        && host.at_terminal()
+    {
+        steps.push(Advice(line).into());
+    }
     let shifts = options.monotonic.is_some() || options.boottime.is_some();
     if shifts && !forks && !host.execution_enters_time() {
         let line = "unshare: add --fork: on this kernel only children enter the new time namespace";
         steps.push(Advice(line).into());
+    }
+}
+
+/// That ps will show processes of outside, though a PID namespace or a proc was asked for.
+fn outer_processes(
+    options: &Options,
+    kinds: Kinds,
+    forks: bool,
+    steps: &[Step],
+) -> Option<&'static str> {
+    let mounts = |step: &Step| matches!(step, Step::MountProc(_));
+    let has_proc = steps.iter().any(mounts);
+    match kinds.has(Kind::Pid) {
+        // What is in another root directory, its owner knows.
+        true if forks && !has_proc && options.root.is_none() => {
+            Some("unshare: add --mount-proc: without it ps shows the outer processes")
+        }
+        false if has_proc => {
+            Some("unshare: add --pid --fork: without them ps shows the outer processes")
+        }
+        _ => None,
     }
 }
 
@@ -238,6 +265,9 @@ fn contradictions(options: &Options, kinds: Kinds, forks: bool) -> Result<(), In
         return refuse(
             "--pid=FILE needs --fork: a PID namespace can be bound once it has a process",
         );
+    }
+    if options.json && !options.dry_run {
+        return refuse(common::JSON_OF_PLAN);
     }
     if options.pivot_root && options.root.is_none() {
         return refuse("--pivot-root needs --root: the directory to pivot to");

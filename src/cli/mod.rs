@@ -116,18 +116,18 @@ pub(crate) struct GivenOptions<'a> {
     pub(crate) first_operand: usize,
 }
 
-/// What [`read`] has seen in a command line that it understood.
+/// What [`read`] has seen in a command line, up to what it does not understand.
 #[cold]
-pub(crate) fn seen<'a, T: Declared>(argv: &'a [&'a CStr]) -> Option<GivenOptions<'a>> {
+pub(crate) fn seen<'a, T: Declared>(argv: &'a [&'a CStr]) -> GivenOptions<'a> {
     let mut reader = Reader::new(Table::of::<T>(), argv);
     let mut options = Vec::new();
-    while let Some(met) = reader.next_option().ok()? {
+    while let Ok(Some(met)) = reader.next_option() {
         options.push((met.row.name(), met.value));
     }
-    Some(GivenOptions {
+    GivenOptions {
         options,
         first_operand: reader.first_operand(),
-    })
+    }
 }
 
 /// Hands argh the one spelling that it knows: long names in full, each value a word of its own.

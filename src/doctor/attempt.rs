@@ -305,7 +305,8 @@ fn tell_of(step: &Step, report: &Report) -> (String, Vec<Cause>) {
     }
     let mut ahead = Ahead::new(report.applet, &[]);
     step.predict(&what, &mut ahead);
-    (what, ahead.causes)
+    let causes = ahead.foretold.into_iter().flat_map(|one| one.causes);
+    (what, causes.collect())
 }
 
 /// What the child tells, record by record: a letter, and texts, each with a NUL behind it; a record ends with one more.

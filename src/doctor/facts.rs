@@ -1,9 +1,10 @@
 //! What is told from facts, as it cannot be tried, or is no ability.
 
 use super::checks::{Examiner, Learned};
-use super::judge::{causes, filtered, no_ranges, proved};
+use super::judge::{causes, filtered, proved};
 use super::report::Judgement;
 use crate::failure::Cause;
+use crate::failure::common::no_ranges;
 use crate::host::bounds::Processes;
 use crate::host::map_program::SubRanges;
 use crate::host::surroundings;

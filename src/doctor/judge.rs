@@ -2,10 +2,9 @@
 
 use super::attempt::AttemptOutcome;
 use super::report::Judgement;
-use crate::failure::common;
+use crate::failure::common::{self, no_ranges};
 use crate::failure::{Case, Cause, Explain, cause};
 use crate::host::facts::Facts;
-use crate::host::map_program::{SubRanges, room_for_ranges};
 use crate::model::AppletName;
 use crate::model::Ids;
 use crate::sys::{self, Proc};
@@ -63,48 +62,6 @@ pub(super) fn with_ranges(outcome: AttemptOutcome) -> AttemptOutcome {
         }
         other => other,
     }
-}
-
-/// Why we have no ranges in /etc/subuid or /etc/subgid; nothing where we have both.
-pub(super) fn no_ranges() -> Vec<Cause> {
-    let uid = sys::effective_uid();
-    let mut missing = Vec::new();
-    let (mut owner, mut has_account) = (uid.to_string(), None);
-    for ids in [Ids::Uid, Ids::Gid] {
-        match SubRanges::read(ids, uid) {
-            Some(found) => {
-                (owner, has_account) = (found.owner, found.has_account);
-                if found.ranges.is_empty() {
-                    missing.push(ids);
-                }
-            }
-            None => missing.push(ids),
-        }
-    }
-    if missing.is_empty() {
-        return Vec::new();
-    }
-    let files: Vec<&str> = missing.iter().map(|ids| ids.sub_file()).collect();
-    let first = room_for_ranges();
-    let last = first.saturating_add(0xffff);
-    let hint = if has_account == Some(false) {
-        format!(
-            "let root make an account, which gets ranges too: useradd --uid {uid} NAME; then log in as that"
-        )
-    } else {
-        let options: Vec<String> = missing
-            .iter()
-            .map(|ids| match ids {
-                Ids::Uid => format!("--add-subuids {first}-{last}"),
-                Ids::Gid => format!("--add-subgids {first}-{last}"),
-            })
-            .collect();
-        format!("let root run: usermod {} {owner}", options.join(" "))
-    };
-    vec![Cause {
-        cause: format!("no line for {owner} is in {}", files.join(" nor in ")),
-        hint,
-    }]
 }
 
 /// As of `unshare`, with which most of it is tried.

@@ -78,7 +78,7 @@ fn plan(argv: &&'static [&'static CStr]) -> Result<Plan, NoPlan> {
         .ok_or(NoPlan::Nothing)?;
     let refused = |line: &OsStr| NoPlan::Refused(line.to_string_lossy().into_owned());
     match (applet.ask)(argv, &Machine) {
-        Ok(Response::Do(Request::Run(plan) | Request::DryRun(plan))) => Ok(plan),
+        Ok(Response::Do(Request::Run(plan) | Request::DryRun { plan, .. })) => Ok(plan),
         Ok(_) => Err(NoPlan::Nothing),
         Err(CommandLineError::Usage(usage)) => Err(refused(&usage.0)),
         Err(CommandLineError::Invalid(invalid, ..)) => Err(refused(&invalid.0)),

@@ -4,11 +4,12 @@ use std::ffi::OsStr;
 
 use libc::{EACCES, EFAULT, ENOENT, ENOTDIR};
 
-use super::{Case, Finding, because, perhaps};
+use super::{Case, Cause, Finding, because, perhaps};
 use crate::host::capability::Capability;
 use crate::host::facts::Facts;
+use crate::host::map_program::{SubRanges, room_for_ranges};
 use crate::host::place::{Obstacle, Place};
-use crate::model::{IdMap, Word};
+use crate::model::{IdMap, Ids, Word};
 use crate::sys;
 
 /// The sentence that a capability is missing.
@@ -17,6 +18,17 @@ pub(crate) fn lacks(facts: &Facts<'_>, capability: Capability) -> Option<String>
     (!capability.is_in(set))
         .then(|| format!("{} is missing (CapEff is {set:016x})", capability.name()))
 }
+
+/// The sentence that we have more threads than the one that we started.
+pub(crate) fn many_threads(facts: &Facts<'_>) -> Option<String> {
+    let threads = facts.threads().filter(|&threads| threads > 1)?;
+    Some(format!(
+        "we have {threads} threads (Threads in /proc/self/status), as under an emulator"
+    ))
+}
+
+/// What can be done about those.
+pub(crate) const NATIVE_BINARY: &str = "run a binary for this machine's own processor";
 
 /// The sentence that a filter stands in front of a system call: `probe` was answered with the same error as the
 /// call, where every kernel says `expected`.
@@ -162,6 +174,48 @@ pub(crate) fn no_directory(case: &Case<'_>, path: &OsStr, hint: &str) -> Option<
         );
     }
     blocked(case, place, hint)
+}
+
+/// Why we have no ranges in /etc/subuid or /etc/subgid; nothing where we have both.
+pub(crate) fn no_ranges() -> Vec<Cause> {
+    let uid = sys::effective_uid();
+    let mut missing = Vec::new();
+    let (mut owner, mut has_account) = (uid.to_string(), None);
+    for ids in [Ids::Uid, Ids::Gid] {
+        match SubRanges::read(ids, uid) {
+            Some(found) => {
+                (owner, has_account) = (found.owner, found.has_account);
+                if found.ranges.is_empty() {
+                    missing.push(ids);
+                }
+            }
+            None => missing.push(ids),
+        }
+    }
+    if missing.is_empty() {
+        return Vec::new();
+    }
+    let files: Vec<&str> = missing.iter().map(|ids| ids.sub_file()).collect();
+    let first = room_for_ranges();
+    let last = first.saturating_add(0xffff);
+    let hint = if has_account == Some(false) {
+        format!(
+            "let root make an account, which gets ranges too: useradd --uid {uid} NAME; then log in as that"
+        )
+    } else {
+        let options: Vec<String> = missing
+            .iter()
+            .map(|ids| match ids {
+                Ids::Uid => format!("--add-subuids {first}-{last}"),
+                Ids::Gid => format!("--add-subgids {first}-{last}"),
+            })
+            .collect();
+        format!("let root run: usermod {} {owner}", options.join(" "))
+    };
+    vec![Cause {
+        cause: format!("no line for {owner} is in {}", files.join(" nor in ")),
+        hint,
+    }]
 }
 
 /// The IDs on the inner side of a map, as people write ranges.

@@ -2,6 +2,7 @@
 
 pub(crate) mod cause;
 pub(crate) mod common;
+pub(crate) mod wrapped;
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;

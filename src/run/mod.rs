@@ -10,6 +10,7 @@ mod install;
 mod look;
 mod pid1;
 mod program;
+mod rehearsal;
 mod report;
 mod watch;
 
@@ -19,19 +20,19 @@ use std::rc::Rc;
 pub(crate) use ended::Ended;
 pub(crate) use install::install;
 pub(crate) use look::{same, show};
+pub(crate) use rehearsal::dry_run;
 pub(crate) use report::StatusFd;
 
 use crate::failure::{Failure, Inquiry, Result, Unexplained};
 use crate::model::Kind;
 use crate::plan::{Plan, Report};
 use crate::steps::Step;
-use crate::steps::ahead::Entering;
-use crate::steps::enter::{self, resolve};
+use crate::steps::enter;
 use crate::steps::open::Opened;
 use crate::steps::outside::client::Client;
 use crate::steps::pidfile::Pidfile;
 use crate::steps::{self, Fork, Helper, Init, State};
-use crate::sys::{self, Args, Disposition, Proc, Sealed, SignalSet};
+use crate::sys::{self, Args, Disposition, Proc, SignalSet};
 
 /// A plan that is being done.
 pub(crate) struct Run<'a> {
@@ -213,57 +214,5 @@ impl Run<'_> {
         if let Some(helper) = self.state.helper.take() {
             helper.undo();
         }
-    }
-}
-
-/// What a plan would do, each step a line, and then what it would fail at.
-///
-/// What is opened is opened, and what is entered is entered, by this process, which does nothing else and ends:
-/// so the order is the one that was taken. Failures are predicted before anything is entered.
-pub(crate) fn dry_run(plan: &Plan) -> Result<String> {
-    let mut state = State::default();
-    let mut opened = Vec::new();
-    for step in &plan.steps {
-        match step {
-            Step::OpenTarget(_) | Step::FindTarget(_) | Step::Open(_) | Step::CheckTarget(_) => {
-                step.run(&mut state)?;
-            }
-            Step::Enter(enter) => opened.push(resolve::open(enter, state.target.take())?),
-            Step::Helper(helper) => {
-                helper.pidfile.as_deref().map(Pidfile::open).transpose()?;
-            }
-            _ => {}
-        }
-    }
-    let seen: Vec<Entering> = opened.iter().flatten().map(enter::ToEnter::seen).collect();
-    let predicted = plan.predict(&seen);
-
-    let sealed = Sealed::new().map_err(enter::not_sealed)?;
-    let mut opened = opened.into_iter();
-    let mut text = String::new();
-    let mut indent = "";
-    let mut refused = None;
-    for step in &plan.steps {
-        if let Step::Enter(enter) = step
-            && let Some(opened) = opened.next()
-        {
-            let mut tell = |what: &str, result: &sys::Result<()>| {
-                if result.is_ok() {
-                    text.push_str(&format!("{indent}setns {what}\n"));
-                }
-            };
-            match enter::enter(&sealed, opened, enter.in_order, &mut tell) {
-                Ok(_) => continue,
-                Err(failure) => refused = Some(failure),
-            }
-        }
-        text.push_str(&format!("{indent}{step}\n"));
-        if matches!(step, Step::Fork(_)) {
-            indent = "  ";
-        }
-    }
-    match refused {
-        Some(failure) if predicted.is_empty() => Err(failure),
-        _ => Ok(text + &predicted),
     }
 }

@@ -7,13 +7,8 @@ use super::Run;
 use super::ended::Ended;
 use crate::failure::{Failure, Result, line};
 use crate::steps::Program;
-use crate::steps::execute::{Executed, search_path, shell};
+use crate::steps::execute::{Executed, exit_status, search_path, shell};
 use crate::sys::{self, ArgList, Environment, OwnArgs};
-
-/// Not found (POSIX, "Exit Status for Commands").
-const NOT_FOUND: u8 = 127;
-/// Found, but not executable.
-const NOT_EXECUTABLE: u8 = 126;
 
 impl Run<'_> {
     /// Executes the program in this process; PID 1 stays in front of it.
@@ -68,14 +63,9 @@ impl Run<'_> {
         }
         let name = OsStr::from_bytes(file.to_bytes());
         let executed = Executed::new(name.to_owned(), path, is_shell, &self.state);
-        let status = if error.raw() == libc::ENOENT {
-            NOT_FOUND
-        } else {
-            NOT_EXECUTABLE
-        };
         let line = line(["failed to execute ".as_ref(), name]);
         Failure {
-            status: Some(status),
+            status: Some(exit_status(error.raw())),
             ..Failure::new(executed, line, error)
         }
     }

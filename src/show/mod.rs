@@ -105,7 +105,7 @@ pub(crate) fn show(asked: &[Asked], listing: &Listing) -> Result<Shown, NotShown
             let is_whole = asked.iter().all(|one| matches!(one, Asked::One(_)));
             let text = for_people(seen, &chosen, listing, &ask, &limits, is_whole);
             // Cells of raw lines are cut by whoever reads them.
-            match sys::output_columns().filter(|_| !listing.raw) {
+            match sys::columns(sys::Stream::Output).filter(|_| !listing.raw) {
                 Some(columns) => grid::cut(&text, columns),
                 None => text,
             }

@@ -18,6 +18,9 @@ impl fmt::Display for Advice {
 
 impl Do for Advice {
     fn run(&self, _: &mut State) -> Result<()> {
+        if sys::variable("NSKIT_EXPLAIN").is_some_and(|value| value == "0") {
+            return Ok(());
+        }
         // Whether anybody hears it changes nothing.
         let _ = sys::print(sys::Stream::Error, format!("{}\n", self.0).as_bytes());
         Ok(())

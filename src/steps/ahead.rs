@@ -5,7 +5,6 @@
 //! nothing is foretold.
 
 use std::ffi::{OsStr, OsString};
-use std::fmt::Write as _;
 use std::os::fd::OwnedFd;
 
 use crate::failure::{Case, Cause, Explain, cause};
@@ -47,6 +46,21 @@ pub(crate) enum EnvironmentAhead {
     Unknown,
 }
 
+/// A step that would fail, or a part of one.
+#[derive(Debug)]
+pub(crate) struct Foretold {
+    /// Its line in the plan.
+    pub(crate) line: String,
+    /// The word for it, for machines.
+    pub(crate) word: &'static str,
+    /// None where no system call would fail.
+    pub(crate) error: Option<sys::Error>,
+    /// The exit status then, if it is not the one of all our failures.
+    pub(crate) status: Option<u8>,
+    /// What is proved, and so is never empty.
+    pub(crate) causes: Vec<Cause>,
+}
+
 /// Where the steps so far would have led, and what has been told of them.
 #[derive(Default)]
 pub(crate) struct Ahead<'a> {
@@ -69,10 +83,8 @@ pub(crate) struct Ahead<'a> {
     /// The working directory is not ours any more.
     pub(super) moved: bool,
     pub(super) environment: EnvironmentAhead,
-    /// A line for each step that would fail, with its causes and hints.
-    pub(crate) text: String,
-    /// Why, of each of them.
-    pub(crate) causes: Vec<Cause>,
+    /// What would fail, in the order of doing.
+    pub(crate) foretold: Vec<Foretold>,
 }
 
 impl<'a> Ahead<'a> {
@@ -110,15 +122,21 @@ impl<'a> Ahead<'a> {
         if causes.is_empty() {
             return false;
         }
-        // Writing to a string does not fail.
-        let _ = write!(self.text, "would fail: {line}");
-        if errno != 0 {
-            let _ = write!(self.text, ": {}", sys::Error::from_raw(errno));
-        }
-        self.text.push('\n');
-        self.text.push_str(&cause::lines(&causes));
-        self.causes.extend(causes);
+        self.foretold.push(Foretold {
+            line: line.to_owned(),
+            word: step.word(),
+            error: (errno != 0).then(|| sys::Error::from_raw(errno)),
+            status: None,
+            causes,
+        });
         true
+    }
+
+    /// What was told last would end us with this exit status.
+    pub(super) fn ends_with(&mut self, status: u8) {
+        if let Some(last) = self.foretold.last_mut() {
+            last.status = Some(status);
+        }
     }
 
     /// Of something that fails where a path leads nowhere.

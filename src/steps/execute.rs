@@ -89,9 +89,21 @@ impl Program {
             if ahead.tell(line, &executed, errno, |facts| {
                 facts.executable = Some(found.clone()).into();
             }) {
+                ahead.ends_with(exit_status(errno));
                 break;
             }
         }
+    }
+}
+
+/// The exit status where the program cannot be executed, for this reason (POSIX, "Exit Status for Commands").
+pub(crate) const fn exit_status(errno: i32) -> u8 {
+    const NOT_FOUND: u8 = 127;
+    const NOT_EXECUTABLE: u8 = 126;
+    if errno == ENOENT {
+        NOT_FOUND
+    } else {
+        NOT_EXECUTABLE
     }
 }
 

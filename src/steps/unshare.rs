@@ -8,7 +8,9 @@ use libc::{EACCES, EAGAIN, EINVAL, ENOSPC, ENOSYS, EPERM, EUSERS};
 use super::ahead::{Ahead, refusal};
 use super::fork::process_bounds;
 use super::{Do, State};
-use crate::failure::common::{apparmor_before, apparmor_profile, filtered, lacks};
+use crate::failure::common::{
+    NATIVE_BINARY, apparmor_before, apparmor_profile, filtered, lacks, many_threads,
+};
 use crate::failure::{Case, Failure, Finding, Result, because, explains, perhaps};
 use crate::host::capability::Capability;
 use crate::host::facts::Facts;
@@ -174,16 +176,11 @@ explains! {
         about: "The applet has more than one thread, as under an emulator, and only a process with one makes a user namespace.",
         advice: "Run a binary for this machine's own processor.",
         find: |unshare, case| {
-            let threads = case.facts.threads()?;
-            (threads > 1 && unshare.0.has(Kind::User)).then(|| {
-                because(
-                    format!(
-                        "we have {threads} threads (Threads in /proc/self/status), as under an emulator, and only a \
-                         process with one makes a user namespace"
-                    ),
-                    "run a binary for this machine's own processor",
-                )
-            })?
+            let threads = many_threads(case.facts).filter(|_| unshare.0.has(Kind::User))?;
+            because(
+                format!("{threads}, and only a process with one makes a user namespace"),
+                NATIVE_BINARY,
+            )
         },
     },
     Rule {

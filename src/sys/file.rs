@@ -293,9 +293,10 @@ pub(crate) fn error_is_terminal() -> bool {
     inherited(2).is_ok_and(|fd| nix::unistd::isatty(fd).unwrap_or(false))
 }
 
-/// The columns of the terminal on standard output (ioctl_tty(2), `TIOCGWINSZ`); none when it is no terminal.
-pub(crate) fn output_columns() -> Option<usize> {
-    let fd = inherited(1).ok()?;
+/// The columns of the terminal on a standard stream (ioctl_tty(2), `TIOCGWINSZ`); none when it is no terminal, or one that
+/// does not know.
+pub(crate) fn columns(stream: Stream) -> Option<usize> {
+    let fd = inherited(stream.number()).ok()?;
     let mut size = libc::winsize {
         ws_row: 0,
         ws_col: 0,

@@ -77,6 +77,8 @@ struct Caller {
 
 /// The number for --status-fd, which the caller has open in any case.
 const STATUS: &str = "9";
+/// Options with which nothing is run.
+const NOT_OF_A_RUN: [&str; 4] = ["dry-run", "json", "version", "help"];
 
 impl Caller {
     fn new(names: Vec<(&'static str, String)>) -> Self {
@@ -308,7 +310,7 @@ fn of_unshare() {
             "-a -r -f --boottime=5 --kill-child --status-fd=9 --keep-caps",
         ),
     ];
-    every_option_has_a_row(Tool::unshare(), &rows, &["dry-run", "version", "help"]);
+    every_option_has_a_row(Tool::unshare(), &rows, &NOT_OF_A_RUN);
     let caller = Caller::new(vec![("net", "/proc/self/ns/net".to_owned())]);
     caller.keeps_all("unshare", &rows);
 }
@@ -415,7 +417,7 @@ fn of_nsenter() {
         ),
         row("", "-t {nested} -a --user-parent -S follow --groups follow"),
     ];
-    every_option_has_a_row(Tool::nsenter(), &rows, &["dry-run", "version", "help"]);
+    every_option_has_a_row(Tool::nsenter(), &rows, &NOT_OF_A_RUN);
     let pid = |holder: &Holder| holder.pid().to_string();
     let caller = Caller::new(vec![
         ("net", all.file("net")),

@@ -8,6 +8,7 @@ mod followed;
 mod forecast;
 mod maps;
 mod mounts;
+mod terminal;
 mod traps;
 mod unshare;
 

@@ -514,7 +514,7 @@ fn a_plan_that_will_be_refused_says_so() {
             .arg("--dry-run")
             .line(&words)
             .line("echo it ran");
-        let said = tool.by_ordinary().run().exits(0).text();
+        let said = tool.by_ordinary().run().exits(1).text();
         assert!(said.contains("\nwould fail: "), "{words}: {said}");
         assert!(said.contains("Operation not permitted"), "{words}: {said}");
     }

@@ -87,7 +87,7 @@ fn a_dry_run_changes_nothing() {
     let words = "--dry-run -a --init --uts=uts --pidfile=pid --hostname box --loopback --mount-binfmt -S 7 \
         --owner 5:6 --map-users=all --pivot-root -R /usr -w / --clear-env --keep-caps nosuchprogram";
     let words: Vec<String> = words.split_ascii_whitespace().map(str::to_owned).collect();
-    let ran = nothing_is_done(&words, &place).exits(0).err("");
+    let ran = nothing_is_done(&words, &place).exits(127).err("");
     assert!(ran.lines().len() > 12, "{ran}");
     assert_eq!(
         std::fs::read_dir(place.path())
@@ -102,6 +102,104 @@ fn a_dry_run_changes_nothing() {
             .run()
             .succeeded()
     );
+}
+
+#[test]
+fn the_exit_status_is_that_of_what_fails_first() {
+    needs!(root(), ours("lacks --dry-run"));
+    let ordinary = |make: fn() -> Tool| move || make().by_ordinary();
+    let (unshare, nsenter, setns) = (Tool::unshare, Tool::nsenter, Tool::setns);
+    let (unshare_of_user, nsenter_of_user) = (ordinary(unshare), ordinary(nsenter));
+    let cases: [(&dyn Fn() -> Tool, &str, i32); 11] = [
+        (&unshare, "true", 0),
+        (&unshare, "no-such-program", 127),
+        (&unshare, "/etc/passwd", 126),
+        (&unshare, "/etc/passwd/x", 126),
+        (&unshare, "-w /no/such no-such-program", 1),
+        (&unshare_of_user, "-n no-such-program", 1),
+        (&unshare_of_user, "-rf no-such-program", 127),
+        (
+            &nsenter_of_user,
+            "--user=/proc/self/ns/user no-such-program",
+            1,
+        ),
+        (&setns, "net=self true", 0),
+        (&setns, "net=self no-such-program", 127),
+        (&setns, "user=self no-such-program", 125),
+    ];
+    for (tool, words, status) in cases {
+        let by = |words: &str, form: &[&str]| tool().args(form).line(words).run().exits(status);
+        let done = by(words, &[]);
+        let rehearsed = by(words, &["--dry-run"]);
+        assert_eq!(
+            rehearsed.text().contains("would fail: "),
+            status != 0,
+            "{rehearsed}"
+        );
+        let json = by(words, &["--dry-run", "--json"]);
+        let said: serde_json::Value = serde_json::from_str(&json.text()).expect("JSON");
+        assert_eq!(said["status"], status, "{done}{json}");
+        let plan = said["plan"].as_array().expect("a list");
+        let shown = rehearsed.lines();
+        assert_eq!(
+            plan.last().and_then(|line| line.as_str()),
+            Some(&*shown[plan.len() - 1]),
+            "{json}"
+        );
+    }
+    // What is refused, and could not be foretold, comes before what is foretold for later.
+    let holder = Holder::ordinary("-rn");
+    let pid = holder.pid();
+    let words = format!("--in-order net={pid},user={pid} no-such-program");
+    let refused = |form: &[&str]| {
+        let ran = Tool::setns().args(form).line(&words).by_ordinary().run();
+        ran.exits(125).out("").stderr
+    };
+    assert_eq!(refused(&["--dry-run"]), refused(&[]));
+    assert_eq!(refused(&["--dry-run", "--json"]), refused(&[]));
+}
+
+#[test]
+fn a_plan_as_json() {
+    needs!(root(), ours("lacks --json"));
+    let json = |tool: Tool| tool.args(["--dry-run", "--json"]);
+    json(Tool::unshare())
+        .args(["-uf", "--hostname", "a\"b", "true"])
+        .run()
+        .ok()
+        .out(
+            "{\"plan\":[\"unshare uts\",\"fork\",\"  set the host name to 'a\\\"b'\",\"  execute true\"],\
+             \"failures\":[],\"status\":0}\n",
+        );
+    json(Tool::unshare())
+        .args(["-w", "/etc/passwd", "true"])
+        .run()
+        .exits(1)
+        .out(
+            "{\"plan\":[\"change to /etc/passwd\",\"execute true\"],\"failures\":[{\"step\":\"directory\",\
+             \"line\":\"change to /etc/passwd\",\"errno\":\"ENOTDIR\",\"causes\":[{\"cause\":\"/etc/passwd is no \
+             directory\",\"hint\":\"name a directory\"}]}],\"status\":1}\n",
+        );
+    // What cannot be opened is no plan.
+    json(Tool::nsenter())
+        .args(["--net=/no/such", "true"])
+        .run()
+        .exits(1)
+        .out("")
+        .err("nsenter: cannot open /no/such: No such file or directory\n");
+    // It is a form of something.
+    for (tool, words) in [
+        (Tool::unshare(), "--json true"),
+        (Tool::nsenter(), "--json -t 1 -u true"),
+    ] {
+        tool.line(words)
+            .run()
+            .exits(1)
+            .out("")
+            .err_has("--json needs --dry-run");
+    }
+    let shown = Tool::setns().args(["--json", "net=self"]).run().ok();
+    assert!(shown.text().starts_with("{\"namespaces\":"), "{shown}");
 }
 
 /// Runs the command line under strace(1), which sees nothing that changes anything.

@@ -150,6 +150,9 @@ pub(crate) struct Options {
     /// print the steps and change nothing (+)
     #[argh(switch)]
     pub(crate) dry_run: bool,
+    /// with --dry-run: as JSON (+)
+    #[argh(switch)]
+    pub(crate) json: bool,
     /// show the version
     #[argh(switch, short = 'V')]
     #[expect(dead_code, reason = "the reader acts on it as soon as it is met")]

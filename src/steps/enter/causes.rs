@@ -2,10 +2,10 @@
 
 use std::os::fd::OwnedFd;
 
-use libc::{EACCES, EBADF, EINVAL, ENOSYS, EPERM, ESRCH};
+use libc::{EACCES, EBADF, EINVAL, ENOSYS, EPERM, ESRCH, EUSERS};
 
-use crate::failure::common::{filtered, lacks};
-use crate::failure::{Case, Finding, because, explains};
+use crate::failure::common::{NATIVE_BINARY, filtered, lacks, many_threads};
+use crate::failure::{Case, Finding, because, explains, perhaps};
 use crate::host::capability::Capability;
 use crate::host::namespace::{NamespaceFacts, Relation};
 use crate::host::target::{Process, TargetFacts};
@@ -198,6 +198,14 @@ explains! {
         },
     },
     Rule {
+        id: "setns-threads",
+        errors: [EINVAL, EUSERS],
+        about: "The applet has more than one thread, as under an emulator, and only a process with one enters a user or \
+                time namespace; one whose threads share a root directory enters no mount namespace.",
+        advice: "Run a binary for this machine's own processor.",
+        find: threads,
+    },
+    Rule {
         id: "setns-ended",
         errors: [ESRCH],
         about: "The process has ended.",
@@ -277,6 +285,33 @@ fn outside(setns: &Setns, case: &Case<'_>) -> Option<Finding> {
         ),
         "impossible by design: start from outside this user namespace",
     )
+}
+
+fn threads(setns: &Setns, case: &Case<'_>) -> Option<Finding> {
+    let threads = many_threads(case.facts)?;
+    let entered = setns.namespaces(case)?;
+    let enters = |kind| {
+        let is_other = |one: &NamespaceFacts| one.asked == kind && one.is_ours != Some(true);
+        entered.iter().any(is_other)
+    };
+    let needs_one = match case.errno {
+        EUSERS => Kind::Time,
+        _ => Kind::User,
+    };
+    if enters(needs_one) {
+        let cause =
+            format!("{threads}, and only a process with one enters a {needs_one} namespace");
+        return because(cause, NATIVE_BINARY);
+    }
+    // The threads of an emulator do share it, and nothing that can be read says so.
+    (case.errno == EINVAL && enters(Kind::Mnt)).then(|| {
+        perhaps(
+            format!(
+                "{threads}; if they share a root directory, they let us enter no mount namespace"
+            ),
+            NATIVE_BINARY,
+        )
+    })?
 }
 
 fn wrong_kind(setns: &Setns, case: &Case<'_>) -> Option<Finding> {

@@ -425,6 +425,9 @@ pub(super) fn recorded() -> Vec<Recorded> {
         case("setns-kind", enter(&[Kind::Net]), EINVAL, with_namespace(root(), NamespaceFacts { found: Some(Kind::Uts), ..namespace(Kind::Net, Relation::Ours) })),
         case("setns-kind", Setns::WrongKind { asked: Kind::Net, found: Kind::Uts }, EINVAL, Facts::default()),
         case("setns-missing-kind", enter(&[Kind::Time]), EINVAL, Facts { kinds: known(Kinds::ALL.without(Kind::Time)), ..with_namespace(root(), NamespaceFacts { closed: error(ENOENT), ..NamespaceFacts::asked(Kind::Time) }) }).with_kinds(Kinds::ALL.without(Kind::Time)),
+        case("setns-threads", enter(&[Kind::User]), EINVAL, Facts { threads: known(3), ..with_namespace(root(), namespace(Kind::User, Relation::Below)) }),
+        case("setns-threads", enter(&[Kind::Time]), EUSERS, Facts { threads: known(3), ..with_namespace(root(), namespace(Kind::Time, Relation::Ours)) }),
+        case("setns-threads", enter(&[Kind::Mnt]), EINVAL, Facts { threads: known(3), ..with_namespace(root(), namespace(Kind::Mnt, Relation::Ours)) }),
         case("setns-ended", enter(&[Kind::Net]), ESRCH, with_target(root(), zombie())),
         case("setns-ended", enter(&[Kind::Net]), ESRCH, with_target(root(), gone())),
 

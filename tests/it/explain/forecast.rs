@@ -2,20 +2,66 @@
 
 use super::*;
 
-/// The lines about failures of a rehearsal, which itself succeeds.
+/// The lines about failures of a rehearsal, which fails only where it foretells one.
 #[track_caller]
 fn foretold(tool: Tool) -> Vec<String> {
-    let ran = tool.run().ok();
-    ran.lines()
-        .into_iter()
-        .skip_while(|line| !line.starts_with("would fail: "))
-        .collect()
+    foretold_by(&tool.run())
+}
+
+#[track_caller]
+fn foretold_by(ran: &Ran) -> Vec<String> {
+    let mut lines = ran.lines();
+    let plan = lines
+        .iter()
+        .position(|line| line.starts_with("would fail: "))
+        .unwrap_or(lines.len());
+    assert_eq!(ran.succeeded(), plan == lines.len(), "{ran}");
+    lines.split_off(plan)
+}
+
+/// The same rehearsal as JSON has the same status, failures, causes and hints as these lines.
+#[track_caller]
+fn agrees(json: &Ran, lines: &[String]) {
+    let said: serde_json::Value = serde_json::from_str(&json.text()).expect("JSON");
+    assert_eq!(
+        json.ended,
+        Ended::Exited(said["status"].as_i64().expect("a status") as i32)
+    );
+    let mut same = Vec::new();
+    for failure in said["failures"].as_array().expect("a list") {
+        let mut line = format!("would fail: {}", failure["line"].as_str().expect("a line"));
+        // The words of the error stand in the lines, and its name here.
+        let words = lines
+            .iter()
+            .find_map(|told| told.strip_prefix(&line))
+            .expect(&line);
+        assert_eq!(words.is_empty(), failure["errno"].is_null(), "{said}");
+        assert_eq!(
+            words == ": Permission denied",
+            failure["errno"] == "EACCES",
+            "{said}"
+        );
+        line.push_str(words);
+        same.push(line);
+        for cause in failure["causes"].as_array().expect("a list") {
+            same.push(format!(
+                "  cause: {}",
+                cause["cause"].as_str().expect("a cause")
+            ));
+            let hint = cause["hint"].as_str().expect("a hint, or an empty one");
+            same.extend((!hint.is_empty()).then(|| format!("  hint: {hint}")));
+        }
+    }
+    assert_eq!(same, lines, "{said}");
 }
 
 /// A command line that would fail at `step`: the rehearsal says so, with causes that the real run names too.
 #[track_caller]
 fn comes_true(make: impl Fn() -> Tool, step: &str, words: &str) {
-    let rehearsal = foretold(make().line("--dry-run").line(words));
+    let rehearsal = make().line("--dry-run").line(words).run();
+    let as_json = make().line("--dry-run --json").line(words).run();
+    let rehearsed = rehearsal.ended;
+    let rehearsal = foretold_by(&rehearsal);
     let first = format!("would fail: {step}");
     assert!(
         rehearsal
@@ -24,6 +70,8 @@ fn comes_true(make: impl Fn() -> Tool, step: &str, words: &str) {
         "{words}: no {first:?} in {rehearsal:#?}"
     );
     let told = why(make().line(words));
+    assert_eq!(rehearsed, told.ran.ended, "{words}: {rehearsal:#?}");
+    agrees(&as_json, &rehearsal);
     let causes: Vec<&str> = rehearsal
         .iter()
         .filter_map(|line| line.strip_prefix("  cause: "))
