@@ -7,7 +7,7 @@ use crate::failure::Cause;
 use crate::failure::common::no_ranges;
 use crate::host::bounds::Processes;
 use crate::host::map_program::SubRanges;
-use crate::host::surroundings;
+use crate::host::{namespace, surroundings};
 use crate::model::{IdMap, Ids, Kind, Kinds};
 use crate::steps::Unshare;
 use crate::steps::enter::causes::Setns;
@@ -75,7 +75,7 @@ pub(super) fn capabilities(doctor: &Examiner<'_>) -> Learned {
 }
 
 pub(super) fn user_namespace(doctor: &Examiner<'_>) -> Learned {
-    match surroundings::is_initial(doctor.proc, Kind::User) {
+    match namespace::is_initial(doctor.proc, Kind::User) {
         Some(true) => fact("the initial one"),
         Some(false) => match surroundings::maker_of_user_namespace(doctor.proc) {
             Some(uid) => fact(format!("not the initial one; user {uid} made it")),
@@ -316,7 +316,7 @@ fn bound(doctor: &Examiner<'_>, only: Processes, detail: String) -> Learned {
 
 pub(super) fn depth(doctor: &Examiner<'_>) -> Learned {
     // The kernel's own bound (user_namespaces(7)).
-    match surroundings::is_initial(doctor.proc, Kind::User) {
+    match namespace::is_initial(doctor.proc, Kind::User) {
         Some(true) => unless(Vec::new(), "0 of 32"),
         Some(false) => fact("at least 1 of 32; what is above cannot be seen"),
         None => unknown(""),

@@ -53,6 +53,8 @@ pub(crate) struct Finding {
     pub(crate) cause: Cause,
     /// Whether the facts prove it; else it is named only where nothing is proved.
     pub(crate) is_proved: bool,
+    /// It takes the error itself to prove it, so that it cannot be foretold.
+    pub(crate) is_by_error: bool,
     /// The row.
     #[cfg(test)]
     pub(crate) id: &'static str,
@@ -66,6 +68,7 @@ pub(crate) fn because(cause: impl Into<String>, hint: impl Into<String>) -> Opti
             hint: hint.into(),
         },
         is_proved: true,
+        is_by_error: false,
         #[cfg(test)]
         id: "",
     })
@@ -76,6 +79,15 @@ pub(crate) fn perhaps(cause: impl Into<String>, hint: impl Into<String>) -> Opti
     let finding = because(cause, hint)?;
     Some(Finding {
         is_proved: false,
+        ..finding
+    })
+}
+
+/// A cause that is proved by the error, together with what was seen.
+pub(crate) fn shown(cause: impl Into<String>, hint: impl Into<String>) -> Option<Finding> {
+    let finding = because(cause, hint)?;
+    Some(Finding {
+        is_by_error: true,
         ..finding
     })
 }
@@ -177,9 +189,11 @@ pub(crate) fn causes(failed: &dyn Explain, case: &Case<'_>) -> Vec<Cause> {
     only(found, is_proved)
 }
 
-/// The causes that are proved, and so would make it fail.
+/// The causes that are proved, whether it has failed or not, and so would make it fail.
 pub(crate) fn proved(failed: &dyn Explain, case: &Case<'_>) -> Vec<Cause> {
-    only(findings(failed, case), true)
+    let mut found = findings(failed, case);
+    found.retain(|finding| !finding.is_by_error);
+    only(found, true)
 }
 
 fn findings(failed: &dyn Explain, case: &Case<'_>) -> Vec<Finding> {

@@ -4,19 +4,144 @@ use std::ffi::OsStr;
 
 use libc::{EACCES, EFAULT, ENOENT, ENOTDIR};
 
-use super::{Case, Cause, Finding, because, perhaps};
+use super::{Case, Cause, Finding, because, perhaps, shown};
 use crate::host::capability::Capability;
 use crate::host::facts::Facts;
 use crate::host::map_program::{SubRanges, room_for_ranges};
 use crate::host::place::{Obstacle, Place};
+use crate::host::procfs::ProcAccess;
 use crate::model::{IdMap, Ids, Word};
 use crate::sys;
 
-/// The sentence that a capability is missing.
-pub(crate) fn lacks(facts: &Facts<'_>, capability: Capability) -> Option<String> {
+/// A capability that is not in force.
+pub(crate) struct Lack {
+    /// The sentence that it is missing.
+    sentence: String,
+    /// What can be done where a security module has taken it away.
+    hint: Option<String>,
+}
+
+impl Lack {
+    /// The cause, with what follows that sentence; and what can be done where we do not hold it at all.
+    pub(crate) fn because(self, then: &str, hint: impl Into<String>) -> Option<Finding> {
+        because(
+            format!("{}{then}", self.sentence),
+            self.hint.unwrap_or_else(|| hint.into()),
+        )
+    }
+}
+
+/// A capability that is missing: one that we do not hold, or that a security module takes away from us.
+pub(crate) fn lacks(facts: &Facts<'_>, capability: Capability) -> Option<Lack> {
     let set = facts.capabilities()?;
-    (!capability.is_in(set))
-        .then(|| format!("{} is missing (CapEff is {set:016x})", capability.name()))
+    if capability.is_in(set) {
+        return None;
+    }
+    let name = capability.name();
+    // capget(2) goes by what the module says, /proc by what we hold.
+    let lack = match facts.cap_eff() {
+        Some(held) if capability.is_in(held) => Lack {
+            sentence: format!(
+                "a security module takes {name} away ({}CapEff is {held:016x}, of which capget(2) leaves \
+                 {set:016x})",
+                confining(facts)
+                    .map_or_else(String::new, |label| format!("our label is {label}, "))
+            ),
+            hint: Some(allow(
+                facts,
+                &format!(
+                    "capability {},",
+                    name.trim_start_matches("CAP_").to_lowercase()
+                ),
+            )),
+        },
+        Some(held) => Lack {
+            sentence: format!("{name} is missing (CapEff is {held:016x})"),
+            hint: None,
+        },
+        None => Lack {
+            sentence: format!("{name} is missing (capget(2) says {set:016x})"),
+            hint: None,
+        },
+    };
+    Some(lack)
+}
+
+/// Our security attribute, if something may be refused under it.
+pub(crate) fn confining<'a>(facts: &'a Facts<'_>) -> Option<&'a str> {
+    let label = facts.label()?.trim();
+    // Of SELinux before it has a policy, and of Smack.
+    let is_free = matches!(label, "kernel" | "_") || label.starts_with("unconfined");
+    let is_watched = label.ends_with("(unconfined)") || label.ends_with("(complain)");
+    (!is_free && !is_watched).then_some(label)
+}
+
+/// What can be done where a security module refuses; `rule` is what AppArmor calls it in a profile.
+fn allow(facts: &Facts<'_>, rule: &str) -> String {
+    let log = "look into the kernel's log for the refusal";
+    match confining(facts) {
+        Some(label) if is_enforced(label) => {
+            format!("have the profile allow it (\"{rule}\"), or {log}")
+        }
+        _ => log.to_owned(),
+    }
+}
+
+/// Whether this is a profile of AppArmor, which writes the mode behind the name, and refuses what is not in it.
+fn is_enforced(label: &str) -> bool {
+    label.ends_with(" (enforce)")
+}
+
+/// That a security module refuses something, which AppArmor calls `rule` in a profile.
+///
+/// The kernel's own reasons for the error are known not to be: with `evident`, all of them; else those that a caller
+/// can tell, so that it takes a profile in force to be sure.
+pub(crate) fn module_refuses(
+    case: &Case<'_>,
+    what: &str,
+    rule: &str,
+    evident: bool,
+) -> Option<Finding> {
+    let facts = case.facts;
+    let label = confining(facts);
+    let of = label.map_or_else(String::new, |label| format!(" (our label is {label})"));
+    let hint = allow(facts, rule);
+    match facts.seccomp() {
+        Some(0) if evident || label.is_some_and(is_enforced) => {
+            shown(format!("a security module refuses {what}{of}"), hint)
+        }
+        Some(0) if label.is_some() => perhaps(
+            format!("perhaps a security module refuses {what}{of}"),
+            hint,
+        ),
+        Some(0) => None,
+        _ if evident || label.is_some() => perhaps(
+            format!("either a security module refuses {what}{of}, or a seccomp filter does"),
+            hint,
+        ),
+        _ => None,
+    }
+}
+
+/// That there is no /proc, or not ours.
+pub(crate) fn no_proc() -> Option<Finding> {
+    because(
+        "/proc is not mounted here (or is that of a PID namespace that we are not in), and something in it is needed",
+        "mount it: mount -t proc proc /proc",
+    )
+}
+
+/// Why a file of ours in /proc that sets a namespace up cannot be opened, though we have the privilege for it;
+/// `evident`: the kernel's own permissions are all that may else refuse it.
+pub(crate) fn file_of_ours(case: &Case<'_>, name: &str, evident: bool) -> Option<Finding> {
+    match case.errno {
+        ENOENT => (case.facts.proc_access()? == ProcAccess::Missing).then(no_proc)?,
+        EACCES if case.facts.may_write(name)? => {
+            let what = format!("us /proc/self/{name}, whose permissions let us write it");
+            module_refuses(case, &what, &format!("@{{PROC}}/*/{name} w,"), evident)
+        }
+        _ => None,
+    }
 }
 
 /// The sentence that we have more threads than the one that we started.
@@ -90,8 +215,7 @@ pub(crate) fn apparmor_inside(case: &Case<'_>) -> Option<Finding> {
 /// That a new user namespace would have no capabilities.
 pub(crate) fn apparmor_before(facts: &Facts<'_>) -> Option<Finding> {
     let sysctl = apparmor_restricts(facts)?;
-    let is_privileged = facts.has(Capability::SysAdmin)? && facts.has_all_ids() == Some(true);
-    (!is_privileged).then(|| {
+    (!facts.has_on_machine(Capability::SysAdmin)?).then(|| {
         because(
             format!("{sysctl}, so a user namespace made here has no capabilities"),
             USERNS_PROFILE,

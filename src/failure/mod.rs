@@ -8,7 +8,9 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 
 use crate::sys;
-pub(crate) use cause::{Case, Cause, Explain, Finding, Unexplained, because, explains, perhaps};
+pub(crate) use cause::{
+    Case, Cause, Explain, Finding, Unexplained, because, explains, perhaps, shown,
+};
 
 /// What failed, in the words that scripts compare.
 pub(crate) struct Failure {

@@ -32,6 +32,7 @@ impl Processes {
     pub(crate) fn told(&self) -> String {
         let numbers = [
             ("RLIMIT_NPROC", self.limit),
+            ("threads of our user", self.ours),
             ("kernel.threads-max", self.threads_max),
             ("kernel.pid_max", self.pid_max),
         ];

@@ -16,7 +16,7 @@ use super::map_program::{MapProgram, SubRanges};
 use super::mountinfo::{self, Mount, ProcMount};
 use super::namespace::{self, NamespaceFacts, Relation};
 use super::place::{self, Place};
-use super::procfs::{self, Status, number_at};
+use super::procfs::{self, ProcAccess, Status, number_at};
 use super::target::{self, Pidfds, Process, TargetFacts};
 use super::{clock, kinds};
 use crate::model::value::Setgroups;
@@ -88,16 +88,22 @@ macro_rules! facts {
 facts! {
     /// The effective user ID; the overflow one where ours is not mapped (user_namespaces(7)).
     copy uid(): u32 = |_, _| Some(sys::effective_uid()) => |uid| format!("user {uid}");
+    /// The real user ID, whose processes are counted.
+    copy real_uid(): u32 = |_, _| Some(sys::real_uid());
     /// The effective group ID, likewise.
     copy gid(): u32 = |_, _| Some(sys::effective_gid());
-    /// The capabilities in force, a bit each.
-    copy capabilities(): u64 = |_, _| capability::effective() => |set| format!("CapEff {set:016x}");
+    /// The capabilities in force, a bit each, of which a security module may have taken some (capget(2)).
+    copy capabilities(): u64 = |_, _| capability::effective();
+    /// Those that we hold, before any module is asked.
+    copy cap_eff(): u64 = |facts, _| Some(facts.status()?.cap_effective) => |set| format!("CapEff {set:016x}");
     /// Whether our files in /proc can be read at all.
-    copy sees_proc(): bool = |_, proc| Some(proc.stat("self").is_ok());
+    copy proc_access(): ProcAccess = |_, proc| procfs::access(proc);
     /// Our own.
     lend status(): Status = |_, proc| Status::read(proc, "self/status");
     /// The seccomp mode: 0 none, 1 strict, 2 filter.
-    copy seccomp(): u32 = |facts, _| facts.status()?.seccomp => |mode| format!("Seccomp {mode}");
+    copy seccomp(): u32 = |facts, _| {
+        facts.status().and_then(|status| status.seccomp).or_else(|| sys::seccomp_mode().ok())
+    } => |mode| format!("Seccomp {mode}");
     /// Whether no program that is executed gets more privilege.
     copy no_new_privs(): bool = |facts, _| facts.status()?.no_new_privs => |set| format!("NoNewPrivs {}", u8::from(*set));
     /// How many threads we are.
@@ -119,6 +125,11 @@ facts! {
     lend limits(kinds: Kinds): Vec<(Kind, u64)> = |_, proc, kinds| Some(bounds::limits(proc, kinds)) => |limits| {
         let each = limits.iter().map(|(kind, limit)| format!("user.max_{kind}_namespaces {limit}"));
         each.collect::<Vec<_>>().join(", ")
+    };
+    /// Whether the permissions of this file of ours in /proc let us write it; no module is asked but those that look at
+    /// inodes.
+    copy may_write(name: &str): bool = |_, _, name| {
+        Some(sys::access(format!("/proc/self/{name}").as_ref(), libc::W_OK).is_ok())
     };
     /// Our security attribute.
     lend label(): String = |_, proc| procfs::label(proc) => |label| format!("security attribute {label}");
@@ -151,6 +162,10 @@ facts! {
     lend procs(): Vec<ProcMount> = |facts, _| Some(ProcMount::all(facts.mounts()?)) => |_| "the mounts".to_owned();
     /// Whether nothing in /proc can be written, whoever we are.
     copy proc_is_read_only(): bool = |_, proc| procfs::is_read_only(proc);
+    /// Whether our user namespace is the initial one.
+    copy is_initial_user(): bool = |_, proc| namespace::is_initial(proc, Kind::User);
+    /// Whether our mount namespace belongs to the initial user namespace.
+    copy has_initial_mounts(): bool = |_, proc| namespace::has_initial_mounts(proc);
     /// To whom the PID namespace belongs that we are in.
     copy pid_owner(): Relation = |_, proc| namespace::owner_of_our_pid(proc);
     /// The offsets, in seconds, that this clock takes.
@@ -218,25 +233,39 @@ impl<'a> Facts<'a> {
         Some(self.map(ids)?.has(self.id(ids)?))
     }
 
-    /// Whether all IDs are there, as in the initial user namespace.
-    pub(crate) fn has_all_ids(&self) -> Option<bool> {
-        let extents = self.uid_map()?.extents();
-        Some(matches!(extents, [all] if all.count() == u32::MAX))
+    /// Whether this capability is in force in the initial user namespace.
+    pub(crate) fn has_on_machine(&self, capability: Capability) -> Option<bool> {
+        match self.has(capability)? {
+            true => self.is_initial_user(),
+            false => Some(false),
+        }
     }
 
     /// What was looked at, for when nothing fits; what we are belongs to it always.
     pub(crate) fn looked_at(&self) -> String {
         let _ = (
             self.uid(),
-            self.capabilities(),
+            self.cap_eff(),
             self.seccomp(),
             self.no_new_privs(),
         );
         let mut all = self.told();
         all.retain(|text| !text.is_empty());
         all.dedup();
-        if self.sees_proc() == Some(false) {
-            all.push("no more, for /proc is not mounted here".to_owned());
+        if let Some(set) = self
+            .capabilities()
+            .filter(|set| Some(*set) != self.cap_eff())
+        {
+            all.push(format!("capabilities by capget(2) {set:016x}"));
+        }
+        match self.proc_access() {
+            Some(ProcAccess::Missing) => {
+                all.push("no more, for /proc is not mounted here".to_owned());
+            }
+            Some(ProcAccess::Refused) => {
+                all.push("no more, for our own files in /proc are refused".to_owned());
+            }
+            Some(ProcAccess::Granted) | None => {}
         }
         all.join(", ")
     }

@@ -2,7 +2,9 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use super::kinds::existing;
 use super::target::Process;
+use crate::model::number::decimal;
 use crate::model::{Kind, Kinds};
 use crate::sys::{self, For, Proc};
 
@@ -121,6 +123,37 @@ pub(crate) fn look_at(
         (None, None) => NamespaceFacts::asked(kind),
     };
     kinds.iter().map(look_at).collect()
+}
+
+/// Whether our namespace of this kind, user or PID, is the one that the machine started with; none where that cannot be
+/// seen. A map of all IDs, and all capabilities, another one can have too.
+pub(crate) fn is_initial(proc: &Proc, kind: Kind) -> Option<bool> {
+    let number = match kind {
+        Kind::User => INITIAL_USER,
+        Kind::Pid => 0xEFFF_FFFC,
+        _ => return None,
+    };
+    if kind == Kind::User && !existing(proc)?.has(Kind::User) {
+        // A kernel without user namespaces has this one.
+        return Some(true);
+    }
+    // Where a security module lets nobody look at the namespace itself, the text of the link still has its number.
+    let link = proc.read_link(&format!("self/ns/{kind}")).ok()?;
+    let text = link.to_str()?.strip_prefix(kind.name())?;
+    let found = text.strip_prefix(":[")?.strip_suffix(']')?;
+    Some(decimal(found.as_bytes())? == number)
+}
+
+/// The inode of the initial user namespace, the same on every kernel (`PROC_USER_INIT_INO` of `linux/proc_ns.h`).
+const INITIAL_USER: i128 = 0xEFFF_FFFD;
+
+/// Whether the mount namespace that we are in belongs to the initial user namespace.
+pub(crate) fn has_initial_mounts(proc: &Proc) -> Option<bool> {
+    let mounts = proc.open("self/ns/mnt", For::Reading).ok()?;
+    match sys::owner_of(mounts.as_fd()) {
+        Ok(owner) => Some(i128::from(identity(owner.as_fd()).ok()?.1) == INITIAL_USER),
+        Err(_) => None,
+    }
 }
 
 /// Where the owner of the PID namespace stands that we are in.

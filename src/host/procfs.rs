@@ -233,11 +233,35 @@ pub(crate) fn number_of(text: &str) -> Option<u64> {
     u64::try_from(decimal(text.as_bytes())?).ok()
 }
 
-/// Our security attribute.
+/// Our security attribute; where /proc does not say it, as the kernel does.
 pub(crate) fn label(proc: &Proc) -> Option<String> {
     text_at(proc, "self/attr/apparmor/current")
         .or_else(|| text_at(proc, "self/attr/current"))
+        .or_else(|| text_of(sys::security_attribute().ok()?))
         .filter(|label| !label.is_empty())
+}
+
+/// Whether our files in /proc can be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ProcAccess {
+    /// They can.
+    Granted,
+    /// There are none: this is no proc, or that of a PID namespace that we are not in.
+    Missing,
+    /// They are refused, though everybody may read them by their permissions.
+    Refused,
+}
+
+/// As one of them that everybody may read tells.
+pub(crate) fn access(proc: &Proc) -> Option<ProcAccess> {
+    match proc.open("self/status", For::Reading) {
+        Ok(_) => Some(ProcAccess::Granted),
+        Err(error) => match error.raw() {
+            libc::ENOENT | libc::ENOTDIR => Some(ProcAccess::Missing),
+            libc::EACCES => Some(ProcAccess::Refused),
+            _ => None,
+        },
+    }
 }
 
 /// The version of the kernel.

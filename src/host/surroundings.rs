@@ -1,21 +1,10 @@
 //! Where we are: in which user namespace, in a container or a chroot, under which security modules.
 
 use super::mountinfo::Mount;
-use super::namespace::own;
+use super::namespace::is_initial;
 use super::procfs::text_at;
 use crate::model::Kind;
 use crate::sys::{self, For, Limit, Proc};
-
-/// Whether our namespace of this kind, user or PID, is the one that the machine started with; none where that cannot be
-/// seen. Its number is always the same (`linux/proc_ns.h`).
-pub(crate) fn is_initial(proc: &Proc, kind: Kind) -> Option<bool> {
-    let number = match kind {
-        Kind::User => 0xEFFF_FFFD,
-        Kind::Pid => 0xEFFF_FFFC,
-        _ => return None,
-    };
-    Some(own(proc, kind)?.1 == number)
-}
 
 /// Who made our user namespace, as a user of it.
 pub(crate) fn maker_of_user_namespace(proc: &Proc) -> Option<u32> {

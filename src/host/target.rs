@@ -6,9 +6,10 @@ use std::ffi::OsStr;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 
-use super::procfs::Status;
-use crate::model::Kind;
+use super::ids::map_of;
+use super::procfs::{ProcAccess, Status, access};
 use crate::model::number::decimal;
+use crate::model::{Ids, Kind};
 use crate::sys::{self, Number, Proc};
 
 /// The target process. `None`: it could not be read.
@@ -30,6 +31,9 @@ pub(crate) struct TargetFacts {
     pub(crate) gids: Option<[u32; 3]>,
     /// The user to whom its files in /proc belong: root, when it is not dumpable.
     pub(crate) files_of: Option<u32>,
+    /// Whether the map of its user namespace reads as ours does: no process of a user namespace that we own then, where
+    /// we would have all capabilities.
+    pub(crate) has_our_map: Option<bool>,
 }
 
 /// What the inode of a pidfd tells.
@@ -72,6 +76,16 @@ impl Process {
         Some((Process::InProc(pid), file.and_then(Kind::from_name)))
     }
 
+    /// The kind of namespace that a path in /proc names, whoever's it is.
+    pub(crate) fn kind_in_path(path: &OsStr) -> Option<Kind> {
+        let path = path.as_bytes().strip_prefix(b"/proc/")?;
+        let name = path.split(|&byte| byte == b'/').next_back()?;
+        let directory = path.strip_suffix(name)?;
+        directory
+            .ends_with(b"/ns/")
+            .then(|| Kind::from_name(name))?
+    }
+
     /// Its number in /proc, if it can be told, and whether it is there, if that is known without /proc.
     fn find(self, proc: &Proc) -> (Option<i32>, Option<bool>) {
         let pid = match self {
@@ -82,6 +96,10 @@ impl Process {
             Ok(pidfd) => match proc.number_of(pidfd.as_fd()) {
                 Ok(Some(Number::Is(number))) => (Some(number), Some(true)),
                 Ok(Some(Number::Ended)) => (None, Some(false)),
+                // Before Linux 5.14 who is not dumpable may not read this of itself either.
+                Err(error) if error.raw() == libc::EACCES && proc.counts_as_we_do() => {
+                    (Some(pid), Some(true))
+                }
                 _ => (None, Some(true)),
             },
             Err(error) if error.raw() == libc::ESRCH => (None, Some(false)),
@@ -110,13 +128,17 @@ impl Process {
         let three = |ids: [u32; 4]| [ids[0], ids[1], ids[2]];
         TargetFacts {
             pid,
-            proc_is_there: Some(proc.stat("self").is_ok()),
+            proc_is_there: Some(access(proc) != Some(ProcAccess::Missing)),
             hidden,
             exists: exists.or(seen),
             state: status.as_ref().map(|status| status.state),
             uids: status.as_ref().map(|status| three(status.uids)),
             gids: status.as_ref().map(|status| three(status.gids)),
             files_of: stat("/status").and_then(|stat| Some(stat.ok()?.st_uid)),
+            has_our_map: number.and_then(|number| {
+                let map = |process: &str| map_of(proc, process, Ids::Uid).ok();
+                Some(map(&number.to_string())? == map("self")?)
+            }),
         }
     }
 }

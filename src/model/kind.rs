@@ -53,6 +53,14 @@ impl Kind {
         }
     }
 
+    /// What stands before its name in a sentence.
+    pub(crate) const fn article(self) -> &'static str {
+        match self {
+            Kind::Ipc => "an",
+            _ => "a",
+        }
+    }
+
     /// The long option of unshare and nsenter for it, without its dashes.
     pub(crate) const fn option(self) -> &'static str {
         match self {
@@ -218,6 +226,15 @@ mod tests {
         assert_eq!(Kind::from_name(b"mount"), Some(Kind::Mnt));
         assert_eq!(Kind::from_name(b"pid_for_children"), None);
         assert_eq!(Kinds::ALL.flags().count_ones(), 8);
+    }
+
+    #[test]
+    fn articles_are_those_of_the_names_as_they_are_spoken() {
+        let names = Kind::ALL.map(|kind| format!("{} {kind}", kind.article()));
+        assert_eq!(
+            names.join(", "),
+            "a user, a cgroup, an ipc, a uts, a net, a pid, a mnt, a time"
+        );
     }
 
     #[test]

@@ -78,7 +78,10 @@ fn kind_of(fd: BorrowedFd<'_>, wanted: &Wanted) -> Result<Kind> {
     let text = match (found, wanted.which) {
         (None, _) => format!("{reference}: is no namespace"),
         (Some(kind), Which::These(kinds)) if !kinds.has(kind) => {
-            format!("{reference}: is a {kind} namespace, not {kinds}")
+            format!(
+                "{reference}: is {} {kind} namespace, not {kinds}",
+                kind.article()
+            )
         }
         (Some(kind), _) => return Ok(kind),
     };

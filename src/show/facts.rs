@@ -78,7 +78,7 @@ impl Scan {
     }
 }
 
-/// The kernel's number: of mount namespaces since Linux 6.11, of all since 6.19 and some kernels before.
+/// The kernel's number: of mount namespaces since Linux 6.11, of all since 6.18.
 pub(super) fn id(kind: Kind, fd: BorrowedFd<'_>) -> Option<u64> {
     match sys::namespace_id(fd) {
         Err(_) if kind == Kind::Mnt => sys::mount_namespace_id(fd).ok(),

@@ -78,6 +78,11 @@ pub(crate) fn show(asked: &[Asked], listing: &Listing) -> Result<Shown, NotShown
             Asked::One(fd) => choices.extend(scan.add(fd.as_fd()).map(Choice::One)),
         }
     }
+    if choices.is_empty() && !asked.is_empty() {
+        let line = "of what kind the namespaces named are cannot be told: the kernel, or the sandbox in its place, answers \
+                    no ioctl_nsfs(2)";
+        return Err(NotShown::Nothing(line.to_owned()));
+    }
     let sockets_matter = choices.iter().any(|choice| match choice {
         Choice::Kinds(kinds) => kinds.has(Kind::Net),
         Choice::One(name @ (kind, _)) => {

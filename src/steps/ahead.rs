@@ -186,6 +186,8 @@ impl<'a> Ahead<'a> {
         move |facts| {
             if inside {
                 facts.capabilities = Some(u64::MAX).into();
+                facts.is_initial_user = Some(false).into();
+                facts.has_initial_mounts = Some(false).into();
                 let [uids, gids] = maps.clone();
                 (facts.uid_map, facts.gid_map) = (uids.into(), gids.into());
                 if denied {

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use libc::{EACCES, EPERM, ERANGE, EROFS};
+use libc::{EACCES, ENOENT, EPERM, ERANGE, EROFS};
 
 use super::map::write_file;
 use super::{Do, State};
-use crate::failure::common::{lacks, read_only};
+use crate::failure::common::{file_of_ours, lacks, read_only};
 use crate::failure::{Result, because, explains};
 use crate::host::capability::Capability;
 use crate::model::Clock;
@@ -63,13 +63,20 @@ explains! {
     },
     Rule {
         id: "clock-privilege",
-        errors: [EPERM, EACCES],
+        errors: [EPERM],
         about: "CAP_SYS_TIME is missing.",
         advice: "Add -r, or run with it.",
         find: |_, case| {
-            let lacks = lacks(case.facts, Capability::SysTime)?;
-            because(lacks, "add -r, or run with CAP_SYS_TIME")
+            lacks(case.facts, Capability::SysTime)?.because("", "add -r, or run with CAP_SYS_TIME")
         },
+    },
+    Rule {
+        id: "clock-file",
+        errors: [ENOENT, EACCES],
+        about: "/proc is not mounted, or a security module refuses the file.",
+        advice: "Mount it; or have the module's profile allow it.",
+        // Once somebody is in the namespace the kernel says EACCES too.
+        find: |_, case| file_of_ours(case, "timens_offsets", false),
     },
     Rule {
         id: "clock-read-only",

@@ -4,12 +4,12 @@ use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use libc::{E2BIG, EACCES, EAGAIN, ELOOP, ENOENT, ENOTDIR, ETXTBSY};
+use libc::{E2BIG, EACCES, EAGAIN, ELOOP, ENOENT, ENOEXEC, ENOTDIR, ETXTBSY};
 
 use super::State;
 use super::ahead::{Ahead, EnvironmentAhead};
-use crate::failure::common::blocked;
-use crate::failure::{Case, Failure, Finding, Result, because, explains};
+use crate::failure::common::{blocked, module_refuses};
+use crate::failure::{Case, Failure, Finding, Result, because, explains, shown};
 use crate::host;
 use crate::host::executable::{self, Executable, Need, Role};
 use crate::host::format::{Format, machine_name, own_machine};
@@ -304,6 +304,24 @@ explains! {
         },
     },
     Rule {
+        id: "exec-refused",
+        errors: [EACCES],
+        about: "A security module refuses the program, which by its permissions could be executed.",
+        advice: "Have the module's profile allow it (AppArmor: \"PATH ix,\").",
+        find: |executed, case| {
+            let program = executed.found(case)?;
+            let found = Word(program.found.as_ref()?);
+            let may = program.is_file
+                && program.may_execute?
+                && !program.noexec?
+                && program.needs.iter().all(|need| need.exists && need.may_execute);
+            may.then(|| {
+                let what = format!("the execution of {found}, whose permissions let us");
+                module_refuses(case, &what, &format!("{found} ix,"), false)
+            })?
+        },
+    },
+    Rule {
         id: "exec-processes",
         errors: [EAGAIN],
         about: "RLIMIT_NPROC was exceeded when the user changed.",
@@ -346,6 +364,13 @@ explains! {
                 "wait until it is written; fuser(1) names the process",
             )
         },
+    },
+    Rule {
+        id: "exec-format",
+        errors: [ENOEXEC],
+        about: "The program is for another machine, or of no form that the kernel executes, and /bin/sh cannot run it.",
+        advice: "Use a program for this machine, or register an interpreter for it in binfmt_misc.",
+        find: format,
     },
     Rule {
         id: "exec-loop",
@@ -431,6 +456,29 @@ fn elsewhere(executed: &Executed, case: &Case<'_>) -> Option<Finding> {
             list(&program.searched)
         ),
         case.applet.other_path(),
+    )
+}
+
+/// The kernel knows no way to execute it, nor the shell that was to run it then.
+fn format(executed: &Executed, case: &Case<'_>) -> Option<Finding> {
+    let program = executed.found(case)?;
+    let found = Word(program.found.as_ref()?);
+    let hint = "use a program for this machine, or register an interpreter for it in binfmt_misc";
+    if let (Some(Format::Elf { machine, .. }), Some(own)) = (&program.format, own_machine())
+        && *machine != own
+    {
+        let (of, here) = (machine_name(*machine), machine_name(own));
+        return shown(
+            format!("{found} is a program for {of}, and this machine is {here}"),
+            hint,
+        );
+    }
+    shown(
+        format!(
+            "the kernel can execute neither {found} nor /bin/sh, which was to run it as it has no #! line and is no \
+             program for this machine"
+        ),
+        hint,
     )
 }
 

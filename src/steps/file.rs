@@ -5,12 +5,13 @@ use std::path::Path;
 
 use libc::{EACCES, ENOENT, ENOTDIR, EPERM, ESRCH};
 
-use super::trace::{gone, not_traced, other_user, zombie};
-use crate::failure::common::blocked;
+use super::trace::{gone, hidden, not_traced, other_user, zombie};
+use crate::failure::common::{blocked, no_proc};
 use crate::failure::{Case, Failure, because, explains, line};
 use crate::host::place::{Obstacle, Place};
+use crate::host::procfs::ProcAccess;
 use crate::host::target::{Process, TargetFacts};
-use crate::model::Word;
+use crate::model::{Kind, Word};
 use crate::sys;
 
 /// The classic `cannot open FILE`.
@@ -40,6 +41,12 @@ impl OpenFile {
     /// The process that it is of, if it is in /proc.
     fn target<'a>(&self, case: &'a Case<'_>) -> Option<&'a TargetFacts> {
         case.facts.target(Process::in_path(&self.0)?.0)
+    }
+
+    /// The kind of namespace that it is named as, which this kernel has not.
+    fn missing_kind(&self, case: &Case<'_>) -> Option<Kind> {
+        let kind = Process::kind_in_path(&self.0)?;
+        (!case.facts.kinds()?.has(kind)).then_some(kind)
     }
 }
 
@@ -98,13 +105,22 @@ explains! {
         about: "This kernel has no namespaces of this kind.",
         advice: "The kernel must be built with the option that is named.",
         find: |file, case| {
-            let kind = Process::in_path(&file.0)?.1?;
-            (!case.facts.kinds()?.has(kind)).then(|| {
-                because(
-                    format!("this kernel has no {kind} namespaces (no such file in /proc/self/ns)"),
-                    format!("use a kernel with {}", kind.config_option()),
-                )
-            })?
+            let kind = file.missing_kind(case)?;
+            because(
+                format!("this kernel has no {kind} namespaces (no such file in /proc/self/ns)"),
+                format!("use a kernel with {}", kind.config_option()),
+            )
+        },
+    },
+    Rule {
+        id: "open-proc",
+        errors: [ENOENT, ENOTDIR],
+        about: "/proc is not mounted.",
+        advice: "Mount it: mount -t proc proc /proc.",
+        find: |file, case| {
+            let is_in_proc = Path::new(&file.0).starts_with("/proc");
+            let is_missing = case.facts.proc_access()? == ProcAccess::Missing;
+            (is_in_proc && is_missing && Process::in_path(&file.0).is_none()).then(no_proc)?
         },
     },
     Rule {
@@ -113,12 +129,24 @@ explains! {
         about: "A part of the path is missing, is no directory, or may not be searched.",
         advice: "The part is named, and a name that is close to it.",
         find: |file, case| {
-            if Process::in_path(&file.0).is_some() {
+            let is_in_proc = Path::new(&file.0).starts_with("/proc");
+            let is_missing = case.facts.proc_access() == Some(ProcAccess::Missing);
+            if Process::in_path(&file.0).is_some()
+                || is_in_proc && is_missing
+                || file.missing_kind(case).is_some()
+            {
                 return None;
             }
             let place = case.facts.place(&file.0)?;
             blocked(case, place, &file.instead(place, case))
         },
+    },
+    Rule {
+        id: "open-hidden",
+        errors: [ENOENT, EACCES, EPERM],
+        about: "/proc hides the process (hidepid), which is another user's.",
+        advice: "Run as root.",
+        find: |file, case| hidden(file.target(case)?),
     },
     Rule {
         id: "open-traced",

@@ -5,8 +5,10 @@ use std::fmt;
 use libc::{EACCES, EAGAIN, ENOMEM, ENOSYS, EPERM};
 
 use super::ahead::Ahead;
+use crate::failure::common::confining;
 use crate::failure::{Case, Finding, because, explains, perhaps};
 use crate::host::capability::Capability;
+use crate::host::facts::Facts;
 use crate::model::Kind;
 use crate::model::signal::Signal;
 
@@ -113,14 +115,24 @@ explains! {
         about: "A seccomp filter refuses new processes: the kernel itself never says so.",
         advice: "Use another seccomp profile.",
         find: |_, case| {
-            (case.facts.seccomp() == Some(2))
-                .then(|| {
-                    because(
-                        "a seccomp filter refuses new processes (Seccomp is 2 in /proc/self/status)",
-                        "use another seccomp profile",
-                    )
-                })
-                .flatten()
+            if case.facts.seccomp()? != 2 {
+                return None;
+            }
+            let hint = "use another seccomp profile";
+            match confining(case.facts) {
+                // SELinux has a permission for it.
+                Some(label) if case.errno == EACCES => perhaps(
+                    format!(
+                        "either a seccomp filter refuses new processes (Seccomp is 2 in /proc/self/status), or a \
+                         security module does (our label is {label})"
+                    ),
+                    hint,
+                ),
+                _ => because(
+                    "a seccomp filter refuses new processes (Seccomp is 2 in /proc/self/status)",
+                    hint,
+                ),
+            }
         },
     },
 }
@@ -130,14 +142,9 @@ pub(crate) fn process_bounds(case: &Case<'_>) -> Option<Finding> {
     let processes = case.facts.processes()?;
     let mut reached = Vec::new();
     let mut hints = Vec::new();
-    // Root of the initial user namespace, and who has these capabilities there, is not bound.
-    let has = |capability| case.facts.has(capability) == Some(true);
-    let exempt = case.facts.has_all_ids() != Some(false)
-        && (case.facts.uid() == Some(0)
-            || has(Capability::SysAdmin)
-            || has(Capability::SysResource));
-    if let (Some(limit), Some(ours), false) = (processes.limit, processes.ours, exempt)
+    if let (Some(limit), Some(ours)) = (processes.limit, processes.ours)
         && ours >= limit
+        && is_bound(case.facts) == Some(true)
     {
         reached.push(format!(
             "RLIMIT_NPROC is {limit} and our user has {ours} threads"
@@ -170,6 +177,20 @@ pub(crate) fn process_bounds(case: &Case<'_>) -> Option<Finding> {
         return None;
     }
     because(reached.join("; "), hints.join("; "))
+}
+
+/// Whether RLIMIT_NPROC binds us, as far as that can be told.
+///
+/// It does not bind root of the machine, in whatever user namespace, nor who has these capabilities in the initial one.
+/// In another who is root of the machine cannot be seen, nor (from Linux 5.14 on) which of our user's threads count.
+fn is_bound(facts: &Facts<'_>) -> Option<bool> {
+    if !facts.is_initial_user()? {
+        return None;
+    }
+    let exempt = facts.real_uid()? == 0
+        || facts.has(Capability::SysAdmin)?
+        || facts.has(Capability::SysResource)?;
+    Some(!exempt)
 }
 
 fn dead_init(case: &Case<'_>) -> Option<Finding> {

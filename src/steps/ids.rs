@@ -270,7 +270,7 @@ explains! {
                 AppletName::Unshare => "run as root, or add --map-auto".to_owned(),
                 applet => format!("run as root, or {}", applet.also_user()),
             };
-            because(lacks(case.facts, Capability::Setgid)?, hint)
+            lacks(case.facts, Capability::Setgid)?.because("", hint)
         },
     },
     Rule {
@@ -278,8 +278,12 @@ explains! {
         errors: [EINVAL],
         about: "A group is not mapped inside.",
         advice: "The groups that are mapped are named.",
-        find: |_, case| {
+        find: |groups, case| {
             let map = case.facts.gid_map()?;
+            match groups {
+                GroupList::Given(groups) if groups.iter().all(|group| map.has(*group)) => None,
+                _ => Some(()),
+            }?;
             because(
                 "one of the groups is not mapped in this user namespace",
                 format!("use groups of /proc/self/gid_map: {}", inner_ids(map)),
@@ -307,7 +311,7 @@ explains! {
         about: "CAP_SETGID is missing.",
         advice: "Run as root, or {also_user}.",
         find: |gid, case| {
-            because(lacks(case.facts, Capability::Setgid)?, becoming(Ids::Gid, gid.0, case))
+            lacks(case.facts, Capability::Setgid)?.because("", becoming(Ids::Gid, gid.0, case))
         },
     },
 }
@@ -331,7 +335,7 @@ explains! {
         about: "CAP_SETUID is missing.",
         advice: "Run as root, or {also_user}.",
         find: |uid, case| {
-            because(lacks(case.facts, Capability::Setuid)?, becoming(Ids::Uid, uid.0, case))
+            lacks(case.facts, Capability::Setuid)?.because("", becoming(Ids::Uid, uid.0, case))
         },
     },
 }

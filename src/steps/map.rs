@@ -3,11 +3,11 @@
 use std::fmt;
 use std::os::fd::AsFd;
 
-use libc::{EACCES, EINVAL, EPERM, EROFS};
+use libc::{EACCES, EINVAL, ENOENT, EPERM, EROFS};
 
 use super::ahead::Ahead;
 use super::{Do, State};
-use crate::failure::common::{apparmor_inside, inner_ids, lacks, read_only};
+use crate::failure::common::{apparmor_inside, file_of_ours, inner_ids, lacks, read_only};
 use crate::failure::{Case, Explain, Failure, Finding, Result, because, explains, perhaps};
 use crate::host::capability::Capability;
 use crate::model::value::Setgroups;
@@ -159,15 +159,24 @@ explains! {
     },
     Rule {
         id: "map-capabilities",
-        errors: [EPERM, EACCES],
+        errors: [EPERM],
         about: "The applet has no CAP_SYS_ADMIN in the user namespace whose map is written.",
         advice: "A security module may take it away.",
         find: |mapping, case| {
             let lacks = lacks(case.facts, Capability::SysAdmin).filter(|_| !mapping.from_outside)?;
-            because(
-                format!("{lacks} in the new user namespace, where we should have it"),
+            lacks.because(
+                " in the new user namespace, where we should have it",
                 "either a security module or another sandbox takes it away: look into the kernel's log",
             )
+        },
+    },
+    Rule {
+        id: "map-file",
+        errors: [ENOENT, EACCES],
+        about: "/proc is not mounted, or a security module refuses the file.",
+        advice: "Mount it; or have the module's profile allow it.",
+        find: |mapping, case| {
+            (!mapping.from_outside).then(|| file_of_ours(case, mapping.ids.file(), true))?
         },
     },
     Rule {
@@ -201,8 +210,8 @@ fn privilege(mapping: &Mapping, case: &Case<'_>) -> Option<Finding> {
     if map.is_single() && map.extents()[0].outside() == case.facts.id(*ids)? {
         return None;
     }
-    because(
-        format!("{lacks}, and to map more than our own ID takes it in the parent user namespace"),
+    lacks.because(
+        ", and to map more than our own ID takes it in the parent user namespace",
         format!(
             "use {} and {}, or run as root",
             ids.helper(),
@@ -220,11 +229,8 @@ fn root(mapping: &Mapping, case: &Case<'_>) -> Option<Finding> {
         return None;
     }
     if mapping.from_outside {
-        let lacks = lacks(case.facts, Capability::Setfcap)?;
-        return because(
-            format!(
-                "{lacks}, and to map user 0 of the parent user namespace takes it there (Linux 5.12)"
-            ),
+        return lacks(case.facts, Capability::Setfcap)?.because(
+            ", and to map user 0 of the parent user namespace takes it there (Linux 5.12)",
             hint,
         );
     }

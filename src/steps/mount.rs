@@ -7,8 +7,9 @@ use libc::{EACCES, EBUSY, ENODEV, ENOENT, ENOSYS, ENOTDIR, EPERM};
 
 use super::ahead::Ahead;
 use super::{Do, State};
-use crate::failure::common::{apparmor_inside, mount_filtered, no_directory};
+use crate::failure::common::{apparmor_inside, module_refuses, mount_filtered, no_directory};
 use crate::failure::{Case, Failure, Finding, Result, because, explains, line};
+use crate::host::capability::Capability;
 use crate::host::mountinfo::ProcMount;
 use crate::host::namespace::Relation;
 use crate::model::{Kind, Kinds, Word};
@@ -134,6 +135,25 @@ explains! {
         find: proc_read_only,
     },
     Rule {
+        id: "mount-binfmt",
+        errors: [EPERM],
+        about: "Before Linux 6.7 a user namespace has no binfmt_misc of its own.",
+        advice: "Use a newer kernel; or let root register the interpreter for the whole machine.",
+        find: |mounting, case| {
+            let (major, minor) = case.facts.kernel()?;
+            let is_old = (major, minor) < (6, 7) && mounting.fstype == "binfmt_misc";
+            let is_privileged = case.facts.has_on_machine(Capability::SysAdmin)?;
+            (is_old && !is_privileged).then(|| {
+                because(
+                    format!(
+                        "this is Linux {major}.{minor}, and a user namespace may mount binfmt_misc from Linux 6.7 on"
+                    ),
+                    "use a newer kernel, or let root register the interpreter for the whole machine",
+                )
+            })?
+        },
+    },
+    Rule {
         id: "mount-busy",
         errors: [EBUSY],
         about: "The proc of this PID namespace is mounted there already.",
@@ -161,6 +181,20 @@ explains! {
         },
     },
     Rule {
+        id: "mount-refused",
+        errors: [EACCES],
+        about: "A security module refuses the mount.",
+        advice: "Have the module's profile allow it (AppArmor: \"mount,\").",
+        find: |mounting, case| {
+            let place = case.facts.place(&mounting.target)?;
+            // Else it may be the way to the directory.
+            let is_open = place.obstacle.is_none() && apparmor_inside(case).is_none();
+            is_open.then(|| {
+                module_refuses(case, &format!("the mount of {}", mounting.fstype), "mount,", false)
+            })?
+        },
+    },
+    Rule {
         id: "mount-unknown-type",
         errors: [ENODEV],
         about: "The kernel does not know this type of file system.",
@@ -183,8 +217,8 @@ impl Mounting {
 
 /// The visible proc file systems, where it is a user namespace's proc that was refused.
 fn unprivileged_procs<'a>(mounting: &Mounting, case: &'a Case<'_>) -> Option<&'a [ProcMount]> {
-    // Who has CAP_SYS_ADMIN in the initial user namespace may mount any.
-    if !mounting.is_proc() || case.facts.has_all_ids()? {
+    // In mounts of the initial user namespace whoever may mount may mount any.
+    if !mounting.is_proc() || case.facts.has_initial_mounts()? {
         return None;
     }
     case.facts.procs().map(Vec::as_slice)

@@ -7,7 +7,7 @@ use libc::EPERM;
 use super::ahead::Ahead;
 use super::{Do, State};
 use crate::failure::common::lacks;
-use crate::failure::{Failure, Result, because, explains};
+use crate::failure::{Failure, Result, explains};
 use crate::host::capability::Capability;
 use crate::sys;
 
@@ -56,7 +56,7 @@ explains! {
         find: |_, case| {
             let lacks = |capability| lacks(case.facts, capability);
             let lacks = lacks(Capability::Setgid).or_else(|| lacks(Capability::Setuid))?;
-            because(format!("{lacks}, and --owner takes it"), "run as root")
+            lacks.because(", and --owner takes it", "run as root")
         },
     },
 }

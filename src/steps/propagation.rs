@@ -9,7 +9,7 @@ use libc::{EACCES, EINVAL, ENOSYS, EPERM};
 use super::ahead::Ahead;
 use super::mount::mount_failed;
 use super::{Do, State};
-use crate::failure::common::{apparmor_inside, mount_filtered};
+use crate::failure::common::{apparmor_inside, module_refuses, mount_filtered};
 use crate::failure::{Failure, Result, because, explains};
 use crate::model::Word;
 use crate::model::value::Propagation;
@@ -143,5 +143,17 @@ explains! {
         about: "AppArmor restricts user namespaces.",
         advice: "Give the binary an AppArmor profile with \"userns,\", or run as root.",
         find: |_, case| apparmor_inside(case),
+    },
+    Rule {
+        id: "propagation-refused",
+        errors: [EACCES],
+        about: "A security module refuses it: the kernel itself never says so of /.",
+        advice: "Have the module's profile allow it (AppArmor: \"mount,\").",
+        find: |_, case| {
+            if apparmor_inside(case).is_some() {
+                return None;
+            }
+            module_refuses(case, "the change of mounts", "mount,", true)
+        },
     },
 }

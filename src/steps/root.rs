@@ -10,8 +10,8 @@ use super::ahead::Ahead;
 use super::directory::change_to;
 use super::propagation::private;
 use super::{Do, State};
-use crate::failure::common::{lacks, no_directory};
-use crate::failure::{Failure, Result, because, explains, line};
+use crate::failure::common::{lacks, module_refuses, no_directory};
+use crate::failure::{Failure, Result, explains, line};
 use crate::host::capability::Capability;
 use crate::model::Word;
 use crate::sys::{self, For, MsFlags};
@@ -148,7 +148,7 @@ explains! {
         advice: "Run as root, or {also_user}.",
         find: |_, case| {
             let hint = format!("run as root, or {}", case.applet.also_user());
-            because(lacks(case.facts, Capability::SysChroot)?, hint)
+            lacks(case.facts, Capability::SysChroot)?.because("", hint)
         },
     },
     Rule {
@@ -157,5 +157,19 @@ explains! {
         about: "A part of the path is missing, is no directory, or may not be searched.",
         advice: "The part is named.",
         find: |root, case| no_directory(case, root.0.as_ref()?, "name a directory that is there"),
+    },
+    Rule {
+        id: "root-refused",
+        errors: [EACCES],
+        about: "A security module refuses it.",
+        advice: "Have the module's profile allow it (AppArmor: \"pivot_root,\" and \"mount,\").",
+        find: |root, case| {
+            let is_open = match &root.0 {
+                Some(dir) => case.facts.place(dir)?.obstacle.is_none(),
+                None => true,
+            };
+            let rules = "pivot_root,\" and \"mount,";
+            is_open.then(|| module_refuses(case, "the change of the root directory", rules, false))?
+        },
     },
 }

@@ -1,11 +1,11 @@
 //! Whether setgroups(2) is permitted in a new user namespace.
 
-use libc::{EACCES, EPERM, EROFS};
+use libc::{EACCES, ENOENT, EPERM, EROFS};
 
 use super::ahead::Ahead;
 use super::map::write_file;
 use super::{Do, State};
-use crate::failure::common::{lacks, read_only};
+use crate::failure::common::{file_of_ours, lacks, read_only};
 use crate::failure::{Case, Finding, Result, because, explains};
 use crate::host::capability::Capability;
 use crate::host::facts::Facts;
@@ -50,7 +50,7 @@ explains! {
         errors: [EPERM],
         about: "setgroups cannot be allowed where it was denied, nor denied once gid_map is written.",
         advice: "Say --setgroups together with the option that makes the user namespace.",
-        find: |_, case| wrong_order(case),
+        find: |setgroups, case| wrong_order(*setgroups, case),
     },
     Rule {
         id: "setgroups-file-privilege",
@@ -58,11 +58,21 @@ explains! {
         about: "CAP_SYS_ADMIN is missing in this user namespace.",
         advice: "Add -U.",
         find: |_, case| {
-            let lacks = lacks(case.facts, Capability::SysAdmin)?;
-            because(
-                format!("{lacks}, and /proc/self/setgroups takes it in our user namespace"),
+            lacks(case.facts, Capability::SysAdmin)?.because(
+                ", and /proc/self/setgroups takes it in our user namespace",
                 "add -r, so that it is a user namespace of your own",
             )
+        },
+    },
+    Rule {
+        id: "setgroups-file-refused",
+        errors: [ENOENT, EACCES],
+        about: "/proc is not mounted, or a security module refuses the file.",
+        advice: "Mount it; or have the module's profile allow it.",
+        find: |_, case| {
+            // The kernel asks for this at the opening already, with the same error.
+            case.facts.has(Capability::SysAdmin).filter(|has| *has)?;
+            file_of_ours(case, "setgroups", true)
         },
     },
     Rule {
@@ -74,9 +84,9 @@ explains! {
     },
 }
 
-fn wrong_order(case: &Case<'_>) -> Option<Finding> {
+fn wrong_order(wanted: Setgroups, case: &Case<'_>) -> Option<Finding> {
     let hint = "say --setgroups together with the option that makes the user namespace (-U, -r)";
-    if case.facts.setgroups() == Some(Setgroups::Deny) {
+    if wanted == Setgroups::Allow && case.facts.setgroups()? == Setgroups::Deny {
         return because(
             "/proc/self/setgroups says deny already, which cannot be taken back, neither here nor below",
             "leave --setgroups=allow out, or start from a user namespace where it is allowed",

@@ -112,15 +112,23 @@ impl Target {
             let found = pidfd
                 .as_ref()
                 .map_or(Ok(None), |pidfd| own_inode(pidfd.as_fd()));
+            let text = || format!("failed to obtain a valid file descriptor for PID {pid}");
             let error = match found {
                 Ok(Some(found)) if found == expected => None,
-                Ok(Some(_)) => Some(sys::Error::from_raw(libc::ESRCH)),
+                Ok(Some(found)) => {
+                    let other = OtherProcess {
+                        pid,
+                        expected,
+                        found,
+                    };
+                    let error = sys::Error::from_raw(libc::ESRCH);
+                    return Err(Failure::new(other, text(), error));
+                }
                 Ok(None) => Some(sys::Error::from_raw(libc::EOPNOTSUPP)),
                 Err(error) => Some(error),
             };
             if let Some(error) = error {
-                let text = format!("failed to obtain a valid file descriptor for PID {pid}");
-                return Err(Failure::new(TargetProcess(pid), text, error));
+                return Err(Failure::new(TargetProcess(pid), text(), error));
             }
         }
         Ok(Target {
@@ -341,6 +349,36 @@ explains! {
                 process from another.",
         advice: "Leave the inode out, and make sure otherwise that it is the process meant.",
         find: |_, case| without_inode(case),
+    },
+}
+
+/// The process of this PID is not the one whose pidfd has the inode that was named.
+pub(crate) struct OtherProcess {
+    pub(crate) pid: i32,
+    pub(crate) expected: u64,
+    pub(crate) found: u64,
+}
+
+explains! {
+    OtherProcess {
+        word: "target",
+        classic: "failed to obtain a valid file descriptor for PID PID",
+        applets: ["nsenter", "setns"],
+    }
+    Rule {
+        id: "target-other",
+        errors: [ESRCH],
+        about: "The process of this PID has a pidfd of another inode: it is not the one that was meant.",
+        advice: "Look for the process anew, or leave the inode out to take the one that is there.",
+        find: |other, _| {
+            let OtherProcess { pid, expected, found } = other;
+            because(
+                format!(
+                    "the pidfd of process {pid} has inode {found}, not {expected}, so it is not the process that was meant"
+                ),
+                "look for the process anew, or leave the inode out to take the one that is there",
+            )
+        },
     },
 }
 

@@ -1,5 +1,6 @@
 //! Why a process cannot be looked into.
 
+use crate::failure::common::{confining, module_refuses};
 use crate::failure::{Case, Finding, because, perhaps};
 use crate::host::capability::Capability;
 use crate::host::target::TargetFacts;
@@ -46,8 +47,41 @@ pub(crate) fn zombie(target: &TargetFacts) -> Option<Finding> {
     })?
 }
 
+/// /proc hides it, which that does with processes that we may not look into, and with no others (proc(5), `hidepid`).
+pub(crate) fn hidden(target: &TargetFacts) -> Option<Finding> {
+    let pid = target.pid;
+    let is_hidden = target.exists? && target.hidden? && target.uids.is_none();
+    is_hidden.then(|| {
+        because(
+            format!(
+                "process {pid} is there, but /proc hides it from us (hidepid), as it does all that we may not look \
+                 into: those of other users"
+            ),
+            "run as root",
+        )
+    })?
+}
+
 /// It is another user's, or not dumpable (ptrace(2), "Ptrace access mode checking").
+///
+/// That proves it only in our own user namespace: in one that we own we have all capabilities, and only a security
+/// module can refuse.
 pub(crate) fn other_user(target: &TargetFacts, case: &Case<'_>) -> Option<Finding> {
+    let finding = of_other_user(target, case)?;
+    if target.has_our_map == Some(true) && confining(case.facts).is_none() {
+        return Some(finding);
+    }
+    let module = match confining(case.facts) {
+        Some(label) => format!("a security module refuses (our label is {label})"),
+        None => "it is in a user namespace of our own, and a security module refuses".to_owned(),
+    };
+    perhaps(
+        format!("either {}, or {module}", finding.cause.cause),
+        finding.cause.hint,
+    )
+}
+
+fn of_other_user(target: &TargetFacts, case: &Case<'_>) -> Option<Finding> {
     let pid = target.pid;
     // With it the kernel asks no further, in our own user namespace and below.
     if case.facts.has(Capability::SysPtrace)? {
@@ -95,6 +129,20 @@ pub(crate) fn other_user(target: &TargetFacts, case: &Case<'_>) -> Option<Findin
 /// What is left where its user says nothing.
 pub(crate) fn not_traced(target: &TargetFacts, case: &Case<'_>) -> Option<Finding> {
     let pid = target.pid;
+    if case.facts.has_on_machine(Capability::SysPtrace) == Some(true) {
+        // Whoever it is, that capability is enough for the kernel itself.
+        return module_refuses(
+            case,
+            &format!("us access to process {pid}"),
+            "ptrace,\", and the flag attach_disconnected with \"file,",
+            true,
+        );
+    }
+    if hidden(target).is_some() || other_user(target, case).is_some() {
+        return None;
+    }
+    let of =
+        confining(case.facts).map_or_else(String::new, |label| format!(" (our label is {label})"));
     // Without it all that a process of our own user lacks is what it holds more than we.
     let capabilities = if case.facts.has(Capability::SysPtrace)? {
         ""
@@ -104,7 +152,7 @@ pub(crate) fn not_traced(target: &TargetFacts, case: &Case<'_>) -> Option<Findin
     perhaps(
         format!(
             "we may not look into process {pid}: either it is in a user namespace that is neither ours nor below ours, \
-             or {capabilities}a security module refuses"
+             or {capabilities}a security module refuses{of}"
         ),
         "run as root outside this user namespace, or outside the container",
     )

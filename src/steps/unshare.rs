@@ -9,11 +9,13 @@ use super::ahead::{Ahead, refusal};
 use super::fork::process_bounds;
 use super::{Do, State};
 use crate::failure::common::{
-    NATIVE_BINARY, apparmor_before, apparmor_profile, filtered, lacks, many_threads,
+    NATIVE_BINARY, apparmor_before, apparmor_profile, confining, filtered, lacks, many_threads,
+    module_refuses,
 };
 use crate::failure::{Case, Failure, Finding, Result, because, explains, perhaps};
 use crate::host::capability::Capability;
 use crate::host::facts::Facts;
+use crate::host::procfs::ProcAccess;
 use crate::model::{Ids, Kind, Kinds};
 use crate::sys::{self, For, Proc};
 
@@ -123,7 +125,8 @@ explains! {
     Rule {
         id: "unshare-sysctl",
         errors: [EPERM],
-        about: "kernel.unprivileged_userns_clone is 0, so only root may make user namespaces.",
+        about: "kernel.unprivileged_userns_clone is 0, so only root of the initial user namespace may make user \
+                namespaces.",
         advice: "Set it to 1, or run as root.",
         find: sysctl,
     },
@@ -168,7 +171,10 @@ explains! {
         about: "None of the above can be seen, and a user namespace is refused.",
         advice: "With EPERM either / is a chroot whose root is a mount point, or a security module refuses; with EACCES \
                  it is a module.",
-        find: |unshare, case| unshare.0.has(Kind::User).then(|| refused(case))?,
+        find: |unshare, case| {
+            let is_known = apparmor_profile(case.facts).or_else(|| apparmor_before(case.facts)).is_some();
+            (unshare.0.has(Kind::User) && !is_known).then(|| refused(case))?
+        },
     },
     Rule {
         id: "unshare-threads",
@@ -247,46 +253,35 @@ explains! {
     },
 }
 
-/// Of what unshare(2) is asked to see whether a filter refuses it: where a sysctl refuses user namespaces, that is
-/// looked at before anything else, and would be taken for a filter.
+/// Of what unshare(2) is asked to see whether a filter refuses it.
+///
+/// Where a sysctl refuses user namespaces, that is looked at before anything else, and would be taken for a filter. So the
+/// user namespace is asked for only where there is a filter, which may refuse that alone, and where the sysctl is seen.
 pub(crate) fn probed(kinds: Kinds, facts: &Facts<'_>) -> Kinds {
+    let is_sysctl_seen = facts.proc_access() == Some(ProcAccess::Granted);
     match facts.userns_clone() {
+        None if !is_sysctl_seen => kinds.without(Kind::User),
         Some(0) => kinds.without(Kind::User),
-        _ => kinds,
+        _ if facts.seccomp() == Some(2) => kinds,
+        _ => kinds.without(Kind::User),
     }
 }
 
 /// What is left where nothing else says why a user namespace is refused. A chroot is EPERM, never EACCES.
 fn refused(case: &Case<'_>) -> Option<Finding> {
-    let confined = case.facts.label().filter(|label| confines(label));
-    let module = match confined {
-        Some(label) => format!("a security module refuses user namespaces (our label is {label})"),
-        None => "a security module refuses user namespaces".to_owned(),
-    };
-    let log = match confined {
-        Some(_) => {
-            "have the profile allow it (\"userns,\"), or look into the kernel's log for the refusal"
-        }
-        None => "look into the kernel's log for the module's refusal",
-    };
-    let looked_at = case.facts.looked_at();
     if case.errno == EACCES {
-        return perhaps(format!("{module}; looked at: {looked_at}"), log);
+        return module_refuses(case, "user namespaces", "userns,", true);
     }
+    let of =
+        confining(case.facts).map_or_else(String::new, |label| format!(" (our label is {label})"));
     perhaps(
         format!(
-            "either this is a chroot whose root is a mount point, or {module}; looked at: {looked_at}"
+            "either this is a chroot whose root is a mount point, or a security module refuses user namespaces{of}; \
+             looked at: {}",
+            case.facts.looked_at()
         ),
-        format!("change the root with pivot_root(2), or {log}"),
+        "change the root with pivot_root(2), or look into the kernel's log for the module's refusal",
     )
-}
-
-/// Whether a security attribute is one under which something is refused.
-fn confines(label: &str) -> bool {
-    let label = label.trim();
-    !label.starts_with("unconfined")
-        && !label.ends_with("(unconfined)")
-        && !label.ends_with("(complain)")
 }
 
 fn privilege(unshare: &Unshare, case: &Case<'_>) -> Option<Finding> {
@@ -294,22 +289,22 @@ fn privilege(unshare: &Unshare, case: &Case<'_>) -> Option<Finding> {
     if kinds.has(Kind::User) {
         return None;
     }
-    let lacks = lacks(case.facts, Capability::SysAdmin)?;
-    because(
-        format!("{lacks}, which a new namespace ({kinds}) takes without -U"),
+    lacks(case.facts, Capability::SysAdmin)?.because(
+        &format!(", which a new namespace ({kinds}) takes without -U"),
         "add -r, which makes you root in a user namespace of your own, or run as root",
     )
 }
 
 fn sysctl(unshare: &Unshare, case: &Case<'_>) -> Option<Finding> {
     let facts = case.facts;
-    let is_privileged =
-        facts.has(Capability::SysAdmin) == Some(true) && facts.has_all_ids() == Some(true);
-    if facts.userns_clone() != Some(0) || !unshare.0.has(Kind::User) || is_privileged {
+    if facts.userns_clone() != Some(0)
+        || !unshare.0.has(Kind::User)
+        || facts.has_on_machine(Capability::SysAdmin)?
+    {
         return None;
     }
     because(
-        "kernel.unprivileged_userns_clone is 0, so only root may make user namespaces",
+        "kernel.unprivileged_userns_clone is 0, so only root of the initial user namespace may make others",
         "sysctl kernel.unprivileged_userns_clone=1, or run as root",
     )
 }
@@ -332,7 +327,8 @@ fn unmapped(unshare: &Unshare, case: &Case<'_>) -> Option<Finding> {
 }
 
 fn missing_kind(unshare: &Unshare, case: &Case<'_>) -> Option<Finding> {
-    let missing = unshare.0.less(case.facts.kinds()?);
+    // A kernel without cgroups takes the flag all the same, and does nothing.
+    let missing = unshare.0.less(case.facts.kinds()?).without(Kind::Cgroup);
     if missing.is_empty() {
         return None;
     }

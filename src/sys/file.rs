@@ -67,6 +67,16 @@ fn openat(dir: RawFd, path: &OsStr, purpose: For) -> Result<OwnedFd> {
     super::owned(fd)
 }
 
+/// Opens `path` below `dir`, close-on-exec, and only what lies on the same mount (openat2(2), `RESOLVE_NO_XDEV`,
+/// Linux 5.6 or later).
+pub(crate) fn open_on_mount(dir: BorrowedFd<'_>, path: &OsStr, purpose: For) -> Result<OwnedFd> {
+    use nix::fcntl::{OpenHow, ResolveFlag, openat2};
+    let how = OpenHow::new()
+        .flags(purpose.flags())
+        .resolve(ResolveFlag::RESOLVE_NO_XDEV);
+    Ok(openat2(dir, path, how)?)
+}
+
 /// Opens for reading what `fd` names, close-on-exec (open(2), `O_PATH`; proc_pid_fd(5)).
 pub(crate) fn reopen(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
     let path = format!("/proc/self/fd/{}", fd.as_raw_fd());

@@ -97,8 +97,8 @@ pub(crate) fn namespace_of(pidfd: BorrowedFd<'_>, flag: i32) -> Result<OwnedFd> 
 
 /// Questions about a namespace, by ioctl on its descriptor (ioctl_nsfs(2)).
 ///
-/// The numbers are `_IO(0xb7, n)` and `_IOR(0xb7, n, type)` of `linux/nsfs.h`; the ones that Linux 6.19
-/// and later add are there too.
+/// The numbers are `_IO(0xb7, n)` and `_IOR(0xb7, n, type)` of `linux/nsfs.h`; those that Linux 6.18
+/// adds are there too.
 mod question {
     use libc::Ioctl;
     use nix::{request_code_none, request_code_read};
@@ -150,7 +150,7 @@ pub(crate) fn mount_namespace_id(ns: BorrowedFd<'_>) -> Result<u64> {
     ask_u64(ns, question::MNTNS_ID)
 }
 
-/// The kernel's number for any namespace (Linux 6.19 or later), unique while the machine runs.
+/// The kernel's number for any namespace (Linux 6.18 or later), unique while the machine runs.
 pub(crate) fn namespace_id(ns: BorrowedFd<'_>) -> Result<u64> {
     ask_u64(ns, question::ID)
 }

@@ -37,6 +37,54 @@ pub(crate) fn probe_mount() -> Option<Error> {
     ))
 }
 
+/// The seccomp mode, as /proc/self/status has it too (prctl(2), `PR_GET_SECCOMP`); mode 1 would have ended us.
+pub(crate) fn seccomp_mode() -> Result<u32> {
+    const NONE: libc::c_ulong = 0;
+    // SAFETY: this option takes nothing; the unused arguments must be 0.
+    let mode = unsafe { libc::prctl(libc::PR_GET_SECCOMP, NONE, NONE, NONE, NONE) };
+    check(mode.into()).map(|mode| mode as u32)
+}
+
+/// Our security attribute, of the first module that gives one, without /proc (lsm_get_self_attr(2), Linux 6.8 or
+/// later).
+pub(crate) fn security_attribute() -> Result<Vec<u8>> {
+    /// The same on every architecture; libc has it for some.
+    const LSM_GET_SELF_ATTR: libc::c_long = 459;
+    /// `LSM_ATTR_CURRENT` of `linux/lsm.h`.
+    const CURRENT: u32 = 100;
+    /// `struct lsm_ctx`: id, flags, the whole length, that of the text behind them.
+    const HEADER: usize = 32;
+    let mut room = [0_u64; 512];
+    let mut size = size_of_val(&room) as u32;
+    // SAFETY: the kernel writes at most `size` bytes into the room, which is aligned for its structure, and the size that
+    // it needed into `size`.
+    let count = check(unsafe {
+        libc::syscall(
+            LSM_GET_SELF_ATTR,
+            CURRENT,
+            room.as_mut_ptr(),
+            &raw mut size,
+            0_u32,
+        )
+    })?;
+    let bytes: Vec<u8> = room.iter().flat_map(|word| word.to_ne_bytes()).collect();
+    let mut rest = bytes.get(..size as usize).unwrap_or(&bytes);
+    for _ in 0..count {
+        let number = |at: usize| {
+            let word = rest.get(at..at + 8)?.try_into().ok()?;
+            usize::try_from(u64::from_ne_bytes(word)).ok()
+        };
+        let (Some(whole), Some(length)) = (number(16), number(24)) else {
+            break;
+        };
+        match rest.get(HEADER..HEADER.saturating_add(length)) {
+            Some(text) if !text.is_empty() => return Ok(text.to_owned()),
+            _ => rest = rest.get(whole.max(HEADER)..).unwrap_or_default(),
+        }
+    }
+    Err(Error::from_raw(libc::EOPNOTSUPP))
+}
+
 /// How many threads our user may have, as it is enforced (getrlimit(2), `RLIMIT_NPROC`); none without a limit.
 pub(crate) fn thread_limit() -> Result<Option<u64>> {
     use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};

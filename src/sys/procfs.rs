@@ -20,37 +20,80 @@ pub(crate) struct Proc {
     ///
     /// Never closed but by the execution of the program or our end: a child that shares our memory has descriptors of
     /// its own.
-    kept: OnceCell<Option<ManuallyDrop<OwnedFd>>>,
+    kept: OnceCell<Option<Kept>>,
+}
+
+/// A proc, open.
+#[derive(Debug)]
+struct Kept {
+    root: ManuallyDrop<OwnedFd>,
+    /// Its device and inode, which may be refused later.
+    identity: (u64, u64),
+}
+
+impl Kept {
+    fn open() -> Result<Kept> {
+        let root = super::open("/proc".as_ref(), For::Path)?;
+        if !is_proc(root.as_fd()) {
+            return Err(Error::from_raw(libc::ENOENT));
+        }
+        let identity = super::stat_fd(root.as_fd())?;
+        Ok(Kept {
+            root: ManuallyDrop::new(root),
+            identity: (identity.st_dev, identity.st_ino),
+        })
+    }
 }
 
 impl Proc {
     /// Opens it, since its name will lead elsewhere.
     pub(crate) fn keep(&self) {
-        self.kept.get_or_init(|| {
-            let proc = super::open("/proc".as_ref(), For::Path).ok()?;
-            is_proc(proc.as_fd()).then(|| ManuallyDrop::new(proc))
-        });
+        self.kept.get_or_init(|| Kept::open().ok());
     }
 
     /// Where a path below it is looked up: a directory, and a path.
     fn place(&self, path: &str) -> Result<(BorrowedFd<'_>, OsString)> {
         match self.kept.get() {
             None => Ok((AT_FDCWD, format!("/proc/{path}").into())),
-            Some(Some(proc)) => Ok((proc.as_fd(), path.into())),
+            Some(Some(proc)) => Ok((proc.root.as_fd(), path.into())),
             Some(None) => Err(Error::from_raw(libc::ENOENT)),
         }
     }
 
     /// Opens a file in it.
     pub(crate) fn open(&self, path: &str, purpose: For) -> Result<OwnedFd> {
-        let (dir, path) = self.place(path)?;
-        super::open_at(dir, &path, purpose)
+        let (dir, place) = self.place(path)?;
+        self.or_connected(super::open_at(dir, &place, purpose), path, purpose)
     }
 
     /// Reads a file in it.
     pub(crate) fn read(&self, path: &str, limit: Limit) -> Result<Vec<u8>> {
-        let (dir, path) = self.place(path)?;
-        super::read_file_at(dir, &path, limit)
+        let (dir, place) = self.place(path)?;
+        let file = super::open_regular_at(dir, &place);
+        let file = self.or_connected(file, path, For::Reading)?;
+        super::read_all(file.as_fd(), limit)
+    }
+
+    /// What was opened; or if that was refused, the same by the present name of /proc, if that is the same file system
+    /// still: AppArmor refuses, to whom it confines, what is on a mount of another mount namespace.
+    ///
+    /// Nothing that somebody has put over a part of it is met (openat2(2), `RESOLVE_NO_XDEV`, Linux 5.6).
+    fn or_connected(&self, opened: Result<OwnedFd>, path: &str, purpose: For) -> Result<OwnedFd> {
+        let (Err(refusal), Some(Some(kept))) = (&opened, self.kept.get()) else {
+            return opened;
+        };
+        if refusal.raw() != libc::EACCES {
+            return opened;
+        }
+        let connected = || {
+            let named = super::open("/proc".as_ref(), For::Path)?;
+            let stat = super::stat_fd(named.as_fd())?;
+            if (stat.st_dev, stat.st_ino) != kept.identity {
+                return Err(*refusal);
+            }
+            super::open_on_mount(named.as_fd(), path.as_ref(), purpose)
+        };
+        connected().or(opened)
     }
 
     /// What a path in it refers to.

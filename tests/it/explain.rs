@@ -266,8 +266,25 @@ fn without_proc_that_is_said() {
     why(Tool::fixture().line("-m").sh(&format!(
         "umount -l /proc && exec unshare --hostname={name} true"
     )))
-    .because("looked at: user 0, CapEff ", "")
+    .because("looked at: user 0, ", "")
+    .because("capabilities by capget(2) ", "")
     .because("/proc is not mounted here", "");
+}
+
+#[test]
+fn without_proc_what_needs_it() {
+    needs!(root(), explains());
+    for words in [
+        "-Ur true",
+        "--map-users=0:0:10 true",
+        "-T -f --boottime=3 true",
+    ] {
+        why(Tool::fixture()
+            .line("-m")
+            .sh(&format!("umount -l /proc && exec unshare {words}")))
+        .because("/proc is not mounted here", "mount -t proc proc /proc")
+        .only(1);
+    }
 }
 
 /// The names of the system calls that a successful run makes, in their order.

@@ -294,6 +294,31 @@ fn one_thousand_processes_in_two_hundred_namespaces() {
     assert!((1001..50 * 1001).contains(&calls), "{calls} calls");
 }
 
+/// A sandbox that has no namespaces of its own to show: an empty table would say that there are none.
+#[test]
+fn nothing_that_can_be_seen_is_a_failure() {
+    needs!(ours(NOT_THEIRS), command("strace"));
+    let setns = |call: &str, error: &str, words: &str| {
+        Tool::program("strace")
+            .args(["-f", "-qq", "-o", "/dev/null", "-e", "signal=none"])
+            .args(["-e", &format!("trace={call}")])
+            .args(["-e", &format!("inject={call}:error={error}")])
+            .arg(Tool::path_of("setns"))
+            .line(words)
+            .run()
+            .exits(125)
+            .out("")
+    };
+    setns("ioctl", "ENOTTY", "--show self").err(
+        "setns: of what kind the namespaces named are cannot be told: the kernel, or the sandbox in its place, answers no \
+         ioctl_nsfs(2)\n",
+    );
+    for words in ["--show", "--show --json", "--show --tree"] {
+        setns("readlinkat", "ENOENT", words)
+            .err("setns: cannot open /proc: No such file or directory\n");
+    }
+}
+
 /// The rows of these namespaces are there, with all that is to be known of them.
 #[track_caller]
 fn has_all(shown: &Value, target: &Links) -> bool {

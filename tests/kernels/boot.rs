@@ -130,7 +130,7 @@ impl Kernel {
             .arg(image)
             .arg("-append")
             .arg(format!(
-                "console={} loglevel=4 panic=-1 mitigations=off {words}",
+                "console={} loglevel=4 panic=-1 mitigations=off apparmor=1 security=apparmor {words}",
                 self.console
             ))
             .stdin(Stdio::null())

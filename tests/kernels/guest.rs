@@ -58,6 +58,18 @@ fn fill(kernel: &Kernel, root: &Path) -> std::io::Result<()> {
         }
     }
     fs::create_dir_all(root.join("usr/lib64"))?;
+    // What a profile of AppArmor says which kernel it was written for with.
+    let abi = Path::new("etc/apparmor.d/abi");
+    fs::create_dir_all(root.join(abi))?;
+    let from = kernels().join(format!("guest-{}", kernel.arch)).join(abi);
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        copy(
+            &entry.path(),
+            &root.join(abi).join(entry.file_name()),
+            0o644,
+        )?;
+    }
     for program in PROGRAMS.iter().chain(&["bin/busybox"]) {
         copy(
             &debian.join(program),
@@ -199,6 +211,25 @@ hold() {
     done
     PID=$(cat "$T/pid")
     HELD="$HELD $PID"
+}
+# Loads the profile of AppArmor $1, which allows everything but what the rule $2 does, and has the rules $3 too.
+confine() {
+    {
+        echo "abi <abi/4.0>,"
+        echo "profile $1 {"
+        for rule in file capability network mount umount pivot_root ptrace signal unix dbus userns mqueue change_profile; do
+            [ "$rule" = "$2" ] || echo "$rule,"
+        done
+        echo "$3 }"
+    } | apparmor_parser --replace --skip-cache --config-file /dev/null --Include /etc/apparmor.d
+}
+# Executes the words after $1 under that profile.
+under() {
+    (
+        echo "exec $1" >/proc/self/attr/exec
+        shift
+        exec "$@"
+    )
 }
 MINE=$(ls -l /proc/self/ns)
 export MINE

@@ -10,7 +10,7 @@ use crate::host::capability::Capability;
 use crate::host::namespace::{NamespaceFacts, Relation};
 use crate::host::target::{Process, TargetFacts};
 use crate::model::{AppletName, Kind, Kinds};
-use crate::steps::trace::{gone, not_traced, other_user, zombie};
+use crate::steps::trace::{gone, hidden, not_traced, other_user, zombie};
 
 /// Namespaces are entered, or are found not to be what can be.
 pub(crate) enum Setns {
@@ -83,9 +83,8 @@ explains! {
             if setns.namespaces(case)?.iter().any(|one| one.asked == Kind::User) {
                 return None;
             }
-            let lacks = lacks(case.facts, Capability::SysChroot)?;
-            because(
-                format!("{lacks}, and a mount namespace takes it"),
+            lacks(case.facts, Capability::SysChroot)?.because(
+                ", and a mount namespace takes it",
                 "run with it (container: --cap-add SYS_CHROOT)",
             )
         },
@@ -103,6 +102,13 @@ explains! {
         about: "It belongs to a user namespace that is neither the caller's nor below it: an ancestor, or a foreign one.",
         advice: "This is impossible by design; start from outside.",
         find: outside,
+    },
+    Rule {
+        id: "setns-hidden",
+        errors: [EPERM],
+        about: "/proc hides the process (hidepid), which is another user's.",
+        advice: "Run as root.",
+        find: |setns, case| hidden(setns.target(case)?),
     },
     Rule {
         id: "setns-traced",
@@ -236,8 +242,9 @@ fn privilege(setns: &Setns, case: &Case<'_>) -> Option<Finding> {
     } else {
         "run as root".to_owned()
     };
-    because(
-        format!("{lacks}, and to enter a {kinds} namespace takes it"),
+    let article = kinds.iter().next()?.article();
+    lacks.because(
+        &format!(", and to enter {article} {kinds} namespace takes it"),
         hint,
     )
 }
@@ -253,7 +260,8 @@ fn with_owner(setns: &Setns, case: &Case<'_>) -> &'static str {
 }
 
 fn owned_by_other(setns: &Setns, case: &Case<'_>) -> Option<Finding> {
-    let lacks = lacks(case.facts, Capability::SysAdmin)?;
+    // Who made it has all capabilities in it, without holding any here.
+    case.facts.has(Capability::SysAdmin).filter(|has| !has)?;
     let uid = case.facts.uid()?;
     let one = setns.namespaces(case)?.iter().find(|one| {
         one.owner == Some(Relation::Below) && one.owner_uid.is_some_and(|owner| owner != uid)
@@ -264,7 +272,9 @@ fn owned_by_other(setns: &Setns, case: &Case<'_>) -> Option<Finding> {
         kind => format!("the user namespace that owns this {kind} namespace was made"),
     };
     because(
-        format!("{what} by user {owner} (NS_GET_OWNER_UID), and we are user {uid}; {lacks}"),
+        format!(
+            "{what} by user {owner} (NS_GET_OWNER_UID), and we are user {uid}, without CAP_SYS_ADMIN"
+        ),
         format!("run as user {owner}, or as root"),
     )
 }
@@ -325,7 +335,11 @@ fn wrong_kind(setns: &Setns, case: &Case<'_>) -> Option<Finding> {
         }
     };
     because(
-        format!("it is a {found} namespace, not a {asked} namespace (NS_GET_NSTYPE)"),
+        format!(
+            "it is {} {found} namespace, not {} {asked} namespace (NS_GET_NSTYPE)",
+            found.article(),
+            asked.article()
+        ),
         match case.applet {
             AppletName::Setns => format!("name it as {found}=REF"),
             _ => format!("give it to --{}", found.option()),

@@ -179,7 +179,10 @@ fn no_relative(
     match kind {
         None => Failure::plain(Unexplained("reference"), format!("{of}: is no namespace")),
         Some(kind) if error.raw() == libc::EINVAL => {
-            let text = format!("{of}: is a {kind} namespace, which has no parent");
+            let text = format!(
+                "{of}: is {} {kind} namespace, which has no parent",
+                kind.article()
+            );
             Failure::plain(Unexplained("reference"), text)
         }
         Some(_) => {
@@ -252,7 +255,11 @@ fn kind_of(fd: BorrowedFd<'_>, wanted: &Wanted) -> Result<Kind> {
         }
         Which::These(kinds) => {
             let text = match found {
-                Some(kind) => format!("{}: is a {kind} namespace, not {kinds}", wanted.reference),
+                Some(kind) => format!(
+                    "{}: is {} {kind} namespace, not {kinds}",
+                    wanted.reference,
+                    kind.article()
+                ),
                 None => format!("{}: is no namespace", wanted.reference),
             };
             Err(Failure::plain(Unexplained("reference"), text))
@@ -332,10 +339,16 @@ fn open_by_id(reference: &Reference, id: u64) -> Result<OwnedFd> {
     }
     let found = show::find_by_id(id);
     if let Ok(Found::Nowhere(_)) = found
-        && let Ok(own) = sys::open("/proc/self/ns/user".as_ref(), For::Reading)
+        && let Ok(own) = sys::open("/proc/self/ns/mnt".as_ref(), For::Reading)
         && sys::namespace_id(own.as_fd()).is_err()
     {
-        let text = format!("{reference}: this kernel gives namespaces no IDs; name it by a file");
+        let why = match sys::mount_namespace_id(own.as_fd()) {
+            Ok(_) => {
+                "this kernel gives only mount namespaces IDs, and none that can be seen has this one"
+            }
+            Err(_) => "this kernel gives namespaces no IDs",
+        };
+        let text = format!("{reference}: {why}; name it by a file");
         return Err(Failure::plain(Unexplained("reference"), text));
     }
     open_found(reference, found)

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use libc::{EACCES, EINVAL, ENOENT, ENOSYS, ENOTDIR, EPERM};
 
-use crate::failure::common::{blocked, lacks, mount_filtered};
+use crate::failure::common::{blocked, lacks, module_refuses, mount_filtered};
 use crate::failure::{Case, Finding, because, explains};
 use crate::host::capability::Capability;
 use crate::host::place::Obstacle;
@@ -76,11 +76,20 @@ explains! {
         about: "CAP_SYS_ADMIN is missing where the file lies: the capabilities of -r count inside only.",
         advice: "Run as root, or in a user and mount namespace of your own: unshare -rm.",
         find: |_, case| {
-            let lacks = lacks(case.facts, Capability::SysAdmin)?;
-            because(
-                format!("{lacks} outside the new namespaces, where the file lies"),
+            lacks(case.facts, Capability::SysAdmin)?.because(
+                " outside the new namespaces, where the file lies",
                 "run as root, or all of it inside unshare -rm",
             )
+        },
+    },
+    Rule {
+        id: "bind-refused",
+        errors: [EACCES],
+        about: "A security module refuses the mount.",
+        advice: "Have the module's profile allow it (AppArmor: \"mount,\").",
+        find: |bind, case| {
+            let is_open = case.facts.place(&bind.file)?.obstacle.is_none();
+            is_open.then(|| module_refuses(case, "the mount of a namespace", "mount,", false))?
         },
     },
     Rule {

@@ -14,6 +14,7 @@ use crate::host::map_program::{MapProgram, SubRanges};
 use crate::host::mountinfo::ProcMount;
 use crate::host::namespace::{NamespaceFacts, Relation};
 use crate::host::place::{Obstacle, Place};
+use crate::host::procfs::ProcAccess;
 use crate::host::target::{Pidfds, TargetFacts};
 use crate::model::value::{Propagation, Setgroups};
 use crate::model::{AppletName, Clock, IdMap, Ids, Kind, Kinds};
@@ -26,8 +27,8 @@ use crate::steps::mount::Mounting;
 use crate::steps::outside::bind::Bind;
 use crate::steps::outside::map_program::MapByProgram;
 use crate::steps::root::ChangeRoot;
-use crate::steps::target::TargetProcess;
-use crate::steps::{Become, ClockOffset, Directory, Gid, GroupList, NewId, Uid, Unshare};
+use crate::steps::target::{OtherProcess, TargetProcess};
+use crate::steps::{Become, ClockOffset, Directory, Gid, GroupList, NewId, Register, Uid, Unshare};
 use crate::sys::Error;
 
 /// All capabilities of Linux 6.18.
@@ -37,8 +38,30 @@ pub(super) fn known<T>(value: T) -> Fact<T> {
     Some(value).into()
 }
 
-fn without(capability: Capability) -> Fact<u64> {
-    known(ALL & !(1 << capability as u32))
+/// These facts, but for a capability.
+fn without(capability: Capability, facts: Facts<'static>) -> Facts<'static> {
+    let set = ALL & !(1 << capability as u32);
+    Facts {
+        capabilities: known(set),
+        cap_eff: known(set),
+        ..facts
+    }
+}
+
+/// What AppArmor makes of these facts with a profile that it enforces.
+fn confined(facts: Facts<'static>) -> Facts<'static> {
+    Facts {
+        label: known("tight (enforce)".into()),
+        ..facts
+    }
+}
+
+/// The same, where the profile has no capabilities.
+fn masked(facts: Facts<'static>) -> Facts<'static> {
+    Facts {
+        capabilities: known(0),
+        ..confined(facts)
+    }
 }
 
 pub(super) fn map(text: &str) -> Fact<IdMap> {
@@ -53,8 +76,13 @@ pub(super) fn error(number: i32) -> Option<Error> {
 pub(super) fn ordinary() -> Facts<'static> {
     Facts {
         capabilities: known(0),
+        cap_eff: known(0),
+        proc_access: known(ProcAccess::Granted),
         uid: known(1000),
+        real_uid: known(1000),
         gid: known(1000),
+        is_initial_user: known(true),
+        has_initial_mounts: known(true),
         uid_map: map("0 0 4294967295\n"),
         gid_map: map("0 0 4294967295\n"),
         seccomp: known(0),
@@ -68,8 +96,12 @@ pub(super) fn ordinary() -> Facts<'static> {
 pub(super) fn inside() -> Facts<'static> {
     Facts {
         capabilities: known(ALL),
+        cap_eff: known(ALL),
         uid: known(0),
+        real_uid: known(0),
         gid: known(0),
+        is_initial_user: known(false),
+        has_initial_mounts: known(false),
         uid_map: map("0 1000 1\n"),
         gid_map: map("0 1000 1\n"),
         setgroups: known(Setgroups::Deny),
@@ -77,11 +109,22 @@ pub(super) fn inside() -> Facts<'static> {
     }
 }
 
+/// Root in a user namespace that root of the machine has made, with all IDs mapped to themselves.
+pub(super) fn all_ids() -> Facts<'static> {
+    Facts {
+        is_initial_user: known(false),
+        has_initial_mounts: known(false),
+        ..root()
+    }
+}
+
 /// Root of the machine.
 pub(super) fn root() -> Facts<'static> {
     Facts {
         capabilities: known(ALL),
+        cap_eff: known(ALL),
         uid: known(0),
+        real_uid: known(0),
         gid: known(0),
         ..ordinary()
     }
@@ -129,6 +172,13 @@ fn mount(fstype: &'static str) -> Mounting {
     Mounting {
         fstype,
         target: "/proc".into(),
+    }
+}
+
+fn register() -> Register {
+    Register {
+        dir: "/proc/sys/fs/binfmt_misc".into(),
+        entry: ":abc:E::abc::/bin/cat:".into(),
     }
 }
 
@@ -185,6 +235,7 @@ fn other_process() -> TargetFacts {
         uids: Some([0, 0, 0]),
         gids: Some([0, 0, 0]),
         files_of: Some(0),
+        has_our_map: Some(true),
     }
 }
 
@@ -195,6 +246,15 @@ fn gone() -> TargetFacts {
         hidden: Some(false),
         exists: Some(false),
         ..TargetFacts::default()
+    }
+}
+
+/// Another user's process, where /proc hides those.
+fn hidden() -> TargetFacts {
+    TargetFacts {
+        hidden: Some(true),
+        exists: Some(true),
+        ..gone()
     }
 }
 
@@ -292,17 +352,21 @@ fn proc(covered: &[&str], read_only: bool) -> ProcMount {
 
 #[rustfmt::skip]
 pub(super) fn recorded() -> Vec<Recorded> {
-    use libc::{E2BIG, EACCES, EAGAIN, EBUSY, EINVAL, ELOOP, ENODEV, ENOENT, ENOMEM, ENOSPC, ENOSYS, ENOTDIR, EPERM, ERANGE, EROFS, ESRCH, ETXTBSY, EUSERS};
+    use libc::{E2BIG, EACCES, EAGAIN, EBUSY, EEXIST, EINVAL, ELOOP, ENODEV, ENOENT, ENOEXEC, ENOMEM, ENOSPC, ENOSYS, ENOTDIR, EPERM, ERANGE, EROFS, ESRCH, ETXTBSY, EUSERS};
     let user_net = || unshare(&[Kind::User, Kind::Net]);
     let user = || unshare(&[Kind::User]);
     let passes = |facts: Facts<'static>| Facts { unshare_probe: error(EINVAL).into(), root_is_mount: known(true), ..facts };
     let bounded = |processes: Processes| Facts { processes: known(processes), ..ordinary() };
     vec![
         case("unshare-privilege", unshare(&[Kind::Net, Kind::Uts]), EPERM, passes(ordinary())),
+        case("unshare-privilege", unshare(&[Kind::Net]), EPERM, masked(passes(root()))),
+        case("unshare-privilege", unshare(&[Kind::Net]), EPERM, Facts { label: None.into(), ..masked(passes(root())) }),
+        case("unshare-privilege", unshare(&[Kind::Net]), EPERM, Facts { cap_eff: None.into(), ..passes(ordinary()) }),
         case("unshare-seccomp", user(), EPERM, Facts { seccomp: known(2), unshare_probe: error(EPERM).into(), ..ordinary() }),
         case("unshare-seccomp", user(), ENOSYS, Facts { seccomp: known(0), unshare_probe: error(ENOSYS).into(), ..root() }),
         case("unshare-seccomp", user(), EPERM, Facts { seccomp: None.into(), unshare_probe: error(EPERM).into(), ..ordinary() }),
         case("unshare-sysctl", user(), EPERM, passes(Facts { userns_clone: known(0), ..ordinary() })),
+        case("unshare-sysctl", user(), EPERM, passes(Facts { userns_clone: known(0), ..all_ids() })),
         case("unshare-apparmor", user_net(), EACCES, passes(Facts { apparmor_restricts: known(1), label: known("unconfined".into()), ..ordinary() })),
         case("unshare-apparmor", unshare(&[Kind::Net]), EPERM, passes(Facts { apparmor_restricts: known(1), label: known("unprivileged_userns (enforce)".into()), ..inside() })),
         case("unshare-chroot", user(), EPERM, Facts { unshare_probe: error(EINVAL).into(), root_is_mount: known(false), ..root() }),
@@ -311,6 +375,8 @@ pub(super) fn recorded() -> Vec<Recorded> {
         case("unshare-refused", user(), EPERM, passes(ordinary())),
         case("unshare-refused", user(), EACCES, passes(ordinary())),
         case("unshare-refused", user(), EACCES, passes(Facts { label: known("docker-default (enforce)".into()), ..ordinary() })),
+        case("unshare-refused", user(), EPERM, confined(passes(ordinary()))),
+        case("unshare-refused", user(), EACCES, Facts { seccomp: known(2), ..passes(ordinary()) }),
         case("unshare-threads", user(), EINVAL, Facts { threads: known(3), ..ordinary() }),
         case("unshare-kind", unshare(&[Kind::Time, Kind::Net, Kind::Pid]), EINVAL, Facts { kinds: known(Kinds::ALL.without(Kind::Time).without(Kind::Pid)), ..root() }),
         case("unshare-pid-twice", unshare(&[Kind::Pid]), EINVAL, Facts { kinds: known(Kinds::ALL), unentered: known(Kinds::NONE.with(Kind::Pid)), ..root() }),
@@ -325,19 +391,24 @@ pub(super) fn recorded() -> Vec<Recorded> {
         case("fork-processes", NewProcess, EAGAIN, bounded(Processes { cgroups: vec![("/sys/fs/cgroup/a/b".into(), 3, 30), ("/sys/fs/cgroup/a".into(), 40, 40)], ..Processes::default() })),
         case("fork-processes", NewProcess, EAGAIN, bounded(Processes { threads_max: Some(900), pid_max: Some(32768), all: Some(900), ..Processes::default() })),
         case("fork-some-bound", NewProcess, EAGAIN, Facts { processes: known(Processes { limit: Some(10), ours: Some(50), pid_max: Some(32768), all: Some(90), ..Processes::default() }), ..root() }),
+        case("fork-some-bound", NewProcess, EAGAIN, Facts { processes: known(Processes { limit: Some(10), ours: Some(50), ..Processes::default() }), ..inside() }),
         case("fork-dead-init", NewProcess, ENOMEM, Facts { unentered: known(Kinds::NONE.with(Kind::Pid)), memory: known(123_456), ..root() }),
         case("fork-dead-init", NewProcess, ENOMEM, Facts { unentered: known(Kinds::NONE), memory: known(12), ..root() }),
         case("fork-seccomp", NewProcess, EPERM, Facts { seccomp: known(2), ..root() }),
+        case("fork-seccomp", NewProcess, EACCES, Facts { seccomp: known(2), label: known("u:r:t:s0".into()), ..root() }),
 
         case("map-privilege", outer_map("0 100000 65536\n"), EPERM, ordinary()),
         case("map-setgroups", own_map(Ids::Gid, "0 1000 1\n"), EPERM, Facts { setgroups: known(Setgroups::Allow), gid_map: map(""), ..inside() }),
-        case("map-root", outer_map("0 0 10\n"), EPERM, Facts { capabilities: without(Capability::Setfcap), ..root() }),
+        case("map-root", outer_map("0 0 10\n"), EPERM, without(Capability::Setfcap, root())),
         case("map-root", own_map(Ids::Uid, "0 0 1\n"), EPERM, Facts { uid_map: map(""), ..inside() }),
         case("map-apparmor", own_map(Ids::Uid, "0 1000 1\n"), EPERM, Facts { label: known("unprivileged_userns (enforce)".into()), ..inside() }),
         case("map-apparmor", own_map(Ids::Uid, "0 1000 1\n"), EPERM, Facts { apparmor_restricts: known(1), ..inside() }),
         case("map-unmapped", outer_map("0 1000 1\n1 100000 65536\n"), EPERM, Facts { uid_map: map("0 1000 1\n1 100000 1000\n"), ..root() }),
         case("map-unmapped", outer_map("0 5 20\n"), EPERM, Facts { uid_map: map("0 1000 10\n20 2000 10\n"), ..root() }),
-        case("map-capabilities", own_map(Ids::Uid, "0 1000 1\n"), EPERM, Facts { capabilities: known(0), ..inside() }),
+        case("map-capabilities", own_map(Ids::Uid, "0 1000 1\n"), EPERM, Facts { capabilities: known(0), cap_eff: known(0), ..inside() }),
+        case("map-file", own_map(Ids::Uid, "0 1000 1\n"), ENOENT, Facts { proc_access: known(ProcAccess::Missing), ..inside() }),
+        case("map-file", own_map(Ids::Uid, "0 1000 1\n"), EACCES, confined(Facts { may_write: known(true), ..inside() })),
+        case("map-file", own_map(Ids::Uid, "0 1000 1\n"), EACCES, Facts { may_write: known(true), ..inside() }),
         case("map-extents", outer_map(&(0..6).map(|n| format!("{n} {} 1\n", n * 2)).collect::<String>()), EINVAL, Facts { kernel: known((4, 9)), ..root() }),
         case("map-read-only", own_map(Ids::Uid, "0 1000 1\n"), EROFS, Facts { proc_is_read_only: known(true), ..inside() }),
         case("setgroups-file-read-only", Setgroups::Deny, EROFS, Facts { proc_is_read_only: known(true), ..inside() }),
@@ -349,15 +420,20 @@ pub(super) fn recorded() -> Vec<Recorded> {
         case("helper-no-new-privs", newuidmap(), 0, Facts { no_new_privs: known(true), map_program: known(helper()), ..ordinary() }),
         case("helper-ranges", newuidmap(), 0, Facts { map_program: known(helper()), subids: subids(&[]), ..ordinary() }),
         case("helper-ranges", newuidmap(), 0, Facts { map_program: known(helper()), subids: subids(&[(100_000, 1000), (300_000, 5)]), ..ordinary() }),
+        case("setgroups-file-order", Setgroups::Allow, EPERM, inside()),
         case("setgroups-file-order", Setgroups::Deny, EPERM, inside()),
         case("setgroups-file-order", Setgroups::Deny, EPERM, Facts { setgroups: known(Setgroups::Allow), ..root() }),
         case("setgroups-file-privilege", Setgroups::Deny, EACCES, ordinary()),
+        case("setgroups-file-privilege", Setgroups::Deny, EACCES, masked(inside())),
+        case("setgroups-file-refused", Setgroups::Deny, ENOENT, Facts { proc_access: known(ProcAccess::Missing), ..inside() }),
+        case("setgroups-file-refused", Setgroups::Deny, EACCES, confined(Facts { may_write: known(true), ..inside() })),
+        case("clock-file", ClockOffset { clock: Clock::Boottime, seconds: 1 }, EACCES, confined(Facts { may_write: known(true), ..inside() })),
         case("clock-range", ClockOffset { clock: Clock::Boottime, seconds: -900 }, ERANGE, Facts { offsets: known(-885..=4_611_685_133), ..root() }),
-        case("clock-privilege", ClockOffset { clock: Clock::Monotonic, seconds: 1 }, EPERM, Facts { capabilities: without(Capability::SysTime), ..root() }),
+        case("clock-privilege", ClockOffset { clock: Clock::Monotonic, seconds: 1 }, EPERM, without(Capability::SysTime, root())),
         case("setgroups-denied", GroupList::Dropped, EPERM, inside()),
         case("setgroups-no-map", GroupList::Dropped, EPERM, Facts { gid_map: map(""), setgroups: known(Setgroups::Allow), ..inside() }),
         case("setgroups-privilege", GroupList::Dropped, EPERM, ordinary()),
-        case("setgroups-unmapped", GroupList::Dropped, EINVAL, inside()),
+        case("setgroups-unmapped", GroupList::Given(vec![0, 5]), EINVAL, inside()),
         case("setgid-unmapped", Gid(NewId::Given(5)), EINVAL, inside()),
         case("setuid-unmapped", Uid(NewId::Given(66_000)), EINVAL, Facts { uid_map: map("0 1000 1\n1 100000 65536\n70000 2 1\n"), ..inside() }),
         case("setuid-unmapped", Uid(NewId::Given(0)), EINVAL, Facts { uid_map: map(""), ..inside() }),
@@ -368,6 +444,11 @@ pub(super) fn recorded() -> Vec<Recorded> {
         case("propagation-chroot", Propagation::Private, EINVAL, Facts { root_is_mount: known(false), ..root() }),
         case("propagation-seccomp", Propagation::Private, EPERM, Facts { seccomp: known(2), mount_probe: error(EPERM).into(), ..inside() }),
         case("propagation-apparmor", Propagation::Private, EACCES, Facts { apparmor_restricts: known(1), ..inside() }),
+        case("propagation-refused", Propagation::Private, EACCES, confined(inside())),
+        case("propagation-refused", Propagation::Private, EACCES, inside()),
+        case("propagation-refused", Propagation::Private, EACCES, confined(Facts { seccomp: known(2), ..inside() })),
+        case("mount-refused", mount("proc"), EACCES, confined(Facts { place: place("/proc", None), ..inside() })),
+        case("mount-refused", mount("proc"), EACCES, Facts { place: place("/proc", None), label: known("u:r:t:s0".into()), ..inside() }),
         case("mount-seccomp", mount("proc"), EPERM, Facts { seccomp: known(2), mount_probe: error(EPERM).into(), ..inside() }),
         case("mount-apparmor", mount("proc"), EPERM, Facts { label: known("unprivileged_userns (enforce)".into()), ..inside() }),
         case("mount-proc-owner", mount("proc"), EPERM, Facts { pid_owner: known(Relation::Outside), unentered: known(Kinds::NONE), ..inside() }),
@@ -378,6 +459,10 @@ pub(super) fn recorded() -> Vec<Recorded> {
         case("mount-directory", mount("proc"), ENOENT, Facts { place: place("/a/proc", Some(Obstacle::Missing("/a".into()))), ..root() }),
         case("mount-directory", mount("proc"), ENOTDIR, Facts { place: known(Place { path: "/etc/passwd".into(), is_directory: Some(false), ..Place::default() }), ..root() }),
         case("mount-unknown-type", mount("binfmt_misc"), ENODEV, root()),
+        case("mount-binfmt", mount("binfmt_misc"), EPERM, Facts { kernel: known((6, 1)), ..inside() }),
+        case("binfmt-unmapped", register(), EACCES, Facts { uid: known(65534), uid_map: map(""), ..inside() }),
+        case("binfmt-unmapped", register(), EACCES, Facts { uid: known(65534), ..inside() }),
+        case("binfmt-registered", register(), EEXIST, inside()),
         case("bind-missing", bind(Kind::Net), ENOENT, Facts { place: place("/run/ns/a b", Some(Obstacle::Missing("/run/ns/a b".into()))), ..root() }),
         case("bind-missing", bind(Kind::Net), ENOENT, Facts { place: place("/run/ns/a b", Some(Obstacle::Missing("/run/ns".into()))), ..root() }),
         case("bind-missing", bind(Kind::Net), EACCES, Facts { place: place("/run/ns/a b", Some(Obstacle::Closed("/run/ns".into()))), ..root() }),
@@ -388,6 +473,8 @@ pub(super) fn recorded() -> Vec<Recorded> {
         case("bind-privilege", bind(Kind::Net), EPERM, ordinary()),
         case("bind-seccomp", bind(Kind::Net), EPERM, Facts { seccomp: known(2), mount_probe: error(EPERM).into(), ..root() }),
         case("root-privilege", ChangeRoot(None), EPERM, ordinary()),
+        case("bind-refused", bind(Kind::Net), EACCES, confined(Facts { place: place("/run/ns/a b", None), ..root() })),
+        case("root-refused", ChangeRoot(Some("/a".into())), EACCES, confined(Facts { place: place("/a", None), ..root() })),
         case("root-path", ChangeRoot(Some("/a/b".into())), ENOENT, Facts { place: place("/a/b", Some(Obstacle::Missing("/a".into()))), ..root() }),
         case("directory-path", Directory("/a/b".into()), ENOTDIR, Facts { place: place("/a/b", Some(Obstacle::NoDirectory("/a".into()))), ..root() }),
 
@@ -396,10 +483,13 @@ pub(super) fn recorded() -> Vec<Recorded> {
         case("target-zombie", TargetProcess(77), ESRCH, with_target(root(), zombie())),
         case("target-inode", TargetProcess(77), libc::EOPNOTSUPP, Facts { pidfds: known(Pidfds::Alike), ..with_target(root(), other_process()) }),
         case("target-inode", TargetProcess(77), libc::EOPNOTSUPP, Facts { pidfds: known(Pidfds::Missing), ..with_target(root(), other_process()) }),
+        case("target-other", OtherProcess { pid: 77, expected: 1, found: 4711 }, ESRCH, root()),
+        case("open-proc", OpenFile("/proc/self".into()), ENOENT, Facts { proc_access: known(ProcAccess::Missing), ..root() }),
         case("open-gone", OpenFile("/proc/77/root".into()), ENOENT, with_target(root(), gone())),
         case("open-gone", OpenFile("/proc/77/root".into()), ENOENT, with_target(root(), TargetFacts { proc_is_there: Some(false), ..gone() })),
         case("open-zombie", OpenFile("/proc/77/root".into()), ENOENT, with_target(root(), zombie())),
         case("open-kind", OpenFile("/proc/77/ns/time".into()), ENOENT, Facts { kinds: known(Kinds::ALL.without(Kind::Time)), target: known(other_process()), ..root() }),
+        case("open-kind", OpenFile("/proc/self/ns/time".into()), ENOENT, Facts { kinds: known(Kinds::ALL.without(Kind::Time)), proc_access: known(ProcAccess::Granted), place: place("/proc/self/ns/time", Some(Obstacle::Missing("/proc/self/ns/time".into()))), ..root() }),
         case("open-path", OpenFile("/run/netns/x".into()), ENOENT, Facts { place: place("/run/netns/x", Some(Obstacle::Missing("/run/netns".into()))), ..root() }),
         case("open-path", OpenFile("/run/netns/uxrd".into()), ENOENT, Facts { place: place("/run/netns/uxrd", Some(Obstacle::Missing("/run/netns/uxrd".into()))), meant: known("uxred".into()), ..root() }),
         case("open-path", OpenFile("/a/x".into()), ENOENT, Facts { place: place("/a/x", Some(Obstacle::Missing("/a".into()))), ..root() }),
@@ -409,11 +499,18 @@ pub(super) fn recorded() -> Vec<Recorded> {
         case("open-traced", OpenFile("/proc/77/ns/net".into()), EACCES, with_target(ordinary(), TargetFacts { uids: Some([1000; 3]), gids: Some([1000; 3]), ..other_process() })),
         case("open-refused", OpenFile("/proc/77/ns/net".into()), EACCES, with_target(root(), other_process())),
         case("open-refused", OpenFile("/proc/77/ns/net".into()), EACCES, with_target(ordinary(), TargetFacts { uids: Some([1000; 3]), gids: Some([1000; 3]), files_of: Some(1000), ..other_process() })),
+        case("open-refused", OpenFile("/proc/77/ns/net".into()), EACCES, confined(with_target(root(), other_process()))),
+        case("open-refused", OpenFile("/proc/77/ns/net".into()), EACCES, confined(with_target(inside(), other_process()))),
+        case("open-refused", OpenFile("/proc/77/ns/net".into()), EACCES, with_target(inside(), other_process())),
+        case("open-traced", OpenFile("/proc/77/ns/net".into()), EACCES, confined(with_target(ordinary(), other_process()))),
+        case("open-traced", OpenFile("/proc/77/ns/net".into()), EACCES, with_target(ordinary(), TargetFacts { uids: Some([100_000; 3]), has_our_map: Some(false), ..other_process() })),
+        case("open-hidden", OpenFile("/proc/77/ns/net".into()), ENOENT, with_target(ordinary(), hidden())),
+        case("setns-hidden", enter(&[Kind::User]), EPERM, with_target(with_namespace(ordinary(), NamespaceFacts { closed: error(ENOENT), ..NamespaceFacts::asked(Kind::User) }), hidden())),
         case("setns-seccomp", enter(&[Kind::Net]), EPERM, Facts { seccomp: known(2), setns_probe: error(EPERM).into(), ..root() }),
         case("setns-privilege", enter(&[Kind::Net]), EPERM, with_namespace(ordinary(), NamespaceFacts { owner_uid: Some(1000), ..namespace(Kind::Net, Relation::Below) })),
         case("setns-privilege", Setns::Into { kinds: Kinds::NONE.with(Kind::Net), pid: None, file: None }, EPERM, with_namespace(ordinary(), NamespaceFacts { owner_uid: Some(1000), ..namespace(Kind::Net, Relation::Below) })),
         case("setns-privilege", enter(&[Kind::Net]), EPERM, with_namespace(ordinary(), namespace(Kind::Net, Relation::Ours))),
-        case("setns-chroot-privilege", enter(&[Kind::Mnt]), EPERM, with_namespace(Facts { capabilities: without(Capability::SysChroot), ..root() }, namespace(Kind::Mnt, Relation::Ours))),
+        case("setns-chroot-privilege", enter(&[Kind::Mnt]), EPERM, with_namespace(without(Capability::SysChroot, root()), namespace(Kind::Mnt, Relation::Ours))),
         case("setns-owner", enter(&[Kind::User]), EPERM, with_namespace(ordinary(), NamespaceFacts { owner_uid: Some(1001), ..namespace(Kind::User, Relation::Below) })),
         case("setns-outside", enter(&[Kind::User]), EPERM, with_namespace(inside(), namespace(Kind::User, Relation::Outside))),
         case("setns-outside", enter(&[Kind::Net]), EPERM, with_namespace(inside(), namespace(Kind::Net, Relation::Outside))),
@@ -450,9 +547,12 @@ pub(super) fn recorded() -> Vec<Recorded> {
         case("exec-no-x", exec("/a/x", None), EACCES, with_program(Executable { mode: 0o700, may_execute: Some(false), ..program("/a/x") })),
         case("exec-closed", exec("/closed/x", None), EACCES, with_program(Executable { obstacle: Some(Obstacle::Closed("/closed".into())), ..Executable::default() })),
         case("exec-needs-x", exec("/a/x", None), EACCES, with_program(Executable { needs: vec![need("/a/x", "/a/interpreter", Role::Interpreter, true)], ..program("/a/x") })),
+        case("exec-refused", exec("/a/x", None), EACCES, confined(Facts { seccomp: known(0), ..with_program(program("/a/x")) })),
         case("exec-processes", exec("/a/x", None), EAGAIN, Facts { processes: known(Processes { limit: Some(3), ..Processes::default() }), ..with_program(program("/a/x")) }),
         case("exec-too-big", exec("/a/x", None), E2BIG, with_program(program("/a/x"))),
         case("exec-busy", exec("/a/x", None), ETXTBSY, with_program(program("/a/x"))),
+        case("exec-format", exec("/a/x", None), ENOEXEC, with_program(Executable { format: Some(Format::Elf { machine: 22, loader: None }), ..program("/a/x") })),
+        case("exec-format", exec("/a/x", None), ENOEXEC, with_program(program("/a/x"))),
         case("exec-loop", exec("/a/x", None), ELOOP, with_program(program("/a/x"))),
     ]
 }

@@ -331,3 +331,34 @@ fn a_namespace_of_another_kind() {
         .because("it is a uts namespace, not a net namespace", "--uts")
         .only(1);
 }
+
+#[test]
+fn a_pidfd_of_another_process() {
+    needs!(explains(), root());
+    let holder = Holder::of(Tool::fixture().line("-n"), "");
+    let told = why(Tool::nsenter()
+        .arg("-t")
+        .arg(format!("{}:1", holder.pid()))
+        .line("-n true"));
+    // Before Linux 6.9 no inode tells processes apart.
+    let told = if told.line.ends_with("No such process") {
+        told.because(
+            ", not 1, so it is not the process that was meant",
+            "leave the inode out",
+        )
+    } else {
+        told.because(
+            "all pidfds share one inode before Linux 6.9",
+            "leave the inode out",
+        )
+    };
+    told.only(1);
+}
+
+#[test]
+fn a_kind_with_a_vowel() {
+    needs!(explains());
+    why(Tool::nsenter().line("--net=/proc/self/ns/ipc true"))
+        .because("it is an ipc namespace, not a net namespace", "--ipc")
+        .only(1);
+}

@@ -260,3 +260,20 @@ fn odd_names_stay_on_their_line() {
     assert_eq!(told.causes.len(), 1, "{}", told.ran);
     assert!(told.causes[0].0.contains(r"$'/no\nsuch'"), "{}", told.ran);
 }
+
+#[test]
+fn a_program_of_no_form() {
+    needs!(root(), explains());
+    let place = Place::new();
+    place.subdir("bin");
+    for name in ["x", "bin/sh"] {
+        place.script(name, "x");
+    }
+    why(Tool::unshare().args(["-R", &place.at("."), "/x"]))
+        .of(&failed("/x", "Exec format error"))
+        .because(
+            "the kernel can execute neither /x nor /bin/sh",
+            "a program for this machine",
+        )
+        .only(1);
+}

@@ -1,5 +1,7 @@
 //! What is tried on every kernel.
 
+mod apparmor;
+mod diagnoses;
 mod differs;
 mod nsenter;
 mod setns;
@@ -17,6 +19,8 @@ pub(crate) fn all() -> Vec<Case> {
         nsenter::cases(),
         setns::cases(),
         differs::cases(),
+        apparmor::cases(),
+        diagnoses::cases(),
     ]
     .into_iter()
     .flatten()
