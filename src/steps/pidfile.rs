@@ -28,7 +28,7 @@ pub(crate) struct Pidfile {
 }
 
 /// Device and inode of a file.
-type FileId = (libc::dev_t, libc::ino_t);
+type FileId = (u64, u64);
 
 /// What was done to write it.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ fn error(number: i32) -> sys::Error {
     sys::Error::from_raw(number)
 }
 
-fn file_id(stat: &libc::stat) -> FileId {
+fn file_id(stat: &sys::FileStat) -> FileId {
     (stat.st_dev, stat.st_ino)
 }
 
@@ -275,7 +275,7 @@ fn find(path: &OsStr) -> sys::Result<(OwnedFd, OsString, Option<Is>)> {
 
 /// Whether a symbolic link is one that we would have the kernel follow where it protects links (proc_sys_fs(5),
 /// `protected_symlinks`), which is always asked for here: in /tmp anybody can make one.
-fn may_follow(link: &libc::stat, directory: &libc::stat) -> bool {
+fn may_follow(link: &sys::FileStat, directory: &sys::FileStat) -> bool {
     let open_to_all = libc::S_ISVTX | libc::S_IWOTH;
     directory.st_mode & open_to_all != open_to_all
         || link.st_uid == directory.st_uid

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use nix::NixPath;
 use nix::fcntl::{AtFlags, OFlag};
-use nix::sys::stat::{FileStat, Mode};
+use nix::sys::stat::Mode;
 
 use super::{Error, Result, check};
 
@@ -318,16 +318,44 @@ pub(crate) fn columns(stream: Stream) -> Option<usize> {
     (done == 0 && size.ws_col > 0).then_some(usize::from(size.ws_col))
 }
 
+/// What is used of stat(2), by the names there; as wide on every machine as on those with 64 bits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FileStat {
+    pub(crate) st_dev: u64,
+    pub(crate) st_ino: u64,
+    pub(crate) st_nlink: u64,
+    pub(crate) st_mode: u32,
+    pub(crate) st_uid: u32,
+    pub(crate) st_gid: u32,
+}
+
+impl From<libc::stat> for FileStat {
+    #[allow(
+        clippy::useless_conversion,
+        reason = "narrower where longs have 32 bits"
+    )]
+    fn from(stat: libc::stat) -> Self {
+        Self {
+            st_dev: stat.st_dev,
+            st_ino: stat.st_ino.into(),
+            st_nlink: stat.st_nlink.into(),
+            st_mode: stat.st_mode,
+            st_uid: stat.st_uid,
+            st_gid: stat.st_gid,
+        }
+    }
+}
+
 /// What the descriptor refers to (fstat(2)).
 pub(crate) fn stat_fd(fd: BorrowedFd<'_>) -> Result<FileStat> {
-    Ok(nix::sys::stat::fstat(fd)?)
+    Ok(nix::sys::stat::fstat(fd)?.into())
 }
 
 /// What the descriptor refers to, as far as the kernel knows without asking a file system that may not answer
 /// (statx(2), `AT_STATX_DONT_SYNC`). Device, inode and type are right.
 pub(crate) fn stat_cached(fd: BorrowedFd<'_>) -> Result<FileStat> {
     let flags = AtFlags::AT_EMPTY_PATH | AtFlags::from_bits_retain(libc::AT_STATX_DONT_SYNC);
-    Ok(nix::sys::stat::fstatat(fd, "", flags)?)
+    Ok(nix::sys::stat::fstatat(fd, "", flags)?.into())
 }
 
 /// Whether the descriptor is a socket.
@@ -337,18 +365,18 @@ pub(crate) fn is_socket(fd: BorrowedFd<'_>) -> bool {
 
 /// What the path refers to (stat(2)).
 pub(crate) fn stat(path: &OsStr) -> Result<FileStat> {
-    Ok(nix::sys::stat::stat(path)?)
+    Ok(nix::sys::stat::stat(path)?.into())
 }
 
 /// What the path below `dir` itself is, not what it points to (fstatat(2), `AT_SYMLINK_NOFOLLOW`).
 pub(crate) fn lstat_at(dir: BorrowedFd<'_>, path: &OsStr) -> Result<FileStat> {
     let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
-    Ok(nix::sys::stat::fstatat(dir, path, flags)?)
+    Ok(nix::sys::stat::fstatat(dir, path, flags)?.into())
 }
 
 /// What the path below `dir` refers to (fstatat(2)).
 pub(crate) fn stat_at(dir: BorrowedFd<'_>, path: &OsStr) -> Result<FileStat> {
-    Ok(nix::sys::stat::fstatat(dir, path, AtFlags::empty())?)
+    Ok(nix::sys::stat::fstatat(dir, path, AtFlags::empty())?.into())
 }
 
 /// The magic number of the file system that the descriptor lies on (fstatfs(2)).

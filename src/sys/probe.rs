@@ -86,10 +86,14 @@ pub(crate) fn security_attribute() -> Result<Vec<u8>> {
 }
 
 /// How many threads our user may have, as it is enforced (getrlimit(2), `RLIMIT_NPROC`); none without a limit.
+#[allow(
+    clippy::useless_conversion,
+    reason = "narrower where longs have 32 bits"
+)]
 pub(crate) fn thread_limit() -> Result<Option<u64>> {
     use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
     let (limit, _) = getrlimit(Resource::RLIMIT_NPROC)?;
-    Ok((limit != RLIM_INFINITY).then_some(limit))
+    Ok((limit != RLIM_INFINITY).then(|| limit.into()))
 }
 
 /// Whether executing the file gives capabilities (capabilities(7), `security.capability`).

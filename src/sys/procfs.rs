@@ -9,9 +9,8 @@ use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::fcntl::AT_FDCWD;
-use nix::sys::stat::FileStat;
 
-use super::{Error, For, Limit, Result};
+use super::{Error, FileStat, For, Limit, Result};
 
 /// The proc file system that is ours.
 #[derive(Debug, Default)]
