@@ -3,6 +3,7 @@
 mod apparmor;
 mod diagnoses;
 mod differs;
+mod doctor;
 mod nsenter;
 mod setns;
 mod unshare;
@@ -21,6 +22,7 @@ pub(crate) fn all() -> Vec<Case> {
         differs::cases(),
         apparmor::cases(),
         diagnoses::cases(),
+        doctor::cases(),
     ]
     .into_iter()
     .flatten()
