@@ -1,9 +1,11 @@
 //! `unshare`: new namespaces for a program (its options, and the plan that they ask for).
 
+mod advice;
 mod options;
 
 use std::ffi::{CStr, OsStr};
 
+use advice::advice;
 pub(crate) use options::Options;
 
 use super::common::{self, InvalidOptions, Request, lookup, of_option, words_of};
@@ -17,9 +19,9 @@ use crate::plan::{Plan, Report};
 use crate::steps::Step;
 use crate::steps::outside::bind::Bind;
 use crate::steps::{
-    Advice, Become, ClockOffset, Directory, Fork, Gid, GroupList, Helper, HoldCapabilities,
-    Hostname, Init, KeepCapabilities, Loopback, MakePrivate, MountBinfmt, MountProc, NewId,
-    Outside, PivotRoot, Register, Root, Uid, Unshare, Variables, Via, When, WriteMap,
+    Become, ClockOffset, Directory, Fork, Gid, GroupList, Helper, HoldCapabilities, Hostname, Init,
+    KeepCapabilities, Loopback, MakePrivate, MountBinfmt, MountProc, NewId, Outside, PivotRoot,
+    Register, Root, Uid, Unshare, Variables, Via, When, WriteMap,
 };
 
 /// The default directories of file systems that are mounted.
@@ -102,10 +104,9 @@ pub(crate) fn request(
     if let Some(environment) = environment(options)? {
         steps.push(Step::Environment(environment));
     }
-    advice(options, kinds, forks, host, &mut steps);
-    steps.push(Step::Execute(common::program(
-        &argv[parsed.first_operand..],
-    )));
+    let operands = &argv[parsed.first_operand..];
+    advice(options, operands, kinds, forks, host, &mut steps);
+    steps.push(Step::Execute(common::program(operands)));
 
     let report = Report {
         applet: AppletName::Unshare,
@@ -140,46 +141,6 @@ fn writers(
         }
     }
     (own, outside)
-}
-
-/// What the program will not be in, though it was asked for.
-fn advice(options: &Options, kinds: Kinds, forks: bool, host: &dyn Host, steps: &mut Vec<Step>) {
-    // Not before all else is done: the first line of a failure is for scripts.
-    if kinds.has(Kind::Pid) && !forks && host.at_terminal() {
-        let line = "unshare: add --fork: only children enter the new PID namespace";
-        steps.push(Advice(line).into());
-    }
-    if let Some(line) = outer_processes(options, kinds, forks, steps)
-        && host.at_terminal()
-    {
-        steps.push(Advice(line).into());
-    }
-    let shifts = options.monotonic.is_some() || options.boottime.is_some();
-    if shifts && !forks && !host.execution_enters_time() {
-        let line = "unshare: add --fork: on this kernel only children enter the new time namespace";
-        steps.push(Advice(line).into());
-    }
-}
-
-/// That ps will show processes of outside, though a PID namespace or a proc was asked for.
-fn outer_processes(
-    options: &Options,
-    kinds: Kinds,
-    forks: bool,
-    steps: &[Step],
-) -> Option<&'static str> {
-    let mounts = |step: &Step| matches!(step, Step::MountProc(_));
-    let has_proc = steps.iter().any(mounts);
-    match kinds.has(Kind::Pid) {
-        // What is in another root directory, its owner knows.
-        true if forks && !has_proc && options.root.is_none() => {
-            Some("unshare: add --mount-proc: without it ps shows the outer processes")
-        }
-        false if has_proc => {
-            Some("unshare: add --pid --fork: without them ps shows the outer processes")
-        }
-        _ => None,
-    }
 }
 
 /// The namespaces to make: those asked for, and those that other options imply.
