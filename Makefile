@@ -4,56 +4,76 @@ SHELL := $(shell command -v bash)
 .SHELLFLAGS = -euo pipefail -c
 .DELETE_ON_ERROR:
 
-PREFIX ?= /usr/local
-DESTDIR ?=
-# Where each kind of file goes, below DESTDIR; a distribution sets what it has elsewhere.
-bindir ?= $(PREFIX)/bin
-mandir ?= $(PREFIX)/share/man
-docdir ?= $(PREFIX)/share/doc/nskit
-bashdir ?= $(PREFIX)/share/bash-completion/completions
-zshdir ?= $(PREFIX)/share/zsh/site-functions
-fishdir ?= $(PREFIX)/share/fish/vendor_completions.d
-# What is linked to nskit, and documented.
-APPLETS ?= unshare nsenter setns
-# 1: install also replaces files that are not nskit's.
-FORCE ?=
+# PREFIX, DESTDIR, bindir and the other directories, APPLETS and FORCE are read by packaging/install.
 CARGO ?= cargo
 # A Rust target triple; by default musl on this machine's processor, or glibc where that cannot be had.
 TARGET ?=
+# 1: full RELRO, BIND_NOW and code apart from data, as distributions require it; what it costs is in CONTRIBUTING.md.
+HARDEN ?=
 
 target_dir := $(or $(CARGO_TARGET_DIR),target)
 # The static release binary, whichever C library is in it.
-binary := $(target_dir)/static$(TARGET:%=/%)/nskit
+binary := $(target_dir)/$(if $(filter 1,$(HARDEN)),hardened,static)$(TARGET:%=/%)/nskit
 sources := $(shell find src -name '*.rs') Cargo.toml Cargo.lock Makefile .ci/build-static .ci/layout.ld
 
-.PHONY: all install uninstall test test-kernels docs bench clean
+.PHONY: all static-toolchain install uninstall dist deb test test-dist test-deb test-kernels docs bench clean
 
 all: $(binary)
 
 $(binary): $(sources)
-	CARGO='$(CARGO)' .ci/build-static '$@' $(TARGET)
+	CARGO='$(CARGO)' HARDEN='$(HARDEN)' .ci/build-static '$@' $(TARGET)
 
-placed := DESTDIR='$(DESTDIR)' bindir='$(bindir)' mandir='$(mandir)' docdir='$(docdir)' bashdir='$(bashdir)' \
-    zshdir='$(zshdir)' fishdir='$(fishdir)' binary='$(abspath $(binary))' APPLETS='$(APPLETS)' FORCE='$(FORCE)'
+# The only thing that fetches a part of Rust: musl's standard library, or TARGET's, by rustup.
+static-toolchain:
+	rustup target add $(or $(TARGET),$$(rustc -vV | sed -n 's/^host: //; s/-gnu/-musl/p'))
 
 install: $(binary)
-	@$(placed) packaging/install install
+	@binary='$(abspath $(binary))' packaging/install install
 
 # What install put there, and nothing else.
 uninstall:
-	@$(placed) packaging/install uninstall
+	@packaging/install uninstall
+
+version := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+dist := $(target_dir)/dist
+# What is released: the targets that can be built here; the first is this machine's.
+DIST_TARGETS ?= $(shell packaging/targets)
+
+# Everything that is released, into target/dist: a static tarball and an image for each target, the list of what is in
+# them (SPDX), their sums; packages for Debian where dpkg-deb is. The same bytes wherever it is run.
+dist:
+	version='$(version)' dist='$(dist)' CARGO='$(CARGO)' packaging/dist $(DIST_TARGETS)
+
+# The hardened binary, which distributions want.
+deb:
+	$(MAKE) HARDEN=1 TARGET=$(firstword $(DIST_TARGETS))
+	version='$(version)' dist='$(dist)' packaging/deb \
+	    '$(target_dir)/hardened/$(firstword $(DIST_TARGETS))/nskit' $(firstword $(DIST_TARGETS))
+
+# A second build, in another place, must give the same bytes.
+test-dist: dist
+	dist='$(dist)' packaging/test-dist $(DIST_TARGETS)
+
+# The Debian packages, installed and purged in a root of their own.
+test-deb: deb
+	.ci/install-test-tools packages
+	version='$(version)' dist='$(dist)' packaging/test-deb
 
 # The kernels that `make test` boots, the oldest that nskit promises, one between, and the newest; `make test-kernels`
 # boots all. They run the binary of this machine's processor, so another than x86_64 boots none here.
 kernels := $(if $(filter x86_64,$(shell uname -m)),x86_64-5.10 x86_64-6.1 x86_64-newest)
 
 # Twice the same tests: of ours, and of the distribution's util-linux, which shows that the tests are
-# about what both must do. MUST_RUN=1 makes a test that the machine cannot run a failure. In the background
+# about what both must do. A machine without a network does not wait for it long. MUST_RUN=1 makes a test that the machine cannot run a failure. In the background
 # of a script SIGINT is ignored, and would be by the programs whose ends are tested.
-test: $(binary)
+test:
+	! command -v rustup >/dev/null || timeout 120 $(MAKE) static-toolchain || true
+	$(MAKE) all
+	$(MAKE) all HARDEN=1
 	.ci/install-test-tools $(if $(kernels),kernels)
 	$(if $(kernels),.ci/get-kernels .kernels $(kernels))
-	NSKIT_RELEASE='$(abspath $(binary))' NSKIT_KERNELS='$(kernels)' env --default-signal $(CARGO) test
+	NSKIT_RELEASE='$(abspath $(binary))' NSKIT_HARDENED='$(abspath $(target_dir)/hardened/nskit)' \
+	    NSKIT_KERNELS='$(kernels)' env --default-signal $(CARGO) test
 	UNDER_TEST=theirs env --default-signal $(CARGO) test --test it
 
 aarch64 := aarch64-unknown-linux-musl
@@ -62,6 +82,7 @@ aarch64 := aarch64-unknown-linux-musl
 test-kernels: $(binary)
 	.ci/install-test-tools all-kernels
 	.ci/get-kernels .kernels
+	! command -v rustup >/dev/null || timeout 120 $(MAKE) static-toolchain TARGET=$(aarch64) || true
 	$(MAKE) TARGET=$(aarch64)
 	NSKIT_RELEASE='$(abspath $(binary))' NSKIT_RELEASE_AARCH64='$(abspath $(target_dir)/static/$(aarch64)/nskit)' \
 	    $(CARGO) test --test kernels

@@ -4,6 +4,7 @@
 //! declarations give fails its test.
 
 mod bash;
+mod crates;
 mod declaration;
 pub(crate) mod diagnostics;
 mod fish;

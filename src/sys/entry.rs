@@ -68,6 +68,8 @@ macro_rules! entry {
             argc: std::ffi::c_int,
             argv: *const *const std::ffi::c_char,
         ) -> std::ffi::c_int {
+            #[cfg(nskit_hardened)]
+            $crate::sys::protect_relocated();
             if argc > 0 {
                 // SAFETY: there is a first word, and the kernel laid the array out (execve(2)).
                 let first = unsafe { *argv };

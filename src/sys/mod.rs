@@ -37,6 +37,8 @@ mod process;
 mod processor;
 mod procfs;
 mod ready;
+#[cfg(nskit_hardened)]
+mod relro;
 mod signal;
 mod socket;
 mod trial;
@@ -61,6 +63,8 @@ pub(crate) use process::*;
 pub(crate) use processor::*;
 pub(crate) use procfs::*;
 pub(crate) use ready::*;
+#[cfg(nskit_hardened)]
+pub(crate) use relro::*;
 pub(crate) use signal::*;
 pub(crate) use socket::*;
 pub(crate) use trial::*;

@@ -49,6 +49,7 @@ mod nsenter_places;
 mod nsenter_target;
 mod nsenter_waiting;
 mod nskit;
+mod packages;
 mod pidfile;
 mod setns_basic;
 mod setns_find;

@@ -24,6 +24,7 @@ fn in_place(command: &mut Command, root: &Path, more: &[(&str, &str)]) -> Output
         .env("bashdir", "/bash")
         .env("zshdir", "/zsh")
         .env("fishdir", "/fish")
+        .env_remove("licensedir")
         .envs(more.iter().copied())
         .output()
         .expect("bash runs packaging/install")
@@ -64,6 +65,7 @@ fn installed_and_taken_away_whole() {
             "m/man7/nskit-explain.7",
             "zsh/_setns",
             "d/LICENSE-MIT",
+            "d/THIRD-PARTY",
         ] {
             assert!(there.iter().any(|file| file == name), "{name} in {there:?}");
         }
