@@ -1,21 +1,70 @@
 # fish completion for setns(1).
 # Made from the options' declarations: UPDATE_DOCS=1 cargo test docs. Do not edit.
 
-# What stands for the value in the word that is being typed: behind `=`, or the whole word.
+# What stands for the value in the word that is being typed: behind `=`, behind the first of these letters in a cluster, or
+# the whole word.
 function __nskit_value
-    string replace --regex '^--?[^=]*=' '' -- (commandline -ct)
+    set -l token (commandline -ct)
+    if set -q argv[1]; and string match --quiet --regex "^-[^-]" -- $token
+        string replace --regex "^-[^$argv[1]]*[$argv[1]]" '' -- $token
+    else
+        string replace --regex '^--?[^=]*=' '' -- $token
+    end
 end
 
 function __nskit_directories
-    __fish_complete_directories (__nskit_value) ''
+    __fish_complete_directories (__nskit_value $argv) ''
 end
 
 function __nskit_files
-    complete -C "__nskit_no_command "(__nskit_value)
+    complete -C "__nskit_no_command "(__nskit_value $argv)
+end
+
+# What can stand behind a letter in the same word, as -nFILE in a cluster: the letters that take a value, those of them
+# that take a file, and those that take a directory.
+function __nskit_attached
+    set -l parts (string match --regex "^(-[^-$argv[1]]*[$argv[1]])(.*)" -- (commandline -ct))
+    or return
+    set -l letter (string sub --start -1 -- $parts[2])
+    if string match --quiet -- "*$letter*" $argv[2]
+        printf '%s\n' $parts[2](complete -C "__nskit_no_command $parts[3]")
+    else if string match --quiet -- "*$letter*" $argv[3]
+        printf '%s\n' $parts[2](__fish_complete_directories $parts[3] '')
+    end
 end
 
 function __nskit_signals
-    kill -l | string split --no-empty ' '
+    set -l names (kill -l | string split --no-empty ' ')
+    # As they are typed: with SIG or without.
+    if string match --quiet --regex '(^|,)SIG[^,]*$' -- (__nskit_value)
+        set names SIG$names
+    end
+    printf '%s\n' $names
+end
+
+# Processes of users, with their names: threads of the kernel have no command line.
+function __nskit_processes
+    for dir in /proc/*/
+        set -l pid (string match --regex --groups-only '^/proc/(\d+)/$' -- $dir); or continue
+        test -r $dir/cmdline -a -r $dir/comm; or continue
+        read --null --nchars 1 --local first <$dir/cmdline; or continue
+        read --local name <$dir/comm; or continue
+        printf '%s\t%s\n' $pid (string replace --all --regex '[^[:print:]]' '?' -- $name)
+    end
+end
+
+# Cgroups, from the root of the unified hierarchy, or as files.
+function __nskit_cgroups
+    set -l base /sys/fs/cgroup
+    test -d $base/unified; and set base $base/unified
+    string match --quiet '/sys*' -- $argv[1]; and set base ''
+    set -l lead (string match '/*' -- $argv[1] | string sub --length 1)
+    set -l found $base/(string trim --left --chars / -- $argv[1])*/
+    for one in (string match --invert --regex '[^A-Za-z0-9@%+=:._/-]' -- $found)
+        set -l inside $one*/
+        set -q inside[1]; or set one (string trim --right --chars / -- $one)
+        printf '%s\n' $lead(string trim --left --chars / -- (string replace -- "$base" '' $one))
+    end
 end
 
 # Offers what the command prints for the last part of a list.
@@ -58,12 +107,16 @@ end
 
 # A process: its PID, or a reference to it.
 function __nskit_process_refs
-    set -l value (__nskit_value)
-    set -l form (string match --regex '^(?:machine|unit|oci)(?=:)' -- "$value")
-    if test -n "$form"
+    set -l value (__nskit_value $argv)
+    set -l form (string match --regex '^(?:machine|unit|oci|cgroup|pid)(?=:)' -- "$value")
+    if test "$form" = cgroup
+        printf '%s\n' cgroup:(__nskit_cgroups (string replace cgroup: '' -- $value))
+    else if test "$form" = pid
+        printf '%s\n' pid:(__nskit_processes)
+    else if test -n "$form"
         printf '%s\n' $form:(__nskit_names $form)
     else
-        __fish_complete_pids
+        __nskit_processes
         printf '%s:\tForm of reference\n' pid pidfile cgroup machine unit oci fd
         echo self
     end
@@ -90,6 +143,8 @@ function __nskit_setns_in_options
     test (count (__nskit_setns_operands)) -eq 0
 end
 
+complete -c setns -n __nskit_setns_in_options -x -a '(__nskit_attached tpoSGrwW "" "rwW")'
+
 # References to namespaces, with commas between them.
 function __nskit_refs
     set -l before (commandline -ct | string match --regex '^.*[,=]|^')
@@ -99,12 +154,14 @@ function __nskit_refs
     set before $before$chain
     switch "$value"
         case 0\* 1\* 2\* 3\* 4\* 5\* 6\* 7\* 8\* 9\*
-            printf '%s\n' $before(__fish_complete_pids)
+            printf '%s\n' $before(__nskit_processes)
         case 'pid:*'
-            printf '%s\n' {$before}pid:(__fish_complete_pids)
+            printf '%s\n' {$before}pid:(__nskit_processes)
         case 'pidfile:*'
             set -l file (string replace pidfile: '' -- $value)
             printf '%s\n' {$before}pidfile:(complete -C "__nskit_no_command $file")
+        case 'cgroup:*'
+            printf '%s\n' {$before}cgroup:(__nskit_cgroups (string replace cgroup: '' -- $value))
         case 'netns:*' 'machine:*' 'unit:*' 'oci:*'
             set -l form (string replace --regex ':.*' '' -- "$value")
             printf '%s\n' $before$form:(__nskit_names $form)
@@ -143,7 +200,7 @@ complete -c setns -n __nskit_setns_in_options -l show -d 'show the namespaces na
 complete -c setns -n __nskit_setns_in_options -l tree -d 'with --show: draw who owns and contains whom'
 complete -c setns -n __nskit_setns_in_options -l json -d 'with --same, --show or --dry-run: as JSON'
 complete -c setns -n __nskit_setns_in_options -s t -l type -d 'with --show: only namespaces of these kinds' -x -a '(__nskit_list printf "%s\\n" user cgroup ipc uts net pid mnt time)'
-complete -c setns -n __nskit_setns_in_options -s p -l task -d 'with --show: those of this process' -x -a '(__nskit_process_refs)'
+complete -c setns -n __nskit_setns_in_options -s p -l task -d 'with --show: those of this process' -x -a '(__nskit_process_refs tpoSGrwW)'
 complete -c setns -n __nskit_setns_in_options -l processes -d 'with --show: a line for each process in them'
 complete -c setns -n __nskit_setns_in_options -s o -l output -d 'with --show: these columns; with + in front, also these' -x -a '(__nskit_list printf "%s\\n" all KIND INODE ID OWNER OWNER-UID OWNER-USER PARENT NETNSID OURS PROCS PID PPID UID USER COMMAND PATH NSFS KEPT-BY)'
 complete -c setns -n __nskit_setns_in_options -s n -l noheadings -d 'with --show: no headings'
@@ -157,12 +214,12 @@ complete -c setns -n __nskit_setns_in_options -l groups -d 'supplementary groups
 complete -c setns -n __nskit_setns_in_options -l keep-caps -d 'keep the capabilities held in the user namespace across exec'
 complete -c setns -n __nskit_setns_in_options -s f -l fork -d 'run the program as a child'
 complete -c setns -n __nskit_setns_in_options -s F -l no-fork -d 'do not fork after entering a PID namespace'
-complete -c setns -n __nskit_setns_in_options -s r -l root -d 'root directory: the process\'s, or <dir>' -a '(__nskit_directories)'
-complete -c setns -n __nskit_setns_in_options -s w -l wd -d 'working directory: the process\'s, or <dir>' -a '(__nskit_directories)'
-complete -c setns -n __nskit_setns_in_options -s W -l wdns -d 'working directory, looked up inside' -a '(__nskit_directories)'
+complete -c setns -n __nskit_setns_in_options -s r -l root -d 'root directory: the process\'s, or <dir>' -a '(__nskit_directories tpoSGrwW)'
+complete -c setns -n __nskit_setns_in_options -s w -l wd -d 'working directory: the process\'s, or <dir>' -a '(__nskit_directories tpoSGrwW)'
+complete -c setns -n __nskit_setns_in_options -s W -l wdns -d 'working directory, looked up inside' -a '(__nskit_directories tpoSGrwW)'
 complete -c setns -n __nskit_setns_in_options -s v -l verbose -d 'say each step with its result'
 complete -c setns -n __nskit_setns_in_options -l status-fd -d 'report on this descriptor, a line of JSON for each event' -x -a ''
-complete -c setns -n __nskit_setns_in_options -l pidfile -d 'write the program\'s PID to <file> before it starts' -r -F
+complete -c setns -n __nskit_setns_in_options -l pidfile -d 'write the program\'s PID to <file> before it starts' -x -a '(__nskit_files tpoSGrwW)'
 complete -c setns -n __nskit_setns_in_options -l explain -d 'on failure say why, and what to do'
 complete -c setns -n __nskit_setns_in_options -l dry-run -d 'print the steps and change nothing'
 complete -c setns -n __nskit_setns_in_options -s V -l version -d 'show the version'

@@ -4,7 +4,10 @@ use std::fmt::Write;
 
 use crate::cli::table::Arity;
 use crate::docs::declaration::DeclaredOption;
-use crate::docs::{Applet, Kind, MADE, Values, committed, installed, lines_of, typed_in};
+use crate::docs::{
+    ATTACHED, Applet, Kind, MADE, UNDER_SUDO, Values, committed, installed, is_of_users, lines_of,
+    there, typed_in,
+};
 
 /// What the files have in common; it reads a command line by the rules of getopt_long(3).
 const ENGINE: &str = include_str!("engine.bash");
@@ -35,6 +38,17 @@ fn functions(applet: &Applet) -> String {
     let mut text = format!("\n_nskit_{}()\n{{\n", applet.name);
     for (variable, value) in [
         ("longs", longs(applet, |_| true)),
+        // A value that may be left out follows the `=` only.
+        (
+            "attached",
+            longs(applet, |row| {
+                matches!(row.arity(), Arity::Optional | Arity::OptionalLong)
+            })
+            .split_whitespace()
+            .map(|name| format!("{name}="))
+            .collect::<Vec<_>>()
+            .join(" "),
+        ),
         ("letters", spaced.trim_end().to_owned()),
         ("valued", longs(applet, has(Arity::Required))),
         (
@@ -185,7 +199,14 @@ fn bash_offers_options_and_values() {
     for (line, expected) in [
         (
             "unshare --mou",
-            &["--mount", "--mount-proc", "--mount-binfmt"][..],
+            &[
+                "--mount",
+                "--mount-proc",
+                "--mount-binfmt",
+                "--mount=",
+                "--mount-proc=",
+                "--mount-binfmt=",
+            ][..],
         ),
         (
             "unshare --propagation ",
@@ -196,11 +217,20 @@ fn bash_offers_options_and_values() {
         ("unshare --propag s", &["slave", "shared"]),
         // The value of an optional one is attached, so the next word is not it.
         ("unshare --init g --mount-p", &[]),
-        ("unshare --root --fork --mount-p", &["--mount-proc"]),
+        (
+            "unshare --root --fork --mount-p",
+            &["--mount-proc", "--mount-proc="],
+        ),
         ("unshare --init=", &["group"]),
         ("unshare -Ur", &["-Ur"]),
         ("unshare --map-users=", &["auto", "subids", "all"]),
         ("unshare --kill-child=SIGTERM", &["SIGTERM"]),
+        // bash's own traps, and what it calls numbers without a name.
+        ("unshare --kill-child=EXI", &[]),
+        ("unshare --kill-child=DEB", &[]),
+        ("unshare --kill-child=SIGJ", &[]),
+        ("unshare --kill-child=SIGK", &["SIGKILL"]),
+        ("nsenter -nsrc/cl", &["-nsrc/cli/"]),
         ("nsenter --groups=foll", &["follow"]),
         ("nsenter -W=src/cl", &["src/cli"]),
         ("nsenter -t1 -aFw --no", &["--no-fork"]),
@@ -224,7 +254,10 @@ fn bash_offers_options_and_values() {
         ("nskit setns --same sel", &["self"]),
         ("nskit doctor --", &["--json", "--quiet"]),
         ("nskit doctor uns", &["unshare"]),
-        ("nskit doctor unshare --mount-p", &["--mount-proc"]),
+        (
+            "nskit doctor unshare --mount-p",
+            &["--mount-proc", "--mount-proc="],
+        ),
         ("nskit doctor --json setns --same sel", &["self"]),
         ("nskit --install -", &["-s", "-f"]),
     ] {
@@ -236,11 +269,45 @@ fn bash_offers_options_and_values() {
     }
 }
 
+/// Where distributions have it.
+const BASH_COMPLETION: &str = "/usr/share/bash-completion/bash_completion";
+
 #[test]
 fn bash_completes_what_is_typed() {
     const TEST: &str = "bash_completes_what_is_typed";
     if installed(TEST, "bash") && installed(TEST, "zsh") {
         let setup = "for f in completions/bash/*; do . $f; done";
-        typed_in(TEST, "bash --norc -i", setup);
+        typed_in(TEST, "bash --norc -i", setup, ATTACHED);
+        let setup = "complete -W frobnicate git; complete -o nospace -F _mine mount; \
+            _mine() { COMPREPLY=(\"$1.$2.$3.$COMP_LINE.$COMP_POINT\"); }; \
+            for f in completions/bash/*; do . $f; done";
+        let own = [
+            ("unshare -r git fro", "<unshare><-r><git><frobnicate>"),
+            (
+                "nskit setns net:1 mount a b",
+                "<nskit><setns><net:1><mount><a><mount.b.a.mount><a><b.9>",
+            ),
+        ];
+        typed_in(TEST, "bash --norc -i", setup, &own);
     }
+}
+
+#[test]
+fn bash_completes_with_bash_completion() {
+    const TEST: &str = "bash_completes_with_bash_completion";
+    if installed(TEST, "bash") && installed(TEST, "zsh") && there(TEST, BASH_COMPLETION) {
+        let setup = format!(". {BASH_COMPLETION}; for f in completions/bash/*; do . $f; done");
+        typed_in(TEST, "bash --norc -i", &setup, ATTACHED);
+        typed_in(TEST, "bash --norc -i", &setup, UNDER_SUDO);
+    }
+}
+
+/// A process of the user's is offered, a thread of the kernel's is not.
+#[test]
+fn bash_offers_processes() {
+    const TEST: &str = "bash_offers_processes";
+    let Some(offers) = offered(TEST, "nsenter -t ") else {
+        return;
+    };
+    is_of_users(&offers);
 }

@@ -1,18 +1,67 @@
-# What stands for the value in the word that is being typed: behind `=`, or the whole word.
+# What stands for the value in the word that is being typed: behind `=`, behind the first of these letters in a cluster, or
+# the whole word.
 function __nskit_value
-    string replace --regex '^--?[^=]*=' '' -- (commandline -ct)
+    set -l token (commandline -ct)
+    if set -q argv[1]; and string match --quiet --regex "^-[^-]" -- $token
+        string replace --regex "^-[^$argv[1]]*[$argv[1]]" '' -- $token
+    else
+        string replace --regex '^--?[^=]*=' '' -- $token
+    end
 end
 
 function __nskit_directories
-    __fish_complete_directories (__nskit_value) ''
+    __fish_complete_directories (__nskit_value $argv) ''
 end
 
 function __nskit_files
-    complete -C "__nskit_no_command "(__nskit_value)
+    complete -C "__nskit_no_command "(__nskit_value $argv)
+end
+
+# What can stand behind a letter in the same word, as -nFILE in a cluster: the letters that take a value, those of them
+# that take a file, and those that take a directory.
+function __nskit_attached
+    set -l parts (string match --regex "^(-[^-$argv[1]]*[$argv[1]])(.*)" -- (commandline -ct))
+    or return
+    set -l letter (string sub --start -1 -- $parts[2])
+    if string match --quiet -- "*$letter*" $argv[2]
+        printf '%s\n' $parts[2](complete -C "__nskit_no_command $parts[3]")
+    else if string match --quiet -- "*$letter*" $argv[3]
+        printf '%s\n' $parts[2](__fish_complete_directories $parts[3] '')
+    end
 end
 
 function __nskit_signals
-    kill -l | string split --no-empty ' '
+    set -l names (kill -l | string split --no-empty ' ')
+    # As they are typed: with SIG or without.
+    if string match --quiet --regex '(^|,)SIG[^,]*$' -- (__nskit_value)
+        set names SIG$names
+    end
+    printf '%s\n' $names
+end
+
+# Processes of users, with their names: threads of the kernel have no command line.
+function __nskit_processes
+    for dir in /proc/*/
+        set -l pid (string match --regex --groups-only '^/proc/(\d+)/$' -- $dir); or continue
+        test -r $dir/cmdline -a -r $dir/comm; or continue
+        read --null --nchars 1 --local first <$dir/cmdline; or continue
+        read --local name <$dir/comm; or continue
+        printf '%s\t%s\n' $pid (string replace --all --regex '[^[:print:]]' '?' -- $name)
+    end
+end
+
+# Cgroups, from the root of the unified hierarchy, or as files.
+function __nskit_cgroups
+    set -l base /sys/fs/cgroup
+    test -d $base/unified; and set base $base/unified
+    string match --quiet '/sys*' -- $argv[1]; and set base ''
+    set -l lead (string match '/*' -- $argv[1] | string sub --length 1)
+    set -l found $base/(string trim --left --chars / -- $argv[1])*/
+    for one in (string match --invert --regex '[^A-Za-z0-9@%+=:._/-]' -- $found)
+        set -l inside $one*/
+        set -q inside[1]; or set one (string trim --right --chars / -- $one)
+        printf '%s\n' $lead(string trim --left --chars / -- (string replace -- "$base" '' $one))
+    end
 end
 
 # Offers what the command prints for the last part of a list.
@@ -55,12 +104,16 @@ end
 
 # A process: its PID, or a reference to it.
 function __nskit_process_refs
-    set -l value (__nskit_value)
-    set -l form (string match --regex '^(?:machine|unit|oci)(?=:)' -- "$value")
-    if test -n "$form"
+    set -l value (__nskit_value $argv)
+    set -l form (string match --regex '^(?:machine|unit|oci|cgroup|pid)(?=:)' -- "$value")
+    if test "$form" = cgroup
+        printf '%s\n' cgroup:(__nskit_cgroups (string replace cgroup: '' -- $value))
+    else if test "$form" = pid
+        printf '%s\n' pid:(__nskit_processes)
+    else if test -n "$form"
         printf '%s\n' $form:(__nskit_names $form)
     else
-        __fish_complete_pids
+        __nskit_processes
         printf '%s:\tForm of reference\n' pid pidfile cgroup machine unit oci fd
         echo self
     end

@@ -1,10 +1,10 @@
 # drive.zsh SHELL SETUP LINE...: types each line and a TAB in an interactive shell of its own, and
-# prints what each became. The applets are functions in there, which print their arguments.
+# prints what each became. SETUP makes of the applets functions that print their arguments, then DONE.
 zmodload zsh/zpty
 local text line
 zpty terminal "$1"
-zpty -w terminal "PS1=; $2"
-zpty -w terminal 'for f in unshare nsenter setns nskit; do eval "$f() { printf \"<%s>\" $f \"\$@\"; echo DONE; }"; done; echo RE""ADY'
+zpty -w terminal "$2"
+zpty -w terminal 'echo RE""ADY'
 zpty -r terminal text $'*READY\r\n*' || exit
 for line in "${@:3}"; do
     zpty -w -n terminal "$line"$'\t\n'

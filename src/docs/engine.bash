@@ -35,16 +35,26 @@ _nskit_offer()
             groups) compgen -g -- "$value" ;;
             variables) compgen -e -- "$value" ;;
             signals)
-                compgen -A signal -- "$value"
-                compgen -A signal -- "SIG$value" | while read -r one; do echo "${one#SIG}"; done
+                # bash also has names for its own traps, and for numbers without one.
+                compgen -A signal -- SIG | while read -r one; do
+                    [[ $one == *JUNK* ]] && continue
+                    [[ $value == SIG* ]] || one=${one#SIG}
+                    [[ $one == "$value"* ]] && echo "$one"
+                done
                 ;;
-            processes) cd /proc && compgen -G "$value*" | while read -r one; do
-                [[ $one == *[!0-9]* ]] || echo "$one"
-            done ;;
+            processes)
+                # Threads of the kernel have no command line.
+                for one in /proc/"$value"*; do
+                    [[ ${one#/proc/} == *[!0-9]* ]] && continue
+                    read -r -d '' -N 1 2>/dev/null <"$one/cmdline" && echo "${one#/proc/}"
+                done 2>/dev/null
+                ;;
         esac
         compgen -W "$*" -- "$value"
     )
     for one in "${found[@]}"; do
+        # readline looks for a directory under the whole word, -nDIR, and finds none.
+        [[ $kind == @(files|directories) && $prefix == *[!:=] && -d $one ]] && one+=/
         COMPREPLY+=("$prefix$one")
     done
     case $kind in
@@ -79,20 +89,66 @@ _nskit_cluster()
     done
 }
 
+# _nskit_offset I: what the program COMP_WORDS[I] has of completions of its own, where no bash-completion finds them.
+_nskit_offset()
+{
+    local command=${COMP_WORDS[$1]} spec option i
+    if (($1 == COMP_CWORD)); then
+        mapfile -t COMPREPLY < <(compgen -c -- "$command")
+        return
+    fi
+    if ! spec=$(complete -p -- "${command##*/}" 2>/dev/null); then
+        trim=yes
+        _nskit_offer '' "${words[-1]}" files
+        return
+    fi
+    for ((i = 0; i < $1; i++)); do
+        COMP_LINE=${COMP_LINE#*"${COMP_WORDS[i]}"}
+    done
+    COMP_LINE=${COMP_LINE#"${COMP_LINE%%[![:blank:]]*}"}
+    COMP_WORDS=("${COMP_WORDS[@]:$1}") COMP_CWORD=$((COMP_CWORD - $1)) COMP_POINT=${#COMP_LINE}
+    spec=${spec#complete }
+    spec=${spec% *}
+    for option in nospace filenames nosort noquote plusdirs; do
+        [[ $spec == *"-o $option"* ]] && compopt -o "$option" 2>/dev/null
+    done
+    if [[ $spec =~ (^| )-F\ ([^ ]+) ]]; then
+        "${BASH_REMATCH[2]}" "$command" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+    else
+        # bash has quoted it, to be read again.
+        eval "mapfile -t COMPREPLY < <(compgen $spec -- \"\${COMP_WORDS[COMP_CWORD]}\")"
+    fi
+}
+
 # _nskit_program I: the program and its arguments, from words[I] on.
 _nskit_program()
 {
+    # The program may be one of ours.
+    local _nskit_first=
     trim=
     if declare -F _comp_command_offset >/dev/null; then
         _comp_command_offset "${index[$1]}"
     elif declare -F _command_offset >/dev/null; then
         _command_offset "${index[$1]}"
-    elif (($1 == ${#words[@]} - 1)); then
-        mapfile -t COMPREPLY < <(compgen -c -- "${words[-1]}")
     else
-        trim=yes
-        _nskit_offer '' "${words[-1]}" files
+        _nskit_offset "${index[$1]}"
     fi
+}
+
+# _nskit_cgroup PREFIX PATH: cgroups, from the root of the unified hierarchy, or as files.
+_nskit_cgroup()
+{
+    local base=/sys/fs/cgroup path=$2 one inside
+    [[ -d $base/unified ]] && base+=/unified
+    [[ $path == /sys* ]] && base=
+    for one in "$base/${path#/}"*/; do
+        [[ -d $one && $one != *[!A-Za-z0-9@%+=:._/-]* ]] || continue
+        inside=("$one"*/)
+        [[ -d ${inside[0]} ]] || one=${one%/}
+        one=${one#"$base"}
+        [[ $path == /* ]] || one=${one#/}
+        COMPREPLY+=("$1$one")
+    done
 }
 
 # _nskit_named PREFIX VALUE: what there is of a form of reference that takes names; fails for other forms.
@@ -135,6 +191,7 @@ _nskit_process_ref()
     case $2 in
         pid:*) _nskit_offer "$1pid:" "${2#pid:}" processes ;;
         pidfile:*) _nskit_offer "$1pidfile:" "${2#pidfile:}" files ;;
+        cgroup:*) _nskit_cgroup "$1cgroup:" "${2#cgroup:}" ;;
         machine:* | unit:* | oci:*) _nskit_named "$1" "$2" ;;
         *) _nskit_offer "$1" "$2" processes pid: pidfile: cgroup: machine: unit: oci: fd: self ;;
     esac
@@ -162,6 +219,7 @@ _nskit_ref()
         [0-9]*) _nskit_offer "$prefix" "$value" processes ;;
         pid:*) _nskit_offer "${prefix}pid:" "${value#pid:}" processes ;;
         pidfile:*) _nskit_offer "${prefix}pidfile:" "${value#pidfile:}" files ;;
+        cgroup:*) _nskit_cgroup "${prefix}cgroup:" "${value#cgroup:}" ;;
         netns:* | machine:* | unit:* | oci:*) _nskit_named "$prefix" "$value" ;;
         */*) _nskit_offer "$prefix" "$value" files ;;
         *)
@@ -186,7 +244,7 @@ _nskit_operand()
     _nskit_program "$program"
 }
 
-# Completes the last of words, by longs, letters, valued, required, optional and refs of the caller.
+# Completes the last of words, by longs, attached, letters, valued, required, optional and refs of the caller.
 _nskit_options()
 {
     local i option pending='' prefix='' value='' asks='' last=$((${#words[@]} - 1)) cur=${words[-1]}
@@ -226,7 +284,7 @@ _nskit_options()
             "$values" "$option" "${cur%%=*}=" "${cur#*=}"
             ;;
         - | --*)
-            _nskit_offer '' "$cur" words "$longs"
+            _nskit_offer '' "$cur" words "$longs" "$attached"
             [[ $cur == - ]] && _nskit_offer - '' words "$letters"
             ;;
         -*)
@@ -251,7 +309,7 @@ _nskit_complete()
     COMPREPLY=()
     "$1"
     [[ $trim ]] || return
-    if ((${#COMPREPLY[@]} == 1)) && [[ ${COMPREPLY[0]} == *[=:] ]]; then
+    if ((${#COMPREPLY[@]} == 1)) && [[ ${COMPREPLY[0]} == *[=:/] ]]; then
         compopt -o nospace 2>/dev/null
     fi
     [[ ${COMP_WORDS[COMP_CWORD]} == +([=:]) ]] || cut=${cut%"${COMP_WORDS[COMP_CWORD]}"}

@@ -4,7 +4,10 @@ use std::fmt::Write;
 
 use crate::cli::table::Arity;
 use crate::docs::declaration::DeclaredOption;
-use crate::docs::{Applet, Kind, MADE, Values, committed, containers, installed, lines_of};
+use crate::docs::{
+    ATTACHED, Applet, FISH_FUNCTIONS, Kind, MADE, UNDER_SUDO, Values, committed, containers,
+    installed, is_of_users, lines_of, typed,
+};
 
 /// Quotes for fish.
 fn quoted(text: &str) -> String {
@@ -25,8 +28,8 @@ fn argparse(row: DeclaredOption) -> String {
     }
 }
 
-/// What `complete` is told of an option's value.
-fn value(row: DeclaredOption) -> String {
+/// What `complete` is told of an option's value; `valued`: the letters of all that take one.
+fn value(row: DeclaredOption, valued: &str) -> String {
     let Values {
         kind,
         mut words,
@@ -34,13 +37,15 @@ fn value(row: DeclaredOption) -> String {
     } = Values::of(row);
     let command = match kind {
         Kind::Nothing | Kind::Files => "",
-        Kind::Directories => "__nskit_directories",
+        Kind::Directories => "__nskit_directories {valued}",
         Kind::Users => "__fish_complete_users",
         Kind::Groups => "__fish_complete_groups",
         Kind::Signals => "__nskit_signals",
-        Kind::Processes => "__nskit_process_refs",
+        Kind::Processes => "__nskit_process_refs {valued}",
         Kind::Variables => "set --names --export",
     };
+    let command = command.replace("{valued}", valued);
+    let command = command.as_str();
     let mut offered = match (command, list) {
         ("", _) => String::new(),
         (command, false) => format!("({command})"),
@@ -58,7 +63,7 @@ fn value(row: DeclaredOption) -> String {
     }
     let required = row.arity() == Arity::Required;
     match (kind, required) {
-        (Kind::Files, true) => " -r -F".to_owned(),
+        (Kind::Files, true) => format!(" -x -a '(__nskit_files {valued})'"),
         (Kind::Files, false) => " -a '(__nskit_files)'".to_owned(),
         (_, true) => format!(" -x -a {}", quoted(&offered)),
         (_, false) => format!(" -a {}", quoted(&offered)),
@@ -91,6 +96,20 @@ end
 ",
         specs.join(" ").replace('?', "\\?")
     );
+    let letters = |wanted: &[Kind]| -> String {
+        let rows = applet.declaration.options().filter(|row| {
+            matches!(row.arity(), Arity::Required | Arity::Optional)
+                && (wanted.is_empty() || wanted.contains(&Values::of(*row).kind))
+        });
+        rows.filter_map(DeclaredOption::letter).collect()
+    };
+    let valued = letters(&[]);
+    _ = writeln!(
+        text,
+        "\ncomplete -c {name} -n __nskit_{name}_in_options -x -a '(__nskit_attached {valued} \"{}\" \"{}\")'",
+        letters(&[Kind::Files]),
+        letters(&[Kind::Directories]),
+    );
     if applet.takes_refs {
         text.push_str(REFS);
     } else {
@@ -116,7 +135,7 @@ complete -c {name} -x -a '(__nskit_program (__nskit_{name}_operands))'
         }
         _ = write!(text, " -l {} -d {about}", row.name());
         if row.arity() != Arity::None {
-            text.push_str(&value(row));
+            text.push_str(&value(row, &valued));
         }
         text.push('\n');
     }
@@ -188,6 +207,44 @@ fn fish_completions_are_what_the_declarations_give() {
     committed("completions/fish/nskit.fish", &nskit_file());
 }
 
+/// As a person has it: fish finds the files by itself, and has its own.
+#[test]
+fn fish_completes_what_is_typed() {
+    const TEST: &str = "fish_completes_what_is_typed";
+    if !installed(TEST, "fish") || !installed(TEST, "zsh") {
+        return;
+    }
+    let home = tempfile::tempdir().expect("a directory");
+    let setup = format!(
+        "set fish_complete_path $PWD/completions/fish $fish_complete_path; {FISH_FUNCTIONS}"
+    );
+    // fish goes on from a value that may be left out by its = only, or in the same word.
+    let lines: Vec<_> = ATTACHED.iter().chain(UNDER_SUDO).copied().collect();
+    let shell = format!("env HOME={} TERM=dumb fish -i", home.path().display());
+    typed(TEST, &shell, &setup.replace('\n', "; "), &lines);
+}
+
+#[test]
+fn fish_offers_processes_by_name() {
+    const TEST: &str = "fish_offers_processes_by_name";
+    let script = "source completions/fish/nsenter.fish; complete -C 'nsenter -t '";
+    let Some(offers) = lines_of(TEST, "fish", &["--no-config", "-c", script]) else {
+        return;
+    };
+    let offers: Vec<_> = offers
+        .iter()
+        .filter_map(|offer| offer.split_once('\t'))
+        .collect();
+    let own = std::process::id().to_string();
+    let name = std::fs::read_to_string("/proc/self/comm").expect("a name");
+    assert!(
+        offers.contains(&(own.as_str(), name.trim())),
+        "{own} {name} in {offers:?}"
+    );
+    let pids: Vec<_> = offers.iter().map(|(pid, _)| (*pid).to_owned()).collect();
+    is_of_users(&pids);
+}
+
 #[test]
 fn fish_offers_options_and_values() {
     const TEST: &str = "fish_offers_options_and_values";
@@ -201,6 +258,9 @@ fn fish_offers_options_and_values() {
         ("unshare --mount=src/cl", &["--mount=src/cli/"]),
         ("unshare --root src/cl", &["src/cli/"]),
         ("unshare -rR src/cl", &["src/cli/"]),
+        ("unshare -rRsrc/cl", &["-rRsrc/cli/"]),
+        ("nsenter -nsrc/cl", &["-nsrc/cli/"]),
+        ("unshare --kill-child=SIGKI", &["--kill-child=SIGKILL"]),
         ("unshare --propagation s", &["shared", "slave"]),
         ("unshare --init=", &["--init=group"]),
         (

@@ -43,12 +43,6 @@ impl Applet {
         }
     }
 
-    /// Whether an option's value is a process.
-    fn takes_processes(&self) -> bool {
-        let mut rows = self.declaration.options();
-        rows.any(|row| Values::of(row).kind == Kind::Processes)
-    }
-
     /// All of them, in the order in which people are told of them.
     fn all() -> [Self; 3] {
         [
@@ -185,6 +179,83 @@ fn lines_of(test: &str, program: &str, arguments: &[&str]) -> Option<Vec<String>
     Some(text.lines().map(str::to_owned).collect())
 }
 
+/// Whether a file is there; if not, says so as [`started`] does.
+fn there(test: &str, file: &str) -> bool {
+    let there = Path::new(file).exists();
+    if !there {
+        assert!(
+            std::env::var_os("MUST_RUN").is_none_or(|value| value != "1"),
+            "{test} must run, but there is no {file}"
+        );
+        println!("SKIP {test}: lacks {file}");
+    }
+    there
+}
+
+/// Holds what is offered for a process against /proc: all with a command line, none without.
+#[track_caller]
+fn is_of_users(offers: &[String]) {
+    let own = std::process::id().to_string();
+    assert!(offers.contains(&own), "{own} in {offers:?}");
+    let pids = offers
+        .iter()
+        .filter(|offer| offer.bytes().all(|byte| byte.is_ascii_digit()));
+    for pid in pids {
+        // One that has ended meanwhile says nothing.
+        if let Ok(line) = std::fs::read(format!("/proc/{pid}/cmdline")) {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            let ended = stat.is_empty() || stat.contains(") Z ") || stat.contains(") X ");
+            assert!(!line.is_empty() || ended, "{pid} is the kernel's");
+        }
+    }
+}
+
+/// What follows an option in one word, where TAB goes on from a directory; and signals, cgroups, the program's own
+/// completion.
+const ATTACHED: &[(&str, &str)] = &[
+    ("nsenter -nsrc/cl\tgeto", "<nsenter><-nsrc/cli/getopt>"),
+    ("unshare -rRsrc/cl\tgeto", "<unshare><-rRsrc/cli/getopt>"),
+    (
+        "unshare --mount=src/cl\tgeto",
+        "<unshare><--mount=src/cli/getopt>",
+    ),
+    ("unshare --kill-child=KIL", "<unshare><--kill-child=KILL>"),
+    (
+        "unshare -Urp --kill-child=SIGKI",
+        "<unshare><-Urp><--kill-child=SIGKILL>",
+    ),
+    ("unshare --kill-child=EXI", "<unshare><--kill-child=EXI>"),
+    (
+        "unshare --forward-signals=INT,SIGTE",
+        "<unshare><--forward-signals=INT,SIGTERM>",
+    ),
+    (
+        "unshare -r nsenter --user-p",
+        "<unshare><-r><nsenter><--user-parent>",
+    ),
+    (
+        "nskit setns self nsenter --user-p",
+        "<nskit><setns><self><nsenter><--user-parent>",
+    ),
+    (
+        "nskit unshare -r nskit nsenter --user-p",
+        "<nskit><unshare><-r><nskit><nsenter><--user-parent>",
+    ),
+];
+
+/// Where the shell has a completion for sudo(8).
+const UNDER_SUDO: &[(&str, &str)] = &[
+    ("sudo nsenter --user-p", "<sudo><nsenter><--user-parent>"),
+    (
+        "sudo unshare -r nsenter --user-p",
+        "<sudo><unshare><-r><nsenter><--user-parent>",
+    ),
+    (
+        "setns self sudo nskit nsenter --user-p",
+        "<setns><self><sudo><nskit><nsenter><--user-parent>",
+    ),
+];
+
 /// Lines as they are typed, and what TAB makes of them in bash and zsh.
 const TYPED: &[(&str, &str)] = &[
     ("unshare --mount-p", "<unshare><--mount-proc>"),
@@ -244,23 +315,36 @@ fn containers() -> tempfile::TempDir {
     dir
 }
 
-/// Types [`TYPED`] in an interactive shell, which zsh's zpty gives a terminal.
-fn typed_in(test: &str, shell: &str, setup: &str) {
+/// The applets, and programs, as functions that print their arguments.
+const FUNCTIONS: &str = r#"PS1=; for f in unshare nsenter setns nskit sudo; do
+    eval "$f() { printf \"<%s>\" $f \"\$@\"; echo DONE; }"; done"#;
+const FISH_FUNCTIONS: &str = r#"function fish_prompt; end; function fish_right_prompt; end
+    for f in unshare nsenter setns nskit sudo; eval "function $f; printf '<%s>' $f \$argv; echo DO''NE; end"; end"#;
+
+/// Types [`TYPED`] and `more` in an interactive shell, which zsh's zpty gives a terminal.
+fn typed_in(test: &str, shell: &str, setup: &str, more: &[(&str, &str)]) {
+    let lines: Vec<_> = TYPED.iter().chain(more).copied().collect();
+    let setup = format!("{}; {setup}", FUNCTIONS.replace('\n', " "));
+    typed(test, shell, &setup, &lines);
+}
+
+/// Types lines in an interactive shell, and looks at what each became.
+fn typed(test: &str, shell: &str, setup: &str, lines: &[(&str, &str)]) {
     let containers = containers();
     let setup = format!(
         "export XDG_RUNTIME_DIR={}; {setup}",
         containers.path().display()
     );
-    let mut arguments = vec!["60", "zsh", "-f", "src/docs/drive.zsh", shell, &setup];
-    arguments.extend(TYPED.iter().map(|(line, _)| line));
+    let mut arguments = vec!["600", "zsh", "-f", "src/docs/drive.zsh", shell, &setup];
+    arguments.extend(lines.iter().map(|(line, _)| line));
     let Some(became) = lines_of(test, "timeout", &arguments) else {
         return;
     };
-    assert_eq!(became.len(), TYPED.len());
-    for ((line, expected), became) in TYPED.iter().zip(became) {
+    for ((line, expected), became) in lines.iter().zip(&became) {
         // bash leaves the slash behind a directory, zsh takes it away again.
         assert_eq!(became.replace("/>", ">"), *expected, "{line}");
     }
+    assert_eq!(became.len(), lines.len(), "{shell} stopped: {became:?}");
 }
 
 #[test]

@@ -8,12 +8,14 @@ function __nskit_refs
     set before $before$chain
     switch "$value"
         case 0\* 1\* 2\* 3\* 4\* 5\* 6\* 7\* 8\* 9\*
-            printf '%s\n' $before(__fish_complete_pids)
+            printf '%s\n' $before(__nskit_processes)
         case 'pid:*'
-            printf '%s\n' {$before}pid:(__fish_complete_pids)
+            printf '%s\n' {$before}pid:(__nskit_processes)
         case 'pidfile:*'
             set -l file (string replace pidfile: '' -- $value)
             printf '%s\n' {$before}pidfile:(complete -C "__nskit_no_command $file")
+        case 'cgroup:*'
+            printf '%s\n' {$before}cgroup:(__nskit_cgroups (string replace cgroup: '' -- $value))
         case 'netns:*' 'machine:*' 'unit:*' 'oci:*'
             set -l form (string replace --regex ':.*' '' -- "$value")
             printf '%s\n' $before$form:(__nskit_names $form)

@@ -12,12 +12,14 @@
         return
     elif compset -P 'pidfile:'; then
         _files
+    elif compset -P 'cgroup:'; then
+        _nskit_cgroups
     elif compset -P 'pid:'; then
-        _pids
+        _nskit_processes
     elif [[ $PREFIX == */* ]]; then
         _files
     elif [[ $PREFIX == <-> ]]; then
-        _pids
+        _nskit_processes
     else
         local expl
         _wanted kinds expl 'kind of namespace' compadd -S= -a kinds

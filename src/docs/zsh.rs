@@ -4,7 +4,10 @@ use std::fmt::Write;
 
 use crate::cli::table::Arity;
 use crate::docs::declaration::DeclaredOption;
-use crate::docs::{Applet, Kind, MADE, Values, committed, installed, typed_in};
+use crate::docs::{
+    ATTACHED, Applet, FUNCTIONS, Kind, MADE, UNDER_SUDO, Values, committed, installed, is_of_users,
+    typed, typed_in,
+};
 
 /// Quotes for zsh.
 fn quoted(text: &str) -> String {
@@ -32,7 +35,7 @@ fn value(row: DeclaredOption) -> String {
         Kind::Directories => "_directories",
         Kind::Users => "_users",
         Kind::Groups => "_groups",
-        Kind::Signals => "_signals",
+        Kind::Signals => "_nskit_signals",
         Kind::Processes => "_nskit_process_refs",
         Kind::Variables => "_parameters -g \"*export*\"",
     };
@@ -77,7 +80,7 @@ fn specs(row: DeclaredOption) -> Vec<String> {
     both.map(|spec| quoted(&spec)).collect()
 }
 
-/// What completes names of namespaces, machines, units and containers, and references to processes.
+/// What completes names of namespaces, machines, units and containers, references to processes, and signals.
 const NAMED: &str = include_str!("named.zsh");
 /// What completes references to namespaces, for `setns`.
 const REFS: &str = include_str!("refs.zsh");
@@ -87,9 +90,7 @@ fn file(applet: &Applet) -> String {
         "#compdef {}\n# zsh completion for {0}(1).\n{MADE}\n",
         applet.name
     );
-    if applet.takes_refs || applet.takes_processes() {
-        _ = writeln!(text, "{NAMED}");
-    }
+    _ = writeln!(text, "{NAMED}");
     if applet.takes_refs {
         _ = writeln!(text, "{REFS}");
     }
@@ -152,11 +153,42 @@ fn zsh_completions_are_what_the_declarations_give() {
     committed("completions/zsh/_nskit", &nskit_file());
 }
 
+const SETUP: &str = "fpath=($PWD/completions/zsh $fpath); autoload -Uz compinit; compinit -u -D";
+
 #[test]
 fn zsh_completes_what_is_typed() {
     const TEST: &str = "zsh_completes_what_is_typed";
     if installed(TEST, "zsh") {
-        let setup = "fpath=($PWD/completions/zsh $fpath); autoload -Uz compinit; compinit -u -D";
-        typed_in(TEST, "zsh -f -i", setup);
+        typed_in(TEST, "zsh -f -i", SETUP, ATTACHED);
+        typed_in(TEST, "zsh -f -i", SETUP, UNDER_SUDO);
     }
+}
+
+/// zsh shows what it offers on the terminal; here it is written to a file.
+#[test]
+fn zsh_offers_processes_by_name() {
+    const TEST: &str = "zsh_offers_processes_by_name";
+    if !installed(TEST, "zsh") {
+        return;
+    }
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let setup = format!(
+        "{FUNCTIONS}; {SETUP}; _describe() {{ [[ $4 == process ]] && print -rl -- ${{(P)5}} >{}; compadd 1 }}",
+        file.path().display()
+    );
+    let lines = [("nsenter -t 1", "<nsenter><-t><1>")];
+    typed(TEST, "zsh -f -i", &setup.replace('\n', " "), &lines);
+    let offers = std::fs::read_to_string(file.path()).expect("read");
+    let offers: Vec<_> = offers
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .collect();
+    let own = std::process::id().to_string();
+    let name = std::fs::read_to_string("/proc/self/comm").expect("a name");
+    assert!(
+        offers.contains(&(own.as_str(), name.trim())),
+        "{own} {name} in {offers:?}"
+    );
+    let pids: Vec<_> = offers.iter().map(|(pid, _)| (*pid).to_owned()).collect();
+    is_of_users(&pids);
 }

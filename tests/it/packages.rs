@@ -91,7 +91,7 @@ fn the_packages_of_debian_take_no_name_of_util_linux() {
     said(&script, &[binary, "x86_64-unknown-linux-musl"], &more);
     let version = env!("CARGO_PKG_VERSION");
     let contents = |package: &str, architecture: &str| {
-        let file = format!("{dist}/{package}_{version}_{architecture}.deb");
+        let file = format!("{dist}/{package}_{version}-1_{architecture}.deb");
         said("dpkg-deb", &["--contents", &file], &[])
     };
     let beside = contents("nskit", "amd64");
@@ -121,7 +121,7 @@ fn the_packages_of_debian_take_no_name_of_util_linux() {
     // What it has of util-linux's names is diverted before.
     let scripts = place.path().join("scripts");
     let scripts = scripts.to_str().expect("text");
-    let file = format!("{dist}/nskit-default_{version}_all.deb");
+    let file = format!("{dist}/nskit-default_{version}-1_all.deb");
     said("dpkg-deb", &["--control", &file, scripts], &[]);
     let preinst = fs::read_to_string(format!("{scripts}/preinst")).expect("a script");
     let postrm = fs::read_to_string(format!("{scripts}/postrm")).expect("a script");
@@ -134,8 +134,9 @@ fn the_packages_of_debian_take_no_name_of_util_linux() {
             .any(|part| name.contains(part))
         {
             count += 1;
-            let end = format!(" /{name}\n");
-            assert!(preinst.contains(&end) && postrm.contains(&end), "{name}");
+            let diverted = preinst.contains(&format!("divert /{name} /"));
+            let back = postrm.contains(&format!("back /{name} /"));
+            assert!(diverted && back, "{name}");
         }
     }
     assert_eq!(count, 6, "{instead}");
