@@ -1,0 +1,209 @@
+//! Whether a run in which something happened ended well.
+//!
+//! It did if it came to what it comes to without, or if it failed, said so, and left nothing: never a half of both.
+
+use crate::cases::{Case, Kind};
+use crate::fault::{Fault, What};
+use crate::ground::Outside;
+use crate::tracer::{Ended, Traced};
+use nix::sys::signal::Signal;
+
+/// All that can be seen of a run.
+pub(crate) struct Seen {
+    pub(crate) traced: Traced,
+    pub(crate) out: String,
+    pub(crate) err: String,
+    pub(crate) status: String,
+    pub(crate) outside: Outside,
+}
+
+/// What is wrong with it; nothing if all is well. `before`: what was outside before it; `right`: the run without a fault.
+pub(crate) fn wrong(
+    case: &Case,
+    fault: &Fault,
+    before: &Outside,
+    right: &Seen,
+    seen: &Seen,
+) -> Option<String> {
+    let traced = &seen.traced;
+    if traced.ended == Ended::Hung {
+        return Some(format!("it hangs: {:?}", traced.left));
+    }
+    if !traced.left.is_empty() {
+        return Some(format!("processes stay: {:?}", traced.left));
+    }
+    if !traced.stray_signals.is_empty() {
+        return Some(format!("signals: {:?}", traced.stray_signals));
+    }
+    match (fault.what, case.kind) {
+        (What::Fails(_), Kind::Runs | Kind::Fails) => failed(fault, before, right, seen),
+        (What::Fails(_), Kind::Prints) => failed_to_print(before, right, seen),
+        (What::Gets(Signal::SIGSTOP), _) => stopped(case, right, seen),
+        (What::Gets(signal), _) => signalled(signal, fault, case, before, right, seen),
+    }
+}
+
+/// Whether it is as without a fault.
+fn is_right(right: &Seen, seen: &Seen) -> bool {
+    seen.traced.ended == right.traced.ended
+        && seen.out == right.out
+        && seen.status == right.status
+        && seen.outside == right.outside
+}
+
+/// Whether it says in a line of its own that it failed.
+fn tells(text: &str) -> bool {
+    let names = ["unshare: ", "nsenter: ", "setns: ", "nskit: "];
+    text.lines().any(|line| {
+        names
+            .iter()
+            .any(|name| line.len() > name.len() && line.starts_with(name))
+    })
+}
+
+fn failed(fault: &Fault, before: &Outside, right: &Seen, seen: &Seen) -> Option<String> {
+    if is_right(right, seen) {
+        return None;
+    }
+    match seen.traced.ended {
+        Ended::Killed(signal) => return Some(format!("it dies of {signal}")),
+        Ended::Exited(0) => return Some("a failure's status is 0".to_owned()),
+        Ended::Exited(_) | Ended::Hung => {}
+    }
+    // The line itself may be what could not be written.
+    let is_line = seen
+        .traced
+        .hit
+        .as_ref()
+        .is_some_and(|call| call.number == libc::SYS_write && call.arguments[0] == 2);
+    if !tells(&seen.err) && !is_line {
+        return Some("no line says that it failed".to_owned());
+    }
+    let _ = fault;
+    half(before, right, seen)
+}
+
+/// What is half of a run: neither nothing of it nor all.
+fn half(before: &Outside, right: &Seen, seen: &Seen) -> Option<String> {
+    if seen.out == right.out && !right.out.is_empty() {
+        // The program ran; what failed came later.
+        return (seen.outside != right.outside)
+            .then(|| "the program ran without all that it was to have".to_owned());
+    }
+    if !seen.out.is_empty() {
+        return Some("the program ran elsewhere".to_owned());
+    }
+    (seen.outside != *before).then(|| "something stays outside".to_owned())
+}
+
+/// What is printed may tell of the failure; then it is whole, and otherwise it does not begin.
+fn failed_to_print(before: &Outside, right: &Seen, seen: &Seen) -> Option<String> {
+    if is_right(right, seen) {
+        return None;
+    }
+    if let Ended::Killed(signal) = seen.traced.ended {
+        return Some(format!("it dies of {signal}"));
+    }
+    let is_line = seen
+        .traced
+        .hit
+        .as_ref()
+        .is_some_and(|call| call.number == libc::SYS_write && call.arguments[0] == 2);
+    if seen.outside != *before && seen.outside != right.outside {
+        return Some("half of it is done".to_owned());
+    }
+    if tells(&seen.err) || is_line {
+        return (seen.traced.ended == Ended::Exited(0))
+            .then(|| "a failure's status is 0".to_owned());
+    }
+    if seen.out == right.out && seen.traced.ended == right.traced.ended {
+        return None;
+    }
+    // Another answer is one where it shows the error.
+    let names = [
+        "Operation not permitted",
+        "Function not implemented",
+        "Cannot allocate memory",
+        "Interrupted system call",
+        "Resource temporarily unavailable",
+        "Too many open files",
+        "EPERM",
+        "ENOSYS",
+        "ENOMEM",
+        "EINTR",
+        "EAGAIN",
+        "EMFILE",
+    ];
+    let shows = names
+        .iter()
+        .any(|name| seen.out.contains(name) && !right.out.contains(name));
+    (!shows).then(|| "another answer, without an error".to_owned())
+}
+
+/// A process that was stopped for a while makes no difference.
+fn stopped(case: &Case, right: &Seen, seen: &Seen) -> Option<String> {
+    let is_same = match case.kind {
+        // What it sees of itself may have changed meanwhile.
+        Kind::Prints => seen.traced.ended == right.traced.ended && seen.outside == right.outside,
+        _ => is_right(right, seen),
+    };
+    (!is_same).then(|| "it is not as without the stop".to_owned())
+}
+
+fn signalled(
+    signal: Signal,
+    fault: &Fault,
+    case: &Case,
+    before: &Outside,
+    right: &Seen,
+    seen: &Seen,
+) -> Option<String> {
+    if is_right(right, seen) {
+        return None;
+    }
+    let ended = seen.traced.ended;
+    if ended == Ended::Exited(0) && right.traced.ended != Ended::Exited(0) {
+        return Some("a failure's status is 0".to_owned());
+    }
+    if fault.process == "0" {
+        if ended != Ended::Killed(signal) && ended != right.traced.ended {
+            return Some(format!("it ends with {ended:?}"));
+        }
+    } else if ended != Ended::Killed(signal) && ended != right.traced.ended && !tells(&seen.err) {
+        return Some("no line says that it failed".to_owned());
+    }
+    if case.kind == Kind::Prints {
+        return None;
+    }
+    // Killed while the program starts: it may not have come to its output. What a killed helper leaves is in unshare(1).
+    let is_helper = signal == Signal::SIGKILL && is_helper(fault, right);
+    let is_whole = seen.outside == *before || seen.outside == right.outside;
+    if !is_whole && !is_helper {
+        return Some("something stays outside".to_owned());
+    }
+    if seen.outside == *before && !seen.out.is_empty() && right.outside != *before {
+        return Some("the program ran without what stays outside".to_owned());
+    }
+    if !seen.out.is_empty() && seen.out != right.out {
+        return Some("the program ran elsewhere".to_owned());
+    }
+    None
+}
+
+/// Whether the process is the child that stays outside: it is the one that mounts there, and writes maps and PID files.
+fn is_helper(fault: &Fault, right: &Seen) -> bool {
+    let calls = right
+        .traced
+        .calls
+        .iter()
+        .filter(|call| call.process == fault.process);
+    // A program is not executed by it, or only by its own children.
+    !calls.clone().any(|call| call.number == libc::SYS_execve)
+        && calls.clone().any(|call| {
+            matches!(
+                call.number,
+                libc::SYS_recvmsg | libc::SYS_recvfrom | libc::SYS_read
+            )
+        })
+        && fault.process != "0"
+}

@@ -1,0 +1,43 @@
+//! Becomes a command line that is traced: the user's IDs, the status descriptor, a stop for who traces.
+
+use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, raise, sigprocmask};
+use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
+
+/// The word that makes this test it; then the UID, the file that is descriptor 3, the program and its arguments.
+pub(crate) const WORD: &str = "--launch";
+
+pub(crate) fn launch(mut words: impl Iterator<Item = String>) -> ! {
+    let mut next = || words.next().expect("an argument");
+    let (id, status, program) = (next(), next(), next());
+    let id: u32 = id.parse().expect("a UID");
+    let mut rest: Vec<_> = words.collect();
+    let is_held = rest.ends_with(&["--".to_owned(), "held".to_owned()]);
+    if is_held {
+        rest.truncate(rest.len() - 2);
+    } else {
+        let status = std::fs::OpenOptions::new()
+            .append(true)
+            .open(status)
+            .expect("our file");
+        assert_eq!(status.as_raw_fd(), 3, "nothing else is open");
+        fcntl(&status, FcntlArg::F_SETFD(FdFlag::empty())).expect("our descriptor");
+        std::mem::forget(status);
+    }
+    if id != 0 {
+        setgroups(&[]).expect("root can");
+        setresgid(Gid::from_raw(id), Gid::from_raw(id), Gid::from_raw(id)).expect("root can");
+        setresuid(Uid::from_raw(id), Uid::from_raw(id), Uid::from_raw(id)).expect("root can");
+    }
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
+        .expect("signals can be unblocked");
+    if !is_held {
+        raise(Signal::SIGSTOP).expect("we can stop");
+    }
+    let error = Command::new(program).args(rest).exec();
+    panic!("exec: {error}");
+}
