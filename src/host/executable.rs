@@ -21,10 +21,10 @@ pub(crate) struct Executable {
     pub(crate) found: Option<OsString>,
     /// The first part of its path that leads no further, when its name has a slash.
     pub(crate) obstacle: Option<Obstacle>,
-    /// It is a directory.
-    pub(crate) is_directory: bool,
-    /// It is a regular file.
-    pub(crate) is_file: bool,
+    /// Whether it is a directory, where that can be seen.
+    pub(crate) is_directory: Option<bool>,
+    /// Whether it is a regular file, where that can be seen.
+    pub(crate) is_file: Option<bool>,
     /// Its permission bits.
     pub(crate) mode: u32,
     /// Its user and group.
@@ -129,8 +129,8 @@ pub(crate) fn look_up(file: &OsStr, path: Option<&OsStr>, root: Option<&OwnedFd>
         .open(&found)
         .and_then(|file| sys::stat_fd(file.as_fd()))
     {
-        program.is_directory = stat.st_mode & libc::S_IFMT == libc::S_IFDIR;
-        program.is_file = stat.st_mode & libc::S_IFMT == libc::S_IFREG;
+        program.is_directory = Some(stat.st_mode & libc::S_IFMT == libc::S_IFDIR);
+        program.is_file = Some(stat.st_mode & libc::S_IFMT == libc::S_IFREG);
         program.mode = stat.st_mode & 0o7777;
         program.owner = (stat.st_uid, stat.st_gid);
     }
@@ -138,7 +138,7 @@ pub(crate) fn look_up(file: &OsStr, path: Option<&OsStr>, root: Option<&OwnedFd>
         program.noexec = sys::forbidden_on(&real).ok().map(|mount| mount.execution);
     }
     program.may_execute = Some(may_execute(&view, &found));
-    if program.is_file {
+    if program.is_file == Some(true) {
         program.format = format(&view, &found);
         program.needs = needs(&view, &found, program.format.clone());
     }

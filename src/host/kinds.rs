@@ -5,7 +5,11 @@ use crate::sys::Proc;
 
 /// The kinds that this kernel has; nothing where this is no proc (proc_pid_ns(5)).
 pub(crate) fn existing(proc: &Proc) -> Option<Kinds> {
-    let exists = |kind: &Kind| proc.lstat(&format!("self/ns/{kind}")).is_ok();
+    // Only where nothing is there: who asks for a kind that could not be looked at is to hear of it.
+    let exists = |kind: &Kind| match proc.lstat(&format!("self/ns/{kind}")) {
+        Ok(_) => true,
+        Err(error) => error.raw() != libc::ENOENT,
+    };
     let kinds: Kinds = Kind::ALL.into_iter().filter(exists).collect();
     // Every kernel has that one.
     kinds.has(Kind::Mnt).then_some(kinds)
@@ -19,12 +23,14 @@ pub(crate) fn unentered(proc: &Proc) -> Option<Kinds> {
         let ours = match link(kind.name()) {
             Ok(ours) => ours,
             // Not in this kernel; but without /proc nothing is known.
-            Err(_) if kind == Kind::Time => continue,
+            Err(error) if kind == Kind::Time && error.raw() == libc::ENOENT => continue,
             Err(_) => return None,
         };
         // Of a PID namespace that has had no process yet the link cannot be read (pid_namespaces(7)).
-        if link(kind.file_for_children()).ok() != Some(ours) {
-            differing = differing.with(kind);
+        match link(kind.file_for_children()) {
+            Ok(theirs) if theirs == ours => {}
+            Err(error) if error.raw() != libc::ENOENT => return None,
+            _ => differing = differing.with(kind),
         }
     }
     Some(differing)

@@ -91,7 +91,9 @@ impl Host for Machine {
         if let Some(kinds) = existing(&Proc::default()) {
             return kinds;
         }
-        let known = sys::try_namespaces(&Kind::ALL.map(Kind::flag)).unwrap_or(0);
+        let known = sys::try_namespaces(&Kind::ALL.map(Kind::flag));
+        // Who asks for one that is not there hears of it, and would not of one that is left out.
+        let known = known.unwrap_or(!0);
         let kinds = Kind::ALL.into_iter().enumerate();
         kinds
             .filter(|(bit, _)| known >> bit & 1 == 1)

@@ -53,7 +53,7 @@ impl ParentDeath {
     pub(super) fn signals_program(&self) -> Result<()> {
         sys::set_parent_death_signal(self.signal.unwrap_or(0)).map_err(refused)?;
         if let Some(parent) = &self.parent
-            && sys::has_ended(parent.as_fd()).unwrap_or(false)
+            && sys::has_ended(parent.as_fd()).map_err(refused)?
         {
             sys::exit_now(1);
         }
@@ -205,13 +205,17 @@ impl Run<'_> {
                 drop((ours, ending));
                 let line: &OwnedFd = self.line.insert(Rc::new(theirs));
                 let mut pid = [0; size_of::<i32>()];
-                match sys::read_some(line.as_fd(), &mut pid) {
-                    Ok(4) => {}
-                    // The parent is gone.
-                    _ => sys::exit_now(1),
-                }
+                let heard = sys::read_some(line.as_fd(), &mut pid);
                 self.be_copy();
-                let Err(why) = self.in_child(i32::from_ne_bytes(pid), rest);
+                let why = match heard {
+                    Ok(4) => {
+                        let Err(why) = self.in_child(i32::from_ne_bytes(pid), rest);
+                        why
+                    }
+                    // The parent is gone.
+                    Ok(_) => sys::exit_now(1),
+                    Err(error) => fork_failed(error),
+                };
                 if let Some(line) = &self.line {
                     // The parent may be gone; then nobody waits for this.
                     let _ = sys::send(line.as_fd(), &[FAILED]);
@@ -267,8 +271,9 @@ impl Run<'_> {
         if let Some(death) = &self.parent_death {
             death.kills()?;
         }
-        let line = self.line.as_deref().map(AsFd::as_fd);
-        if line.is_some_and(|line| sys::has_ended(line).unwrap_or(true)) {
+        if let Some(line) = &self.line
+            && sys::has_ended(line.as_fd()).map_err(fork_failed)?
+        {
             // It has ended before that.
             sys::exit_now(1);
         }

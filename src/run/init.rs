@@ -63,6 +63,12 @@ impl Run<'_> {
         match met {
             Ok(Meeting::Runs(program)) => self.watch_program(pid, Some(program), fork, Some(pid1)),
             Ok(Meeting::Signal(signal)) => Ok(self.ended_before(signal)),
+            Ok(Meeting::Killed(signal)) => {
+                let ended = sys::wait(pid);
+                drop(pid1);
+                self.undo();
+                ended.map(|_| Ended::Killed(signal)).map_err(fork_failed)
+            }
             // PID 1 has said why.
             Ok(Meeting::Failed) => {
                 let status = sys::wait(pid);
@@ -106,6 +112,7 @@ impl Run<'_> {
                     program = Some(sender);
                 }
                 (1, RUNS, Some(program)) => return Ok(Meeting::Runs(program)),
+                (2, KILLED, _) => return Ok(Meeting::Killed(message[1].into())),
                 _ => pass_status_on(socket, &message, self.status.as_ref()),
             }
         }
@@ -158,9 +165,11 @@ impl Run<'_> {
             // The program can read ours, and is not to find there what was taken away.
             sys::wipe_environment();
         }
-        if sys::send(socket.as_fd(), &[RUNS]).is_err() {
+        match sys::send(socket.as_fd(), &[RUNS]) {
+            Ok(()) => {}
             // Nobody waits outside any more.
-            return Ok(Ended::Exited(1));
+            Err(error) if error.raw() == libc::EPIPE => return Ok(Ended::Exited(1)),
+            Err(error) => return Err(fork_failed(error)),
         }
         let inside = Inside { init, socket };
         let ended = inside.reap_all(program)?;
@@ -179,6 +188,8 @@ enum Meeting {
     Failed,
     /// This signal, which ends us, came before; PID 1 is gone.
     Signal(i32),
+    /// Somebody killed it by this signal before it ran.
+    Killed(i32),
 }
 
 impl Inside {

@@ -4,6 +4,7 @@ use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 
 use super::Run;
+use super::child::fork_failed;
 use super::ended::Ended;
 use crate::failure::{Failure, Result, line};
 use crate::steps::Program;
@@ -56,7 +57,11 @@ impl Run<'_> {
             Some(own) => Environment::These(own),
             None => Environment::Same,
         };
-        let blocked = self.mask.and_then(|mask| sys::set_blocked(mask).ok());
+        // The program is not to find blocked what its caller had not.
+        let blocked = match self.mask.map(sys::set_blocked).transpose() {
+            Ok(blocked) => blocked,
+            Err(error) => return fork_failed(error),
+        };
         let error = sys::execute(file, args, environment, path.as_deref());
         if let Some(blocked) = blocked {
             let _ = sys::set_blocked(blocked);

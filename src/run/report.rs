@@ -38,7 +38,15 @@ impl StatusFd {
                 error,
             )
         })?;
-        let namespaces = sys::open("/proc/self/ns".as_ref(), For::Directory).ok();
+        let namespaces = match sys::open("/proc/self/ns".as_ref(), For::Directory) {
+            Ok(directory) => Some(directory),
+            // Without /proc nothing is told of them.
+            Err(error) if error.raw() == libc::ENOENT => None,
+            Err(error) => {
+                let line = "--status-fd: cannot open /proc/self/ns";
+                return Err(Failure::new(Unexplained("report"), line, error));
+            }
+        };
         Ok(StatusFd {
             fd: Rc::new(fd),
             is_line: false,

@@ -217,7 +217,7 @@ explains! {
         advice: "Name a program.",
         find: |executed, case| {
             let program = executed.found(case)?;
-            program.is_directory.then(|| {
+            program.is_directory?.then(|| {
                 because(
                     format!("{} is a directory", Word(program.found.as_ref()?)),
                     "name a program",
@@ -233,7 +233,7 @@ explains! {
         find: |executed, case| {
             let program = executed.found(case)?;
             let found = program.found.as_ref()?;
-            (!program.is_file && !program.is_directory).then(|| {
+            (!program.is_file? && !program.is_directory?).then(|| {
                 because(
                     format!("{} is no regular file", Word(found)),
                     "name a program",
@@ -518,7 +518,7 @@ fn not_found(executed: &Executed, case: &Case<'_>) -> Option<Finding> {
 fn no_x(executed: &Executed, case: &Case<'_>) -> Option<Finding> {
     let program = executed.found(case)?;
     let found = program.found.as_ref()?;
-    if !program.is_file || program.may_execute? || program.noexec == Some(true) {
+    if !program.is_file? || program.may_execute? || program.noexec == Some(true) {
         return None;
     }
     let mode = program.mode;

@@ -16,6 +16,8 @@ use crate::sys::{self, For};
 const PROC_MAGIC: u64 = 0x9fa0;
 /// How many symbolic links are followed (path_resolution(7)).
 const LINKS: usize = 40;
+/// How often what must be done is tried.
+const TRIES: u32 = 3;
 
 /// A file for the program's PID: its directory, opened before the root directory may change, and its name there.
 #[derive(Debug)]
@@ -107,7 +109,7 @@ impl Pidfile {
         let ours = match sys::stat_fd(file.as_fd()) {
             Ok(stat) => file_id(&stat),
             Err(error) => {
-                let _ = sys::remove_at(directory, &new);
+                self.remove(&new);
                 return Err(error);
             }
         };
@@ -119,9 +121,10 @@ impl Pidfile {
             }
             Err(error) => {
                 // Had it changed names with something that would not go back, that is not ours to remove.
-                if self.is(&new, ours) {
-                    let _ = sys::remove_at(directory, &new);
-                }
+                let _ = stubbornly(|| match self.is(&new, ours)? {
+                    true => sys::remove_at(directory, &new),
+                    false => Ok(()),
+                });
                 Err(error)
             }
         }
@@ -170,14 +173,14 @@ impl Pidfile {
                     Err(error(libc::EPERM))
                 };
                 if let Err(error) = put {
-                    let _ = sys::remove_at(directory, &kept);
+                    self.remove(&kept);
                     return Err(error);
                 }
                 Ok(Some(kept))
             }
             Err(error) if error.raw() == libc::ENOENT => {
                 sys::link_at(directory, new, &self.name)?;
-                let _ = sys::remove_at(directory, new);
+                self.remove(new);
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -190,7 +193,7 @@ impl Pidfile {
             kept: Some(kept), ..
         }) = self.written.take()
         {
-            let _ = sys::remove_at(self.directory.as_fd(), &kept);
+            self.remove(&kept);
         }
     }
 
@@ -201,23 +204,36 @@ impl Pidfile {
         };
         let directory = self.directory.as_fd();
         // Nobody is left to tell of an error.
-        let _ = match (kept, self.is(&self.name, ours)) {
-            (Some(kept), true) => sys::rename_at(directory, &kept, &self.name),
-            (Some(kept), false) => sys::remove_at(directory, &kept),
+        let _ = stubbornly(|| match (&kept, self.is(&self.name, ours)?) {
+            (Some(kept), true) => sys::rename_at(directory, kept, &self.name),
+            (Some(kept), false) => sys::remove_at(directory, kept),
             (None, true) => sys::remove_at(directory, &self.name),
             (None, false) => Ok(()),
-        };
+        });
     }
 
-    fn is(&self, name: &OsStr, ours: FileId) -> bool {
-        let there = sys::lstat_at(self.directory.as_fd(), name);
-        there.is_ok_and(|there| file_id(&there) == ours)
+    /// Removes a file of ours that has no other use.
+    fn remove(&self, name: &OsStr) {
+        let _ = stubbornly(|| sys::remove_at(self.directory.as_fd(), name));
+    }
+
+    fn is(&self, name: &OsStr, ours: FileId) -> sys::Result<bool> {
+        match sys::lstat_at(self.directory.as_fd(), name) {
+            Ok(there) => Ok(file_id(&there) == ours),
+            Err(error) if error.raw() == libc::ENOENT => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     fn is_regular(&self, name: &OsStr) -> bool {
         let there = sys::lstat_at(self.directory.as_fd(), name);
         there.is_ok_and(|there| Is::of(there.st_mode) == Is::Regular)
     }
+}
+
+/// Does what must be done though nobody is left to tell that it cannot: again, should it fail.
+fn stubbornly(act: impl Fn() -> sys::Result<()>) -> sys::Result<()> {
+    (1..TRIES).find_map(|_| act().ok()).map_or_else(act, Ok)
 }
 
 /// Makes something under a name that nothing has; one that was killed before may have left some.

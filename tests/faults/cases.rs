@@ -220,11 +220,14 @@ pub(crate) const CASES: &[Case] = &[
     root("ref_pidfile", "setns net=pidfile:@F/../numbers/a @STATE"),
     root("ref_oci", "setns oci:box @STATE"),
     root("ref_machine", "setns machine:box @STATE"),
-    root("ref_parent", "setns -v user=parent:@O @STATE"),
+    root(
+        "ref_parent",
+        "setns -v parent:/proc/@O/ns/user,uts=@A @STATE",
+    ),
     root("ref_owner", "setns owner:/proc/@O/ns/net @STATE"),
     root(
         "refs_in_order",
-        "setns --in-order uts=@A,user=@U,net=@U -S 0 @STATE",
+        "setns --in-order -S 0 uts=@A,user=@U,net=@U @STATE",
     ),
     root("nskit_bare", "nskit unshare -u @STATE"),
 ];

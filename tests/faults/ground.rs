@@ -258,26 +258,27 @@ impl Ground {
     fn without_numbers(&self, text: &str) -> String {
         let mut result = String::new();
         let mut rest = text;
-        while let Some(at) = rest.find('[') {
-            let (before, behind) = rest.split_at(at + 1);
-            result.push_str(before);
-            let digits = behind.chars().take_while(char::is_ascii_digit).count();
+        while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
+            let (before, behind) = rest.split_at(at);
+            let digits = behind
+                .find(|c: char| !c.is_ascii_digit())
+                .unwrap_or(behind.len());
             let (number, behind) = behind.split_at(digits);
-            if !number.is_empty() {
+            result.push_str(before);
+            // The kernel numbers them from 0xf0000000 on.
+            let is_namespace = number
+                .parse::<u32>()
+                .is_ok_and(|number| number >= 0xefff_ff00);
+            if is_namespace {
                 result.push_str(self.namespaces.get(number).map_or("new", String::as_str));
+            } else if before.ends_with("\"child-pid\":") {
+                result.push_str("PID");
+            } else {
+                result.push_str(number);
             }
             rest = behind;
         }
-        result.push_str(rest);
-        for key in ["\"child-pid\":", "\"pid\":"] {
-            let parts: Vec<_> = result.split(key).collect();
-            let kept = parts.iter().enumerate().map(|(index, part)| match index {
-                0 => *part,
-                _ => part.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' '),
-            });
-            result = kept.collect::<Vec<_>>().join(key);
-        }
-        result
+        result + rest
     }
 
     pub(crate) fn binary(&self) -> &Path {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::cases::{CASES, Case};
+use crate::cases::{CASES, Case, Kind};
 use crate::fault::{Fault, SIGNALS, What, errors, name};
 use crate::ground::Ground;
 use crate::judge::{Seen, wrong};
@@ -29,7 +29,7 @@ pub(crate) fn work(words: impl Iterator<Item = String>) -> i32 {
         .expect("a case");
     let ground = Ground::new(Path::new(place), Path::new(binary));
     let tracer = Tracer::new(ground.binary());
-    let run = |fault: Option<&Fault>| {
+    let run = |case: &Case, fault: Option<&Fault>| {
         ground.reset(case);
         let traced = tracer.run(&mut ground.command(case), fault);
         Seen {
@@ -42,28 +42,33 @@ pub(crate) fn work(words: impl Iterator<Item = String>) -> i32 {
     };
     ground.reset(case);
     let before = ground.outside();
-    let right = run(None);
+    let right = run(case, None);
     if let Some(why) = not_right(case, &right) {
         println!("without a fault: {why}\n{}", show(&right));
         return 1;
     }
+    // What fails to execute the program has done all else by then, and may be killed just after.
+    let whole = match case.kind {
+        Kind::Fails => {
+            let (line, _) = case.line.rsplit_once(' ').expect("a program");
+            let line = &*format!("{line} @STATE").leak();
+            run(&Case { line, ..*case }, None).outside
+        }
+        Kind::Runs | Kind::Prints => right.outside.clone(),
+    };
     if let Ok(fault) = which.parse::<Fault>() {
-        let seen = run(Some(&fault));
+        let seen = run(case, Some(&fault));
         println!("without:\n{}\nwith {fault}:\n{}", show(&right), show(&seen));
-        println!("{:?}", wrong(case, &fault, &before, &right, &seen));
+        println!("{:?}", wrong(case, &fault, &before, &whole, &right, &seen));
         return 1;
     }
-    let faults: Vec<_> = right
-        .traced
-        .calls
-        .iter()
-        .flat_map(|call| faults(call, sort))
-        .collect();
+    let calls = without_repetitions(&right.traced.calls);
+    let faults: Vec<_> = calls.iter().flat_map(|call| faults(call, sort)).collect();
     let (mut done, mut failed) = (0, 0);
     for fault in chosen(&faults, which) {
-        let seen = run(Some(fault));
+        let seen = run(case, Some(fault));
         done += 1;
-        let Some(why) = wrong(case, fault, &before, &right, &seen) else {
+        let Some(why) = wrong(case, fault, &before, &whole, &right, &seen) else {
             continue;
         };
         failed += 1;
@@ -82,7 +87,6 @@ pub(crate) fn work(words: impl Iterator<Item = String>) -> i32 {
 
 /// What is wrong with a run without a fault: then nothing can be told from the others.
 fn not_right(case: &Case, right: &Seen) -> Option<&'static str> {
-    use crate::cases::Kind;
     use crate::tracer::Ended;
     let ended = right.traced.ended;
     match case.kind {

@@ -269,7 +269,7 @@ fn zombie() -> TargetFacts {
 fn program(path: &str) -> Executable {
     Executable {
         found: Some(path.into()),
-        is_file: true,
+        is_file: Some(true),
         mode: 0o755,
         owner: (0, 0),
         noexec: Some(false),
@@ -540,8 +540,8 @@ pub(super) fn recorded() -> Vec<Recorded> {
         case("exec-not-found", exec("/a/b/c", None), ENOENT, with_program(Executable { obstacle: Some(Obstacle::Missing("/a/b".into())), ..Executable::default() })),
         case("exec-not-found", exec("/a/b/c", None), ENOTDIR, with_program(Executable { obstacle: Some(Obstacle::NoDirectory("/a/b".into())), ..Executable::default() })),
         case("exec-not-found", exec("", None), ENOENT, with_program(Executable::default())),
-        case("exec-directory", exec("/a", None), EACCES, with_program(Executable { is_directory: true, is_file: false, may_execute: Some(false), ..program("/a") })),
-        case("exec-no-file", exec("/dev/null", None), EACCES, with_program(Executable { is_file: false, may_execute: Some(false), ..program("/dev/null") })),
+        case("exec-directory", exec("/a", None), EACCES, with_program(Executable { is_directory: Some(true), is_file: Some(false), may_execute: Some(false), ..program("/a") })),
+        case("exec-no-file", exec("/dev/null", None), EACCES, with_program(Executable { is_file: Some(false), is_directory: Some(false), may_execute: Some(false), ..program("/dev/null") })),
         case("exec-noexec", exec("/mnt/x", None), EACCES, with_program(Executable { noexec: Some(true), may_execute: Some(false), ..program("/mnt/x") })),
         case("exec-no-x", exec("/a/x", None), EACCES, with_program(Executable { mode: 0o644, may_execute: Some(false), ..program("/a/x") })),
         case("exec-no-x", exec("/a/x", None), EACCES, with_program(Executable { mode: 0o700, may_execute: Some(false), ..program("/a/x") })),
