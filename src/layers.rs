@@ -55,6 +55,7 @@ fn is_test(path: &Path) -> bool {
     [
         "layers.rs",
         "docs/",
+        "fuzz.rs",
         "getopt/oracle",
         "getopt/tests",
         "golden",

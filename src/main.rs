@@ -17,6 +17,8 @@ mod docs;
 mod doctor;
 mod explain;
 mod failure;
+#[cfg(test)]
+mod fuzz;
 mod host;
 #[cfg(test)]
 mod layers;

@@ -118,6 +118,36 @@ fn what_is_said() {
     );
 }
 
+/// Each step with the facts and the errors of every other: no row panics, or speaks of an error that is not its own, and
+/// none is certain of what it was told with nothing at hand but another's facts.
+#[test]
+fn facts_of_another_failure() {
+    let all = recorded();
+    for step in &all {
+        for facts in &all {
+            for errno in [step.errno, facts.errno] {
+                let case = Case {
+                    errno,
+                    facts: &facts.facts,
+                    applet: AppletName::default(),
+                };
+                let mut found = Vec::new();
+                step.step.find(&case, &mut found);
+                for Finding { cause, id, .. } in found {
+                    let rule = rules().find(|rule| rule.id == id).expect(id);
+                    assert!(is_one_of(errno, rule.errors), "{id}: {errno}");
+                    let texts = [&cause.cause, &cause.hint];
+                    assert!(
+                        texts.iter().all(|text| !text.contains('\n')),
+                        "{id}: {cause:?}"
+                    );
+                    assert!(!cause.cause.is_empty(), "{id}");
+                }
+            }
+        }
+    }
+}
+
 /// A row is certain of nothing that was not seen.
 #[test]
 fn unknown_facts_prove_nothing() {

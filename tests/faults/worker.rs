@@ -62,7 +62,7 @@ pub(crate) fn work(words: impl Iterator<Item = String>) -> i32 {
         println!("{:?}", wrong(case, &fault, &before, &whole, &right, &seen));
         return 1;
     }
-    let calls = without_repetitions(&right.traced.calls);
+    let calls = without_repetitions(case, &right.traced.calls);
     let faults: Vec<_> = calls.iter().flat_map(|call| faults(call, sort)).collect();
     let (mut done, mut failed) = (0, 0);
     for fault in chosen(&faults, which) {
@@ -100,15 +100,19 @@ fn not_right(case: &Case, right: &Seen) -> Option<&'static str> {
     }
 }
 
-/// What makes the same call hundreds of times, once for each process that it sees, is tried at the first ones, and at some
-/// of the others.
-fn without_repetitions(calls: &[Call]) -> Vec<&Call> {
+/// What makes the same call hundreds of times, once for each process that it sees or in each child that tries something,
+/// is tried at the first ones, and at some of the others.
+fn without_repetitions<'a>(case: &Case, calls: &'a [Call]) -> Vec<&'a Call> {
     let mut seen: BTreeMap<(&str, i64), u32> = BTreeMap::new();
     let mut tried = Vec::new();
     for call in calls {
-        let times = seen.entry((&call.process, call.number)).or_default();
+        let process = match case.kind {
+            Kind::Prints if call.process != "0" => "any child",
+            _ => &call.process,
+        };
+        let times = seen.entry((process, call.number)).or_default();
         *times += 1;
-        if *times <= 12 || times.is_power_of_two() {
+        if *times <= 8 || times.is_power_of_two() {
             tried.push(call);
         }
     }

@@ -187,6 +187,27 @@ fn differs_nowhere<T: Declared>() {
     });
 }
 
+/// Command lines with a NUL between words.
+#[test]
+fn fuzzed_lines_are_read_as_glibc_reads_them() {
+    fn reads<T: Declared>(argv: &[&CStr]) {
+        let table = Table::of::<T>();
+        assert_eq!(ours(table, argv), Oracle::new(table).read(argv));
+    }
+    crate::fuzz::fuzz("command_line", |text| {
+        let words: Vec<CString> = text
+            .split(|byte| *byte == 0)
+            .map(|word| CString::new(word).expect("no NUL"))
+            .collect();
+        let argv: Vec<&CStr> = std::iter::once(c"applet")
+            .chain(words.iter().map(CString::as_c_str))
+            .collect();
+        reads::<unshare::Options>(&argv);
+        reads::<nsenter::Options>(&argv);
+        reads::<setns::Options>(&argv);
+    });
+}
+
 #[test]
 fn unshare_is_read_as_glibc_reads_it() {
     differs_nowhere::<unshare::Options>();

@@ -61,6 +61,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn fuzzed_records() {
+        crate::fuzz::fuzz("state", |text| {
+            for key in ["LEADER", "NAME", "ROOT", ""] {
+                let Some(found) = value(text, key) else {
+                    continue;
+                };
+                let line = [key.as_bytes(), b"="].concat();
+                assert!(
+                    text.split(|byte| *byte == b'\n')
+                        .any(|one| one.starts_with(&line))
+                );
+                assert!(found.len() <= text.len());
+            }
+        });
+    }
+
+    #[test]
     fn values() {
         let text =
             b"# This is private data. Do not parse.\nNAME=web\nSCOPE=machine-a\\\\x2db.scope\n\

@@ -190,6 +190,25 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// What is understood is said in the same words again, as long as it is not cut.
+    #[test]
+    fn fuzzed_messages() {
+        crate::fuzz::fuzz("wire", |bytes| {
+            if let Some(order) = Order::decode(bytes) {
+                assert_eq!(order.encode(), bytes);
+            }
+            let Some(answer) = Answer::decode(bytes) else {
+                return;
+            };
+            let is_cut = match &answer {
+                Answer::Failed(failed) => failed.said.len() > MESSAGE / 2 || bytes.len() > MESSAGE,
+                Answer::Done | Answer::Undone => false,
+            };
+            assert!(answer.encode().len() <= MESSAGE);
+            assert!(is_cut || Answer::decode(&answer.encode()) == Some(answer));
+        });
+    }
+
     fn cause(cause: &str, hint: &str) -> Cause {
         Cause {
             cause: cause.into(),
