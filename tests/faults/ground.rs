@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 
-use crate::cases::{Case, User};
-use crate::launch;
+use crate::cases::User;
+use crate::launch::{self, How};
 
 /// UID and GID of the ordinary user, whose account only the ground has.
 pub(crate) const ORDINARY: u32 = 47_231;
@@ -52,6 +52,11 @@ impl Ground {
         for name in ["unshare", "nsenter", "setns"] {
             symlink("nskit", at("bin").join(name)).expect("a link");
         }
+        // The distribution's, for comparison.
+        fs::create_dir(at("bin/theirs")).expect("ours");
+        for name in ["unshare", "nsenter"] {
+            symlink(format!("/usr/bin/{name}"), at("bin/theirs").join(name)).expect("a link");
+        }
         devices(&at("dev"));
         users(&at("etc"));
         mount_tmpfs(Path::new("/run"));
@@ -90,9 +95,8 @@ impl Ground {
 
     /// Starts a process in namespaces of its own.
     fn hold(&mut self, word: &'static str, user: User, line: &str) {
-        let mut command = self.launcher(user, &format!("{line} sleep infinity"));
+        let mut command = self.launcher(How::Held, user, &format!("{line} sleep infinity"));
         let held = command
-            .args(["--", "held"])
             .env("TARGET", word)
             .stdin(Stdio::null())
             .spawn()
@@ -142,7 +146,7 @@ impl Ground {
     }
 
     /// What the command line becomes, as the user, with everything else as every run has it.
-    fn launcher(&self, user: User, line: &str) -> Command {
+    fn launcher(&self, how: How, user: User, line: &str) -> Command {
         let mut line = line.to_owned();
         for (word, value) in &self.words {
             line = line.replace(word, value);
@@ -155,6 +159,7 @@ impl Ground {
         let mut command = Command::new(std::env::current_exe().expect("/proc"));
         command
             .arg(launch::WORD)
+            .arg(how.word())
             .arg(match user {
                 User::Root => "0".to_owned(),
                 User::Ordinary => ORDINARY.to_string(),
@@ -170,7 +175,7 @@ impl Ground {
     }
 
     /// A run of this case; what it prints is in the files `out` and `err`.
-    pub(crate) fn command(&self, case: &Case) -> Command {
+    pub(crate) fn command(&self, how: How, user: User, line: &str) -> Command {
         for name in ["out", "err", "status"] {
             fs::write(self.place.join(name), "").expect("ours");
             let open = fs::Permissions::from_mode(0o666);
@@ -182,7 +187,7 @@ impl Ground {
                 .open(self.place.join(name));
             file.expect("ours")
         };
-        let mut command = self.launcher(case.user, case.line);
+        let mut command = self.launcher(how, user, line);
         command
             .stdin(Stdio::null())
             .stdout(append("out"))
@@ -197,7 +202,7 @@ impl Ground {
     }
 
     /// As before a run.
-    pub(crate) fn reset(&self, case: &Case) {
+    pub(crate) fn reset(&self, user: User) {
         let files = self.place.join("f");
         // All mounts on one file, and then the next.
         for point in mount_points() {
@@ -212,7 +217,7 @@ impl Ground {
         }
         fs::create_dir(files.join("dir")).expect("ours");
         fs::write(files.join("number"), "before\n").expect("ours");
-        if case.user == User::Ordinary {
+        if user == User::Ordinary {
             chown(&files, Some(ORDINARY), Some(ORDINARY)).expect("root can");
         }
     }

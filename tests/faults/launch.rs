@@ -8,18 +8,35 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, raise, sigprocmask};
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 
-/// The word that makes this test it; then the UID, the file that is descriptor 3, the program and its arguments.
+/// The word that makes this test it; then how, the UID, the file that is descriptor 3, the program and its arguments.
 pub(crate) const WORD: &str = "--launch";
+
+/// How it is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum How {
+    /// It waits for who traces it.
+    Traced,
+    /// It goes on by itself.
+    Plain,
+    /// It is there for others to enter, and has no descriptor 3.
+    Held,
+}
+
+impl How {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            How::Traced => "traced",
+            How::Plain => "plain",
+            How::Held => "held",
+        }
+    }
+}
 
 pub(crate) fn launch(mut words: impl Iterator<Item = String>) -> ! {
     let mut next = || words.next().expect("an argument");
-    let (id, status, program) = (next(), next(), next());
+    let (how, id, status, program) = (next(), next(), next(), next());
     let id: u32 = id.parse().expect("a UID");
-    let mut rest: Vec<_> = words.collect();
-    let is_held = rest.ends_with(&["--".to_owned(), "held".to_owned()]);
-    if is_held {
-        rest.truncate(rest.len() - 2);
-    } else {
+    if how != How::Held.word() {
         let status = std::fs::OpenOptions::new()
             .append(true)
             .open(status)
@@ -35,9 +52,9 @@ pub(crate) fn launch(mut words: impl Iterator<Item = String>) -> ! {
     }
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
         .expect("signals can be unblocked");
-    if !is_held {
+    if how == How::Traced.word() {
         raise(Signal::SIGSTOP).expect("we can stop");
     }
-    let error = Command::new(program).args(rest).exec();
+    let error = Command::new(program).args(words).exec();
     panic!("exec: {error}");
 }

@@ -25,6 +25,8 @@ mod judge;
 #[cfg(target_arch = "x86_64")]
 mod launch;
 #[cfg(target_arch = "x86_64")]
+mod model;
+#[cfg(target_arch = "x86_64")]
 mod state;
 #[cfg(target_arch = "x86_64")]
 mod tracer;
@@ -40,6 +42,7 @@ fn main() {
         Some(state::WORD) => std::process::exit(state::tell()),
         Some(launch::WORD) => launch::launch(words),
         Some(worker::WORD) => std::process::exit(worker::work(words)),
+        Some(model::WORD) => std::process::exit(model::work(words)),
         _ => trials::run(),
     }
 }

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 use crate::cases::CASES;
+use crate::model;
 use crate::worker::{self, SORTS};
 
 pub(crate) fn run() {
@@ -31,7 +32,31 @@ pub(crate) fn run() {
             }));
         }
     }
+    let (seed, count) = (
+        number("NSKIT_MODEL_SEED", since_1970()),
+        number("NSKIT_MODEL", LINES),
+    );
+    eprintln!("NSKIT_MODEL_SEED={seed} NSKIT_MODEL={count}");
+    trials.push(Trial::test("model::random_lines", move || {
+        let words = [seed, count].map(|number| number.to_string());
+        in_namespaces(&[model::WORD, &words[0], &words[1]])
+    }));
     libtest_mimic::run(&arguments, trials).exit();
+}
+
+/// How many random lines the suite compares.
+const LINES: u64 = 80;
+
+fn number(variable: &str, otherwise: u64) -> u64 {
+    std::env::var(variable).map_or(otherwise, |text| text.parse().expect(variable))
+}
+
+/// Seconds.
+fn since_1970() -> u64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
 }
 
 /// Another tenth each day.
@@ -57,8 +82,19 @@ fn binary() -> PathBuf {
 }
 
 fn work(case: &str, sort: &str, which: &str) -> Result<(), Failed> {
+    in_namespaces(&[worker::WORD, case, sort, which]).map_err(|why| {
+        format!(
+            "NSKIT_FAULTS={which}: {}",
+            why.message().unwrap_or_default()
+        )
+        .into()
+    })
+}
+
+/// Runs this test with these words, and a place and the binary behind them: everything that it does is gone with its
+/// namespaces.
+fn in_namespaces(words: &[&str]) -> Result<(), Failed> {
     let place = tempfile::Builder::new().prefix("nskit-faults-").tempdir()?;
-    // Everything that a worker does is gone with its namespaces.
     let output = Command::new(binary())
         .args([
             "unshare",
@@ -69,15 +105,14 @@ fn work(case: &str, sort: &str, which: &str) -> Result<(), Failed> {
             "--kill-child",
         ])
         .arg(std::env::current_exe()?)
-        .args([worker::WORD, case, sort, which])
+        .args(words)
         .arg(place.path())
         .arg(binary())
         .stdin(Stdio::null())
         .output()?;
-    let said = String::from_utf8_lossy(&output.stdout);
     if output.status.success() {
         return Ok(());
     }
-    let errors = String::from_utf8_lossy(&output.stderr);
-    Err(format!("NSKIT_FAULTS={which}: {}\n{said}{errors}", output.status).into())
+    let [said, errors] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+    Err(format!("{}\n{said}{errors}", output.status).into())
 }

@@ -7,6 +7,7 @@ use crate::cases::{CASES, Case, Kind};
 use crate::fault::{Fault, SIGNALS, What, errors, name};
 use crate::ground::Ground;
 use crate::judge::{Seen, wrong};
+use crate::launch::How;
 use crate::tracer::{Call, Tracer};
 
 /// The word that makes this test a worker; then the case, the sort of faults, which of them, the place and the binary.
@@ -30,8 +31,11 @@ pub(crate) fn work(words: impl Iterator<Item = String>) -> i32 {
     let ground = Ground::new(Path::new(place), Path::new(binary));
     let tracer = Tracer::new(ground.binary());
     let run = |case: &Case, fault: Option<&Fault>| {
-        ground.reset(case);
-        let traced = tracer.run(&mut ground.command(case), fault);
+        ground.reset(case.user);
+        let traced = tracer.run(
+            &mut ground.command(How::Traced, case.user, case.line),
+            fault,
+        );
         Seen {
             traced,
             out: ground.written("out"),
@@ -40,7 +44,7 @@ pub(crate) fn work(words: impl Iterator<Item = String>) -> i32 {
             outside: ground.outside(),
         }
     };
-    ground.reset(case);
+    ground.reset(case.user);
     let before = ground.outside();
     let right = run(case, None);
     if let Some(why) = not_right(case, &right) {
