@@ -114,7 +114,7 @@ pub(crate) fn look_up(file: &OsStr, path: Option<&OsStr>, root: Option<&OwnedFd>
             .map(|dir| Path::new(dir).join(file).into_os_string())
             .collect();
         let exists = |path: &&OsString| view.mode(path).is_ok();
-        let usable = |path: &&OsString| exists(path) && may_execute(&view, path);
+        let usable = |path: &&OsString| exists(path) && may_execute(&view, path) == Some(true);
         // What could be executed comes before what is merely there.
         let chosen = candidates
             .iter()
@@ -137,7 +137,7 @@ pub(crate) fn look_up(file: &OsStr, path: Option<&OsStr>, root: Option<&OwnedFd>
     if let Ok((real, _kept)) = view.real(&found) {
         program.noexec = sys::forbidden_on(&real).ok().map(|mount| mount.execution);
     }
-    program.may_execute = Some(may_execute(&view, &found));
+    program.may_execute = may_execute(&view, &found);
     if program.is_file == Some(true) {
         program.format = format(&view, &found);
         program.needs = needs(&view, &found, program.format.clone());
@@ -146,16 +146,26 @@ pub(crate) fn look_up(file: &OsStr, path: Option<&OsStr>, root: Option<&OwnedFd>
     program
 }
 
-/// Whether we may execute it, by its permissions and its mount.
-fn may_execute(view: &View<'_>, path: &OsStr) -> bool {
-    let is_file = view
-        .mode(path)
-        .is_ok_and(|mode| mode & libc::S_IFMT == libc::S_IFREG);
-    is_file
-        && view
-            .real(path)
-            .and_then(|(real, _kept)| sys::access(&real, libc::X_OK))
-            .is_ok()
+/// Whether an error says that no such file is to be seen.
+fn is_missing(error: sys::Error) -> bool {
+    matches!(
+        error.raw(),
+        libc::ENOENT | libc::ENOTDIR | libc::EACCES | libc::ELOOP | libc::ENAMETOOLONG
+    )
+}
+
+/// Whether we may execute it, by its permissions and its mount; none where that cannot be seen.
+fn may_execute(view: &View<'_>, path: &OsStr) -> Option<bool> {
+    match view.mode(path) {
+        Ok(mode) if mode & libc::S_IFMT == libc::S_IFREG => {}
+        Ok(_) => return Some(false),
+        Err(error) => return is_missing(error).then_some(false),
+    }
+    let (real, _kept) = view.real(path).ok()?;
+    match sys::access(&real, libc::X_OK) {
+        Ok(()) => Some(true),
+        Err(error) => (error.raw() == libc::EACCES).then_some(false),
+    }
 }
 
 fn format(view: &View<'_>, path: &OsStr) -> Option<Format> {
@@ -184,8 +194,11 @@ fn needs(view: &View<'_>, file: &OsStr, format: Option<Format>) -> Vec<Need> {
         let need = Need {
             by,
             role,
-            exists: view.mode(&path).is_ok(),
-            may_execute: may_execute(view, &path),
+            exists: view
+                .mode(&path)
+                .map_or_else(|error| !is_missing(error), |_| true),
+            // Only what is seen is told.
+            may_execute: may_execute(view, &path) != Some(false),
             path: path.clone(),
         };
         // A loader is an ELF file that needs nothing.

@@ -127,6 +127,8 @@ pub(super) enum Next {
 
 /// From a child that is a copy of us: it is about to execute the program.
 const STARTING: u8 = b's';
+/// How often the line to a child is read again that cannot be read.
+const TRIES: u32 = 3;
 /// It failed before that, and says why itself.
 const FAILED: u8 = b'f';
 
@@ -235,11 +237,19 @@ impl Run<'_> {
         }
         let mut starts = false;
         let mut message = [0; MESSAGE];
-        while let Ok(1..) = sys::read_some(ours.as_fd(), &mut message) {
-            match message[0] {
-                STARTING => starts = true,
-                FAILED => starts = false,
-                _ => pass_status_on(ours.as_fd(), &message, self.status.as_ref()),
+        let mut errors = 0;
+        loop {
+            match (sys::read_some(ours.as_fd(), &mut message), message[0]) {
+                (Ok(0), _) => break,
+                (Ok(_), STARTING) => starts = true,
+                (Ok(_), FAILED) => starts = false,
+                (Ok(_), _) => pass_status_on(ours.as_fd(), &message, self.status.as_ref()),
+                // The program may run by now: only what was said tells.
+                (Err(_), _) if errors < TRIES => errors += 1,
+                (Err(error), _) => {
+                    kill(child);
+                    return Err(fork_failed(error));
+                }
             }
         }
         drop((ours, ending));
@@ -288,9 +298,10 @@ impl Run<'_> {
     }
 
     /// A child that is a copy of us tells that it is about to execute the program.
-    pub(super) fn tell_start(&self) {
-        if let Some(line) = &self.line {
-            let _ = sys::send(line.as_fd(), &[STARTING]);
+    pub(super) fn tell_start(&self) -> Result<()> {
+        match &self.line {
+            Some(line) => sys::send(line.as_fd(), &[STARTING]).map_err(fork_failed),
+            None => Ok(()),
         }
     }
 

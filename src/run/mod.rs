@@ -192,7 +192,7 @@ impl Run<'_> {
         if let Some(helper) = &self.state.helper {
             helper.start_program(self.number.unwrap_or_else(sys::pid))?;
         }
-        self.tell_start();
+        self.tell_start()?;
         // Of a child its parent tells, when it has been executed.
         if self.mask.is_none()
             && let Some(status) = &mut self.status

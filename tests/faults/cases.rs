@@ -220,10 +220,7 @@ pub(crate) const CASES: &[Case] = &[
     root("ref_pidfile", "setns net=pidfile:@F/../numbers/a @STATE"),
     root("ref_oci", "setns oci:box @STATE"),
     root("ref_machine", "setns machine:box @STATE"),
-    root(
-        "ref_parent",
-        "setns -v parent:/proc/@O/ns/user,uts=@A @STATE",
-    ),
+    root("ref_parent", "setns -v parent:/proc/@A/ns/pid @STATE"),
     root("ref_owner", "setns owner:/proc/@O/ns/net @STATE"),
     root(
         "refs_in_order",

@@ -41,6 +41,16 @@ pub(crate) struct Outside {
 impl Ground {
     /// Makes it in this empty directory.
     pub(crate) fn new(place: &Path, binary: &Path) -> Self {
+        // What others mount and unmount on this machine is not to change ours: the kernel also takes a mount away here when
+        // they remove the directory that it is on.
+        for point in mount_points() {
+            let is_needed = ["/proc", "/sys", "/dev"]
+                .iter()
+                .any(|kept| Path::new(&point).starts_with(kept));
+            if point != "/" && !is_needed {
+                let _ = umount2(Path::new(&point), MntFlags::MNT_DETACH);
+            }
+        }
         mount_tmpfs(place);
         let at = |name: &str| place.join(name);
         for name in ["f", "root", "etc", "dev", "numbers", "bin"] {
@@ -146,7 +156,7 @@ impl Ground {
     }
 
     /// What the command line becomes, as the user, with everything else as every run has it.
-    fn launcher(&self, how: How, user: User, line: &str) -> Command {
+    pub(crate) fn launcher(&self, how: How, user: User, line: &str) -> Command {
         let mut line = line.to_owned();
         for (word, value) in &self.words {
             line = line.replace(word, value);

@@ -29,6 +29,8 @@ mod model;
 #[cfg(target_arch = "x86_64")]
 mod state;
 #[cfg(target_arch = "x86_64")]
+mod stress;
+#[cfg(target_arch = "x86_64")]
 mod tracer;
 #[cfg(target_arch = "x86_64")]
 mod trials;
@@ -42,6 +44,7 @@ fn main() {
         Some(state::WORD) => std::process::exit(state::tell()),
         Some(launch::WORD) => launch::launch(words),
         Some(worker::WORD) => std::process::exit(worker::work(words)),
+        Some(stress::WORD) => std::process::exit(stress::work(words)),
         Some(model::WORD) => std::process::exit(model::work(words)),
         _ => trials::run(),
     }

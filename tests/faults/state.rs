@@ -45,7 +45,7 @@ const STATUS: [&str; 17] = [
 pub(crate) fn tell() -> i32 {
     let mut text = String::from("state\n");
     for link in LINKS {
-        line(&mut text, link, read_link(&format!("/proc/self/ns/{link}")));
+        line(&mut text, link, read_link(format!("/proc/self/ns/{link}")));
     }
     for file in [
         "uid_map",

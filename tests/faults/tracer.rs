@@ -52,6 +52,8 @@ pub(crate) struct Traced {
     pub(crate) hit: Option<Call>,
     /// Processes that stayed.
     pub(crate) left: Vec<String>,
+    /// The program was executed.
+    pub(crate) started: bool,
     /// Signals that were sent where they reach who started us.
     pub(crate) stray_signals: Vec<String>,
 }
@@ -146,11 +148,12 @@ impl Tracer {
                 calls: Vec::new(),
                 hit: None,
                 left: Vec::new(),
+                started: false,
                 stray_signals: Vec::new(),
             },
             ended: None,
         };
-        run.to_its_end();
+        run.follow();
         run.traced
     }
 
@@ -174,7 +177,7 @@ impl Tracee {
 }
 
 impl Run<'_> {
-    fn to_its_end(&mut self) {
+    fn follow(&mut self) {
         let mut since = Instant::now();
         loop {
             // A stopped process is looked at between two events.
@@ -287,6 +290,8 @@ impl Run<'_> {
                     }
                 } else if self.tracees.get(&pid).is_some_and(|tracee| tracee.is_ours) {
                     self.tracees.remove(&pid);
+                    let program = std::fs::read_link(format!("/proc/{pid}/exe"));
+                    self.traced.started |= program.is_ok_and(|file| file.ends_with("state"));
                     let _ = ptrace::detach(pid, None);
                     return;
                 }
@@ -307,24 +312,22 @@ impl Run<'_> {
 
     fn at_call(&mut self, pid: Pid) {
         let info = ptrace::syscall_info(pid);
+        let is_entry = info.is_ok_and(|info| info.op == libc::PTRACE_SYSCALL_INFO_ENTRY);
+        if is_entry
+            && self.tracees.get(&pid).is_some_and(|tracee| tracee.is_ours)
+            && self.at_entry(pid)
+        {
+            return;
+        }
         let Some(tracee) = self.tracees.get_mut(&pid) else {
             return;
         };
-        match info.map(|info| info.op) {
-            Ok(libc::PTRACE_SYSCALL_INFO_ENTRY) if tracee.is_ours => {
-                if self.at_entry(pid) {
-                    return;
-                }
-            }
-            Ok(libc::PTRACE_SYSCALL_INFO_EXIT) => {
-                if let Some(errno) = tracee.result.take()
-                    && let Ok(mut registers) = ptrace::getregs(pid)
-                {
-                    registers.rax = (-i64::from(errno as i32)).cast_unsigned();
-                    let _ = ptrace::setregs(pid, registers);
-                }
-            }
-            _ => {}
+        if !is_entry
+            && let Some(errno) = tracee.result.take()
+            && let Ok(mut registers) = ptrace::getregs(pid)
+        {
+            registers.rax = (-i64::from(errno as i32)).cast_unsigned();
+            let _ = ptrace::setregs(pid, registers);
         }
         self.resume(pid, None);
     }

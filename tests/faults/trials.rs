@@ -8,6 +8,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 use crate::cases::CASES;
 use crate::model;
+use crate::stress;
 use crate::worker::{self, SORTS};
 
 pub(crate) fn run() {
@@ -41,9 +42,18 @@ pub(crate) fn run() {
         let words = [seed, count].map(|number| number.to_string());
         in_namespaces(&[model::WORD, &words[0], &words[1]])
     }));
+    let runs = number("NSKIT_STRESS", RUNS);
+    for sort in stress::SORTS {
+        trials.push(Trial::test(format!("stress::{sort}"), move || {
+            let words = [seed, runs].map(|number| number.to_string());
+            in_namespaces(&[stress::WORD, sort, &words[0], &words[1]])
+        }));
+    }
     libtest_mimic::run(&arguments, trials).exit();
 }
 
+/// How many runs the suite makes of each sort of stress.
+const RUNS: u64 = 48;
 /// How many random lines the suite compares.
 const LINES: u64 = 80;
 
