@@ -16,7 +16,8 @@ target_dir := $(or $(CARGO_TARGET_DIR),target)
 binary := $(target_dir)/$(if $(filter 1,$(HARDEN)),hardened,static)$(TARGET:%=/%)/nskit
 sources := $(shell find src -name '*.rs') Cargo.toml Cargo.lock Makefile .ci/build-static .ci/layout.ld
 
-.PHONY: all static-toolchain install uninstall dist deb test test-dist test-deb test-kernels docs bench clean
+.PHONY: all static-toolchain install uninstall dist deb test test-dist test-deb test-kernels test-faults test-model \
+    test-stress fuzz docs bench clean
 
 all: $(binary)
 
@@ -86,6 +87,24 @@ test-kernels: $(binary)
 	$(MAKE) TARGET=$(aarch64)
 	NSKIT_RELEASE='$(abspath $(binary))' NSKIT_RELEASE_AARCH64='$(abspath $(target_dir)/static/$(aarch64)/nskit)' \
 	    $(CARGO) test --test kernels
+
+# Every fault, where `make test` takes another tenth each day.
+test-faults: $(binary)
+	NSKIT_RELEASE='$(abspath $(binary))' NSKIT_FAULTS=all $(CARGO) test --test faults -- --skip model --skip stress
+
+# How many: random command lines that util-linux does too, runs of each sort of stress, mutations of each corpus.
+LINES ?= 10000
+RUNS ?= 1000
+MUTATIONS ?= 1000000
+
+test-model: $(binary)
+	NSKIT_RELEASE='$(abspath $(binary))' NSKIT_MODEL=$(LINES) $(CARGO) test --test faults -- model
+
+test-stress: $(binary)
+	NSKIT_RELEASE='$(abspath $(binary))' NSKIT_STRESS=$(RUNS) $(CARGO) test --test faults -- stress
+
+fuzz:
+	NSKIT_FUZZ=$(MUTATIONS) $(CARGO) test --bin nskit -- fuzz
 
 # What is generated from the declarations and committed: man pages, completions, golden plans, recorded diagnoses.
 docs:

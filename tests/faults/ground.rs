@@ -364,8 +364,14 @@ fn devices(dir: &Path) {
     bind(dir, Path::new("/dev"), MsFlags::empty());
 }
 
-/// An ordinary user with subordinate IDs.
+/// An /etc of our own, with an ordinary user who has subordinate IDs. Were only files mounted over the machine's, they would
+/// be gone when another test makes an account there: that replaces them.
 fn users(dir: &Path) {
+    let copied = Command::new("cp").args(["-a", "/etc/."]).arg(dir).status();
+    assert!(
+        copied.is_ok_and(|status| status.success()),
+        "/etc can be copied"
+    );
     for (name, line) in [
         (
             "passwd",
@@ -375,11 +381,11 @@ fn users(dir: &Path) {
         ("subuid", "faults:300000:65536\n".to_owned()),
         ("subgid", "faults:300000:65536\n".to_owned()),
     ] {
-        let there = Path::new("/etc").join(name);
-        let text = fs::read_to_string(&there).unwrap_or_default();
-        fs::write(dir.join(name), format!("{line}{text}")).expect("ours");
-        bind(&dir.join(name), &there, MsFlags::empty());
+        let file = dir.join(name);
+        let text = fs::read_to_string(&file).unwrap_or_default();
+        fs::write(file, format!("{line}{text}")).expect("ours");
     }
+    bind(dir, Path::new("/etc"), MsFlags::empty());
 }
 
 /// The number of a namespace.

@@ -38,6 +38,7 @@ pub(crate) fn launch(mut words: impl Iterator<Item = String>) -> ! {
     let id: u32 = id.parse().expect("a UID");
     if how != How::Held.word() {
         let status = std::fs::OpenOptions::new()
+            .create(true)
             .append(true)
             .open(status)
             .expect("our file");

@@ -38,6 +38,8 @@ struct Stress {
     /// What is there before.
     standing: BTreeSet<i32>,
     wrong: Vec<String>,
+    /// Runs that did what they were to do.
+    done: u32,
 }
 
 pub(crate) fn work(words: impl Iterator<Item = String>) -> i32 {
@@ -57,6 +59,7 @@ pub(crate) fn work(words: impl Iterator<Item = String>) -> i32 {
         count: count.parse().expect("a number"),
         standing: processes(),
         wrong: Vec::new(),
+        done: 0,
     };
     let before = stress.ground.outside();
     match &**sort {
@@ -70,6 +73,14 @@ pub(crate) fn work(words: impl Iterator<Item = String>) -> i32 {
         stress.wrong.push("something stays outside".to_owned());
     }
     let wrong = stress.wrong.len();
+    // What never came to its end well would show nothing.
+    if stress.done * 8 < stress.count {
+        stress.wrong.push(format!(
+            "only {} of {count} runs came to their end",
+            stress.done
+        ));
+    }
+    let wrong = stress.wrong.len().max(wrong);
     for why in stress.wrong.iter().take(10) {
         println!("{why}");
     }
@@ -140,11 +151,12 @@ impl Stress {
                 let _ = kill(Pid::from_raw(pid), signal);
             }
             if running.len() == 8 {
-                let _ = running.remove(self.random.below(8)).wait();
+                let ended = running.remove(self.random.below(8)).wait();
+                self.done += u32::from(ended.is_ok_and(|status| status.success()));
             }
         }
         for mut child in running {
-            let _ = child.wait();
+            self.done += u32::from(child.wait().is_ok_and(|status| status.success()));
         }
     }
 
@@ -180,6 +192,7 @@ impl Stress {
                 line.map(std::path::PathBuf::from)
             };
             let found = [link("uts"), link("net")];
+            self.done += u32::from(output.status.code() == Some(7));
             if output.status.code() == Some(7) && found != [uts, net] {
                 self.wrong.push(format!("{how}: in {found:?}"));
             }
@@ -215,6 +228,8 @@ impl Stress {
             {
                 let said = String::from_utf8_lossy(&output.stderr);
                 self.wrong.push(format!("{line}: {} {said}", output.status));
+            } else {
+                self.done += 1;
             }
         }
         for child in &mut churn {
@@ -225,8 +240,8 @@ impl Stress {
     /// 24 sets of namespaces, each entered by one while the others are.
     fn many_entered_at_once(&mut self) {
         const SETS: usize = 24;
-        let mut done = 0;
-        while done < self.count {
+        let mut entered = 0;
+        while entered < self.count {
             let mut targets: Vec<Child> = (0..SETS)
                 .map(|_| self.start(User::Root, "unshare -muinC sleep infinity"))
                 .collect();
@@ -266,7 +281,8 @@ impl Stress {
                     self.wrong
                         .push(format!("not all entered: {}", output.status));
                 }
-                done += 1;
+                entered += 1;
+                self.done += 1;
             }
             for target in &mut targets {
                 let _ = (target.kill(), target.wait());

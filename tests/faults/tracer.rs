@@ -236,6 +236,9 @@ impl Run<'_> {
             WaitStatus::Exited(pid, code) => self.gone(pid, Ended::Exited(code)),
             WaitStatus::Signaled(pid, signal, _) => self.gone(pid, Ended::Killed(signal)),
             WaitStatus::PtraceSyscall(pid) => self.at_call(pid),
+            WaitStatus::PtraceEvent(pid, Signal::SIGSTOP, libc::PTRACE_EVENT_STOP) => {
+                self.at_stop(pid)
+            }
             WaitStatus::PtraceEvent(pid, _, event) => self.at_event(pid, event),
             WaitStatus::Stopped(pid, signal) => {
                 if self.tracees.contains_key(&pid) {
@@ -303,6 +306,18 @@ impl Run<'_> {
             _ => {}
         }
         self.resume(pid, None);
+    }
+
+    /// It has stopped itself, and its parent continues or kills it: traced it would not stay stopped.
+    fn at_stop(&mut self, pid: Pid) {
+        match self.tracees.get(&pid) {
+            Some(tracee) if tracee.is_ours => {
+                self.tracees.remove(&pid);
+                let _ = ptrace::detach(pid, None);
+            }
+            // It waits for us.
+            _ => self.at_event(pid, libc::PTRACE_EVENT_STOP),
+        }
     }
 
     fn executes_ours(&self, pid: Pid) -> bool {

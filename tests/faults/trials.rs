@@ -53,7 +53,7 @@ pub(crate) fn run() {
 }
 
 /// How many runs the suite makes of each sort of stress.
-const RUNS: u64 = 48;
+const RUNS: u64 = 24;
 /// How many random lines the suite compares.
 const LINES: u64 = 80;
 
