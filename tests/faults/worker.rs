@@ -204,5 +204,21 @@ fn show_briefly(right: &Seen, seen: &Seen) -> String {
         &right.outside.mounts,
         &seen.outside.mounts,
     ));
+    // Where they first differ: a line may be there twice.
+    for (right, seen) in [
+        (lines(&right.out), lines(&seen.out)),
+        (right.outside.files.clone(), seen.outside.files.clone()),
+        (right.outside.mounts.clone(), seen.outside.mounts.clone()),
+    ] {
+        let count = right.len().max(seen.len());
+        let differs = |at: &usize| right.get(*at) != seen.get(*at);
+        if let Some(at) = (0..count).find(differs) {
+            text.push_str(&format!(
+                "    first {:?} | {:?}\n",
+                right.get(at),
+                seen.get(at)
+            ));
+        }
+    }
     text
 }
