@@ -76,7 +76,8 @@ pub(crate) fn tell() -> i32 {
     line(&mut text, "loopback", read("/proc/self/net/if_inet6"));
     line(&mut text, "is pid 1", (std::process::id() == 1).to_string());
     let mut mounts: Vec<_> = read("/proc/self/mountinfo").lines().map(mount).collect();
-    mounts.sort();
+    // By their place: what is mounted there has a number that is another's next time.
+    mounts.sort_by_cached_key(|line| line.split(' ').nth(1).map(str::to_owned));
     line(&mut text, "mounts", mounts.join("\n"));
     let mut variables: Vec<_> = std::env::vars_os()
         .map(|(name, value)| format!("{name:?}={value:?}"))
