@@ -311,7 +311,7 @@ explains! {
         find: |executed, case| {
             let program = executed.found(case)?;
             let found = Word(program.found.as_ref()?);
-            let may = program.is_file
+            let may = program.is_file?
                 && program.may_execute?
                 && !program.noexec?
                 && program.needs.iter().all(|need| need.exists && need.may_execute);
