@@ -19,6 +19,7 @@ mod harness;
 
 mod alone;
 mod argv;
+mod as_old_kernel;
 mod count;
 mod descriptors;
 mod descriptors_held;
