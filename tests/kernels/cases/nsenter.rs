@@ -106,7 +106,7 @@ fn other() -> Vec<Case> {
         Case::new("nsenter_status_fd", "hold $R -u; U=; [ \"$R\" ] && U=-U; nsenter $U --preserve-credentials -t $PID -u --status-fd 3 true 3>&1").out_has("{"),
         Case::new("nsenter_pidfile", "hold $R -u; U=; [ \"$R\" ] && U=-U; nsenter $U --preserve-credentials -t $PID -u --pidfile \"$T/two\" true; [ -s \"$T/two\" ] && echo there").out("there"),
         Case::new("nsenter_explain", "nsenter --explain -t 1 -n true").ordinary().fails(1).err_has("\n  cause: CAP_SYS_ADMIN is missing"),
-        Case::new("nsenter_dry_run", "hold $R -u; nsenter --dry-run -t $PID -u true").out_has("execute true"),
+        Case::new("nsenter_dry_run", "hold $R -u; U=; [ \"$R\" ] && U=-U; nsenter $U --preserve-credentials --dry-run -t $PID -u true").out_has("execute true").lacks("would fail"),
         Case::new("nsenter_version", "nsenter -V && nsenter --version").out_has("nsenter (nskit) "),
         Case::new("nsenter_help", "nsenter -h && nsenter --help").out_has("--target"),
     ]

@@ -11,9 +11,9 @@ pub(super) fn cases() -> Vec<Case> {
     let mut cases = vec![
         on("setns_in_order", &format!("setns --in-order $REF {words}")).out("inside"),
         on("setns_pid", &format!("setns $PID {words}")).out("inside"),
-        on("setns_same", "setns --same uts=$PID uts=$PID; echo $?; setns --same uts=$PID uts=self; echo $?; setns -q --same $PID $PID; echo $?; setns --quiet --same self $PID; echo $?")
-            .out_has("0"),
-        on("setns_show", "setns --show $PID | grep -c '^uts '; setns --show --tree | grep -c uts; setns --show --json | grep -c '\"uts\"'").out_has("1"),
+        on("setns_same", "setns --same uts=$PID uts=$PID | grep -c same; setns -q --same uts=$PID uts=$PID; echo $?; setns -q --same uts=$PID uts=self; echo $?; setns -q --same $PID $PID; echo $?; setns --quiet --same self $PID; echo $?")
+            .out("1\n0\n1\n0\n1"),
+        on("setns_show", "setns --show $PID | grep -c '^uts '; setns --show --tree | grep -q uts && echo tree; setns --show --json | grep -q '\"uts\"' && echo json").out("1\ntree\njson"),
         on("setns_show_as_lsns", "setns --show --type uts --task $PID --noheadings --raw --output KIND; setns -t uts -p $PID -n -o KIND")
             .out("uts\nuts"),
         on("setns_show_processes", "setns --processes uts=$PID | grep -c sleep; setns --tree --kernel-threads --all-processes | grep -c .; setns --limits uts=$PID | grep -c LIMITS")
@@ -52,9 +52,10 @@ pub(super) fn cases() -> Vec<Case> {
         on("setns_ref_cgroup", &format!("mkdir /sys/fs/cgroup/two; echo $PID >/sys/fs/cgroup/two/cgroup.procs; setns uts=cgroup:/two {words}; kill -9 $PID; while ! rmdir /sys/fs/cgroup/two 2>/dev/null; do usleep 10000; done"))
             .root()
             .out("inside"),
-        on("setns_ref_netns", "mkdir -p /run/netns; touch /run/netns/blue; mount -o bind /proc/$PID/ns/net /run/netns/blue; setns netns:blue readlink /proc/self/ns/net | cmp - \"$T/held\" 2>/dev/null; setns --same netns:blue net=$PID; umount /run/netns/blue; rm /run/netns/blue")
-            .root(),
-        on("setns_ref_parent", "hold -r; setns --same parent:/proc/$PID/ns/user user=self && setns --same owner:/proc/$PID/ns/user user=self; echo $?").out_has(""),
+        on("setns_ref_netns", "mkdir -p /run/netns; touch /run/netns/blue; mount -o bind /proc/$PID/ns/net /run/netns/blue; setns netns:blue readlink /proc/self/ns/net >\"$T/in\"; readlink /proc/$PID/ns/net | cmp - \"$T/in\" && echo inside; setns -q --same netns:blue net=$PID && echo same; umount /run/netns/blue; rm /run/netns/blue")
+            .root()
+            .out("inside\nsame"),
+        on("setns_ref_parent", "hold -r; setns -q --same parent:/proc/$PID/ns/user user=self; echo $?; setns -q --same owner:/proc/$PID/ns/user user=self; echo $?; setns -q --same user=$PID user=self; echo $?").out("0\n0\n1"),
     ]);
     cases
 }
