@@ -200,13 +200,17 @@ fn is_of_users(offers: &[String]) {
     let pids = offers
         .iter()
         .filter(|offer| offer.bytes().all(|byte| byte.is_ascii_digit()));
+    // Of one that is ending the command line is empty too, so its flags are looked at (PF_KTHREAD).
     for pid in pids {
-        // One that has ended meanwhile says nothing.
-        if let Ok(line) = std::fs::read(format!("/proc/{pid}/cmdline")) {
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            let ended = stat.is_empty() || stat.contains(") Z ") || stat.contains(") X ");
-            assert!(!line.is_empty() || ended, "{pid} is the kernel's");
-        }
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let flags = stat.rsplit_once(") ").and_then(|(_, rest)| {
+            let flags = rest.split(' ').nth(6)?;
+            flags.parse::<u32>().ok()
+        });
+        assert!(
+            flags.is_none_or(|flags| flags & 0x0020_0000 == 0),
+            "{pid} is the kernel's: {stat}"
+        );
     }
 }
 
