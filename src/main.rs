@@ -121,16 +121,16 @@ fn own(argv: &'static [&'static CStr], args: &Args) -> u8 {
         Ok(Command::Install(install)) => make_links(&install),
         Ok(Command::Doctor(asked)) => examine(&asked, argv, args),
         Ok(Command::Applet(index)) => {
-            let called = &argv[index..];
+            let called = argv.get(index..).unwrap_or_default();
             match called.first().and_then(|word| applet(word.to_bytes())) {
                 Some(applet) => call(applet, called, args),
                 None => no_applet(called.first().map_or(&b""[..], |word| word.to_bytes())),
             }
         }
         Ok(Command::Help(index)) => {
-            let word: &CStr = argv[index];
+            let word = argv.get(index).copied().unwrap_or_default();
             match applet(word.to_bytes()) {
-                Some(applet) => call(applet, vec![argv[index], c"--help"].leak(), args),
+                Some(applet) => call(applet, vec![word, c"--help"].leak(), args),
                 None => no_applet(word.to_bytes()),
             }
         }
@@ -174,7 +174,7 @@ fn make_links(install: &Install) -> u8 {
 fn examine(asked: &Doctor, argv: &'static [&'static CStr], args: &Args) -> u8 {
     let found = match asked.command {
         None => doctor::machine(args),
-        Some(index) => doctor::command_line(&argv[index..], args),
+        Some(index) => doctor::command_line(argv.get(index..).unwrap_or_default(), args),
     };
     let status = match found.works() {
         Some(true) => 0,

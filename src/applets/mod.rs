@@ -93,7 +93,7 @@ fn ask<T: Declared>(
         Reading::Options(parsed) => match request(&parsed, argv, host) {
             Ok(request) => Ok(Response::Do(request)),
             Err(invalid) => {
-                let (status_fd, explain) = reported(&parsed.options);
+                let (status_fd, explain) = reported(parsed.options);
                 let status_fd = common::status_fd(status_fd.as_ref()).ok().flatten();
                 Err(CommandLineError::Invalid(invalid, status_fd, explain))
             }

@@ -30,7 +30,7 @@ pub(crate) fn request(
     argv: &'static [&'static CStr],
     host: &dyn Host,
 ) -> Result<Request, InvalidOptions> {
-    let options = &parsed.options;
+    let options = parsed.options;
     let target = target(options)?;
     let wanted = wanted(options, target.as_ref())?;
     contradictions(parsed, target.as_ref(), &wanted)?;
@@ -89,9 +89,7 @@ pub(crate) fn request(
         }));
     }
     credentials.steps(options.keep_caps && user, &mut steps);
-    steps.push(Step::Execute(common::program(
-        &argv[parsed.first_operand..],
-    )));
+    steps.push(Step::Execute(common::program(parsed.operands(argv))));
 
     let report = Report {
         applet: AppletName::Nsenter,
@@ -270,7 +268,7 @@ fn contradictions(
     target: Option<&Reference>,
     wanted: &[Wanted],
 ) -> Result<(), InvalidOptions> {
-    let options = &parsed.options;
+    let options = parsed.options;
     if options.json && !options.dry_run {
         return Err(InvalidOptions::line(common::JSON_OF_PLAN));
     }

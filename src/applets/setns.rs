@@ -37,7 +37,8 @@ pub(crate) struct Options {
     #[argh(switch)]
     pub(crate) same: bool,
     /// with --same: print nothing
-    #[argh(switch, short = 'q')]
+    #[argh(switch)]
+    #[cfg_attr(test, argh(short = 'q'))]
     pub(crate) quiet: bool,
     /// show the namespaces named, or all
     #[argh(switch)]
@@ -49,19 +50,23 @@ pub(crate) struct Options {
     #[argh(switch)]
     pub(crate) json: bool,
     /// with --show: only namespaces of these kinds
-    #[argh(option, long = "type", short = 't', arg_name = "kind,...")]
+    #[argh(option, long = "type", arg_name = "kind,...")]
+    #[cfg_attr(test, argh(short = 't'))]
     pub(crate) kinds: Vec<Text>,
     /// with --show: those of this process
-    #[argh(option, short = 'p', arg_name = "pid[:inode]")]
+    #[argh(option, arg_name = "pid[:inode]")]
+    #[cfg_attr(test, argh(short = 'p'))]
     pub(crate) task: Vec<Text>,
     /// with --show: a line for each process in them
     #[argh(switch)]
     pub(crate) processes: bool,
     /// with --show: these columns; with + in front, also these
-    #[argh(option, short = 'o', arg_name = "column,...|all")]
+    #[argh(option, arg_name = "column,...|all")]
+    #[cfg_attr(test, argh(short = 'o'))]
     pub(crate) output: Option<Text>,
     /// with --show: no headings
-    #[argh(switch, short = 'n')]
+    #[argh(switch)]
+    #[cfg_attr(test, argh(short = 'n'))]
     pub(crate) noheadings: bool,
     /// with --show: one blank between cells, none in them
     #[argh(switch)]
@@ -77,10 +82,12 @@ pub(crate) struct Options {
     pub(crate) all_processes: bool,
 
     /// user of the program, inside
-    #[argh(option, short = 'S', arg_name = "uid|name|follow")]
+    #[argh(option, arg_name = "uid|name|follow")]
+    #[cfg_attr(test, argh(short = 'S'))]
     pub(crate) setuid: Option<Text>,
     /// group of the program, inside; drops supplementary groups
-    #[argh(option, short = 'G', arg_name = "gid|name|follow")]
+    #[argh(option, arg_name = "gid|name|follow")]
+    #[cfg_attr(test, argh(short = 'G'))]
     pub(crate) setgid: Option<Text>,
     /// supplementary groups of the program, inside
     #[argh(option, arg_name = "gid|name,...|follow")]
@@ -90,24 +97,30 @@ pub(crate) struct Options {
     pub(crate) keep_caps: bool,
 
     /// run the program as a child
-    #[argh(switch, short = 'f')]
+    #[argh(switch)]
+    #[cfg_attr(test, argh(short = 'f'))]
     pub(crate) fork: bool,
     /// do not fork after entering a PID namespace
-    #[argh(switch, short = 'F')]
+    #[argh(switch)]
+    #[cfg_attr(test, argh(short = 'F'))]
     pub(crate) no_fork: bool,
 
     /// root directory: the process's, or <dir>
-    #[argh(option, short = 'r', arg_name = "[dir]")]
+    #[argh(option, arg_name = "[dir]")]
+    #[cfg_attr(test, argh(short = 'r'))]
     pub(crate) root: Vec<Attached>,
     /// working directory: the process's, or <dir>
-    #[argh(option, short = 'w', arg_name = "[dir]")]
+    #[argh(option, arg_name = "[dir]")]
+    #[cfg_attr(test, argh(short = 'w'))]
     pub(crate) wd: Vec<Attached>,
     /// working directory, looked up inside
-    #[argh(option, short = 'W', arg_name = "[dir]")]
+    #[argh(option, arg_name = "[dir]")]
+    #[cfg_attr(test, argh(short = 'W'))]
     pub(crate) wdns: Vec<Attached>,
 
     /// say each step with its result
-    #[argh(switch, short = 'v')]
+    #[argh(switch)]
+    #[cfg_attr(test, argh(short = 'v'))]
     pub(crate) verbose: bool,
     /// report on this descriptor, a line of JSON for each event
     #[argh(option, arg_name = "fd")]
@@ -122,7 +135,8 @@ pub(crate) struct Options {
     #[argh(switch)]
     pub(crate) dry_run: bool,
     /// show the version
-    #[argh(switch, short = 'V')]
+    #[argh(switch)]
+    #[cfg_attr(test, argh(short = 'V'))]
     #[expect(dead_code, reason = "the reader acts on it as soon as it is met")]
     pub(crate) version: bool,
 }
@@ -156,8 +170,8 @@ pub(crate) fn request(
     argv: &'static [&'static CStr],
     host: &dyn Host,
 ) -> Result<Request, InvalidOptions> {
-    let options = &parsed.options;
-    let operands = &argv[parsed.first_operand..];
+    let options = parsed.options;
+    let operands = parsed.operands(argv);
     contradictions(options)?;
     if options.same {
         let wanted: Vec<Wanted> = operands
@@ -223,7 +237,7 @@ fn show(
     asked_by: &str,
     host: &dyn Host,
 ) -> Result<Request, InvalidOptions> {
-    let options = &parsed.options;
+    let options = parsed.options;
     if let Some(option) = parsed.last_of(&["root"]) {
         return Err(InvalidOptions(
             format!("--{option} cannot be combined with {asked_by} (-r of lsns is --raw)").into(),
@@ -324,7 +338,7 @@ fn enter(
     program: &'static [&'static CStr],
     host: &dyn Host,
 ) -> Result<Request, InvalidOptions> {
-    let options = &parsed.options;
+    let options = parsed.options;
     let mut wanted = list(references, host)?;
     if wanted
         .iter()

@@ -252,10 +252,10 @@ fn detached(seen: &GivenOptions<'_>, argv: &[&CStr]) -> Option<Cause> {
     };
     kind_of(option)?;
     let file = operand(seen, argv, 0)?;
-    let is_namespace = [&b"/ns/"[..], b"/netns/"]
-        .iter()
-        .any(|part| file.windows(part.len()).any(|bytes| bytes == *part));
-    let is_behind = argv[seen.first_operand - 1].to_bytes() != b"--";
+    let is_namespace = file.windows(4).any(|bytes| bytes == b"/ns/")
+        || file.windows(7).any(|bytes| bytes == b"/netns/");
+    let before = argv.get(seen.first_operand.checked_sub(1)?)?;
+    let is_behind = before.to_bytes() != b"--";
     let file = Word(OsStr::from_bytes(file));
     (is_namespace && is_behind).then(|| Cause {
         cause: format!(

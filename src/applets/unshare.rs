@@ -37,7 +37,7 @@ pub(crate) fn request(
     argv: &'static [&'static CStr],
     host: &dyn Host,
 ) -> Result<Request, InvalidOptions> {
-    let options = &parsed.options;
+    let options = parsed.options;
     let kinds = kinds(options, host);
     if options.all && kinds.is_empty() {
         let line = "--all: this kernel makes no namespaces that we know of";
@@ -104,7 +104,7 @@ pub(crate) fn request(
     if let Some(environment) = environment(options)? {
         steps.push(Step::Environment(environment));
     }
-    let operands = &argv[parsed.first_operand..];
+    let operands = parsed.operands(argv);
     advice(options, operands, kinds, forks, host, &mut steps);
     steps.push(Step::Execute(common::program(operands)));
 
@@ -249,15 +249,17 @@ struct Map {
 
 /// The map of users or groups, if one is asked for.
 fn map(parsed: &Parsed<Options>, ids: Ids, host: &dyn Host) -> Result<Option<Map>, InvalidOptions> {
-    let options = &parsed.options;
-    let (option, given, range_option, specs) = match ids {
+    let options = parsed.options;
+    let (name, option, given, range_option, specs) = match ids {
         Ids::Uid => (
+            "map-user",
             "--map-user",
             &options.map_user,
             "--map-users",
             &options.map_users,
         ),
         Ids::Gid => (
+            "map-group",
             "--map-group",
             &options.map_group,
             "--map-groups",
@@ -265,7 +267,7 @@ fn map(parsed: &Parsed<Options>, ids: Ids, host: &dyn Host) -> Result<Option<Map
         ),
     };
     let outside = || host.effective(ids);
-    let single = match parsed.last_of(&[&option[2..], "map-root-user", "map-current-user"]) {
+    let single = match parsed.last_of(&[name, "map-root-user", "map-current-user"]) {
         None => None,
         Some("map-root-user") => Some((0, outside())),
         Some("map-current-user") => Some((outside(), outside())),

@@ -49,8 +49,8 @@ impl<'a> Reader<'a> {
 
     /// The next option; `None` at the first operand, behind `--`, or at the end.
     pub(super) fn next_option(&mut self) -> Result<Option<Met<'a>>, OptionError<'a>> {
-        if !self.cluster.is_empty() {
-            return self.short().map(Some);
+        if let [letter, rest @ ..] = self.cluster {
+            return self.short(*letter, rest).map(Some);
         }
         match self.argv.get(self.index).map(|word| word.to_bytes()) {
             None | Some([] | b"-") => Ok(None),
@@ -64,10 +64,9 @@ impl<'a> Reader<'a> {
                 self.index += 1;
                 self.long(word).map(Some)
             }
-            Some([b'-', cluster @ ..]) => {
+            Some([b'-', letter, rest @ ..]) => {
                 self.index += 1;
-                self.cluster = cluster;
-                self.short().map(Some)
+                self.short(*letter, rest).map(Some)
             }
             Some(_) => Ok(None),
         }
@@ -126,10 +125,8 @@ impl<'a> Reader<'a> {
         Err(OptionError::Unrecognized(word, close_miss(rows, name)))
     }
 
-    /// The first option of the cluster.
-    fn short(&mut self) -> Result<Met<'a>, OptionError<'a>> {
-        let letter = self.cluster[0];
-        let rest = &self.cluster[1..];
+    /// The option with this letter; `rest` is what follows in its word.
+    fn short(&mut self, letter: u8, rest: &'a [u8]) -> Result<Met<'a>, OptionError<'a>> {
         let row = self.table.with_letter(letter);
         let row = row.ok_or(OptionError::Invalid(letter))?;
         self.cluster = b"";

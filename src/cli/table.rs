@@ -69,8 +69,9 @@ impl PartialEq for Row {
 impl Row {
     /// The long name as it is typed: `--mount`.
     pub(crate) fn spelling(self) -> &'static str {
-        let text = std::str::from_utf8(&self.0[NAME..END]).unwrap_or_default();
-        text.trim_ascii_end()
+        let mut parts = self.0[NAME..END].split(|&byte| byte == b' ');
+        let name = parts.next().unwrap_or_default();
+        std::str::from_utf8(name).unwrap_or_default()
     }
 
     /// The long name: `mount`.
@@ -80,8 +81,10 @@ impl Row {
 
     /// Whether its long name begins so.
     pub(crate) fn begins_with(self, start: &[u8]) -> bool {
-        // A blank would be one behind the name.
-        self.0[NAME + 2..END].starts_with(start) && start.last() != Some(&b' ')
+        // A blank would be one behind the name. Nearly all differ in the first letter, which is seen without a call.
+        start.first().is_none_or(|first| *first == self.0[NAME + 2])
+            && self.0[NAME + 2..END].starts_with(start)
+            && start.last() != Some(&b' ')
     }
 
     /// Whether this is its long name.

@@ -4,7 +4,6 @@
 //! not UTF-8 travels as the character U+10FF00 + byte, and a genuine one of those characters (all
 //! are for private use) as its own four bytes: what comes out is what went in, whatever it was.
 
-use std::borrow::Cow;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
@@ -33,18 +32,19 @@ impl FromArgValue for Attached {
 }
 
 /// The token of an optional value: nothing, or `=` and the value.
-pub(super) fn attach(value: Option<&[u8]>) -> Cow<'_, str> {
+pub(super) fn attach(value: Option<&[u8]>) -> &str {
     match value {
-        None => Cow::Borrowed(""),
-        Some(bytes) => Cow::Owned(["=", &encode(bytes)].concat()),
+        None => "",
+        Some(bytes) => ["=", encode(bytes)].concat().leak(),
     }
 }
 
-/// The text form of `bytes`; they themselves when they are plain UTF-8.
-pub(super) fn encode(bytes: &[u8]) -> Cow<'_, str> {
+/// The text form of `bytes`; they themselves when they are plain UTF-8, else a text that is never freed: a command line has
+/// few of those.
+pub(super) fn encode(bytes: &[u8]) -> &str {
     match std::str::from_utf8(bytes) {
-        Ok(text) if !text.contains(stands_for_byte) => Cow::Borrowed(text),
-        _ => Cow::Owned(escape(bytes)),
+        Ok(text) if !text.contains(stands_for_byte) => text,
+        _ => escape(bytes).leak(),
     }
 }
 
@@ -99,7 +99,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_come_out_as_they_went_in(bytes: Vec<u8>) {
-            let back = decode(&encode(&bytes));
+            let back = decode(encode(&bytes));
             prop_assert_eq!(back.as_bytes(), &bytes[..]);
         }
 
@@ -109,7 +109,7 @@ mod tests {
         ) {
             // Cut at the front, the first character falls apart into bytes that are not UTF-8.
             let bytes = &text.as_bytes()[cut.min(text.len())..];
-            let back = decode(&encode(bytes));
+            let back = decode(encode(bytes));
             prop_assert_eq!(back.as_bytes(), bytes);
         }
     }
@@ -125,16 +125,14 @@ mod tests {
 
     #[test]
     fn plain_text_is_not_copied() {
-        assert!(matches!(
-            encode("/run/é".as_bytes()),
-            Cow::Borrowed("/run/é")
-        ));
+        let text = "/run/é";
+        assert!(std::ptr::eq(encode(text.as_bytes()), text));
     }
 
     #[test]
     fn no_value_an_empty_one_and_one_are_three_things() {
         for value in [None, Some(&b""[..]), Some(b"="), Some(b"/x"), Some(b"\xff")] {
-            let Attached(back) = Attached::from_arg_value(&attach(value)).unwrap();
+            let Attached(back) = Attached::from_arg_value(attach(value)).unwrap();
             assert_eq!(back.as_deref().map(OsStrExt::as_bytes), value);
         }
     }

@@ -167,7 +167,7 @@ fn listen(line: &OwnedFd) -> Option<Vec<u8>> {
         }
         match sys::read_some(line.as_fd(), &mut room) {
             Ok(0) | Err(_) => return Some(text),
-            Ok(read) if text.len() < LONGEST => text.extend_from_slice(&room[..read]),
+            Ok(read) if text.len() < LONGEST => text.extend(room.iter().take(read)),
             Ok(_) => {}
         }
     }

@@ -123,7 +123,7 @@ impl Stat {
     /// parentheses and newlines too.
     pub(crate) fn parse(text: &[u8]) -> Option<Self> {
         let behind = text.iter().rposition(|&byte| byte == b')')? + 1;
-        let mut fields = text[behind..].trim_ascii().split(|&byte| byte == b' ');
+        let mut fields = text.get(behind..)?.trim_ascii().split(|&byte| byte == b' ');
         // The third field is the first one behind the name; the start is the 22nd.
         let (state, parent) = (*fields.next()?.first()?, number(fields.next()?)?);
         let start = number(fields.nth(17)?)?;

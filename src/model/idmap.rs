@@ -425,29 +425,30 @@ impl fmt::Display for IdMap {
 
 /// Appends a number in decimal.
 fn push_decimal(text: &mut Vec<u8>, number: u32) {
-    let mut digits = [0; 10];
-    let mut at = digits.len();
+    let start = text.len();
     let mut rest = number;
     loop {
-        at -= 1;
         // The remainder is below 10.
-        digits[at] = b'0' + (rest % 10) as u8;
+        text.push(b'0' + (rest % 10) as u8);
         rest /= 10;
         if rest == 0 {
             break;
         }
     }
-    text.extend_from_slice(&digits[at..]);
+    text.get_mut(start..).unwrap_or_default().reverse();
 }
 
 /// Fails when two ranges share an ID on the side that `first` gives.
 fn overlap(ranges: &[Range], side: &str, first: impl Fn(Extent) -> u32) -> Result<(), String> {
-    let order = sorted(ranges.len(), |index| first(ranges[index].extent).into());
+    let first_of = |index: usize| ranges.get(index).map_or(0, |range| first(range.extent));
+    let order = sorted(ranges.len(), |index| first_of(index).into());
     // Where any two overlap, two neighbours do.
-    for pair in order.windows(2) {
-        let (one, other) = (&ranges[pair[0]], &ranges[pair[1]]);
+    for (&place, &next) in order.iter().zip(order.iter().skip(1)) {
+        let (Some(one), Some(other)) = (ranges.get(place), ranges.get(next)) else {
+            continue;
+        };
         if first(one.extent) + one.extent.count > first(other.extent) {
-            let (one, other) = if pair[0] > pair[1] {
+            let (one, other) = if place > next {
                 (other, one)
             } else {
                 (one, other)

@@ -130,13 +130,13 @@ impl<'t> Scanner<'t> {
             }
             Some(b'-' | b'0'..=b'9') => self.number()?,
             _ => {
-                let rest = &self.text[self.at..];
+                let rest = self.text.get(self.at..).unwrap_or_default();
                 let mut words = ["true", "false", "null"].into_iter();
                 let word = words.find(|word| rest.starts_with(word));
                 self.at += word.ok_or(self.at)?.len();
             }
         }
-        Ok(&self.text[start..self.at])
+        Ok(self.text.get(start..self.at).unwrap_or_default())
     }
 
     fn object(&mut self, depth: usize, tell: OnMember<'_, 't>) -> Result<(), usize> {
@@ -220,7 +220,7 @@ impl<'t> Scanner<'t> {
             let here = self.at;
             match self.peek() {
                 Some(byte @ (b'"' | b'\\')) => {
-                    string += &self.text[start..here];
+                    string += self.text.get(start..here).unwrap_or_default();
                     self.at += 1;
                     if byte == b'"' {
                         return Ok(string);

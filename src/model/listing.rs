@@ -30,6 +30,9 @@ pub(crate) enum Column {
     KeptBy,
 }
 
+/// The names of all columns, in their order. One text: a pointer to each would be relocated at every start.
+const NAMES: &str = "KIND INODE ID OWNER OWNER-UID OWNER-USER PARENT NETNSID OURS PROCS PID PPID UID USER COMMAND PATH NSFS KEPT-BY";
+
 impl Column {
     /// All of them, in the order in which they are shown where all are wanted.
     pub(crate) const ALL: [Column; 18] = [
@@ -55,26 +58,7 @@ impl Column {
 
     /// Its heading, by which it is asked for too.
     pub(crate) fn name(self) -> &'static str {
-        match self {
-            Column::Kind => "KIND",
-            Column::Inode => "INODE",
-            Column::Id => "ID",
-            Column::Owner => "OWNER",
-            Column::OwnerUid => "OWNER-UID",
-            Column::OwnerUser => "OWNER-USER",
-            Column::Parent => "PARENT",
-            Column::NetnsId => "NETNSID",
-            Column::Ours => "OURS",
-            Column::Procs => "PROCS",
-            Column::Pid => "PID",
-            Column::Ppid => "PPID",
-            Column::Uid => "UID",
-            Column::User => "USER",
-            Column::Command => "COMMAND",
-            Column::Path => "PATH",
-            Column::Nsfs => "NSFS",
-            Column::KeptBy => "KEPT-BY",
-        }
+        NAMES.split(' ').nth(self as usize).unwrap_or_default()
     }
 
     /// What lsns(8) calls it, where that differs.

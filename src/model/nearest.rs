@@ -12,21 +12,23 @@ pub(crate) fn nearest<'a>(given: &[u8], names: impl Iterator<Item = &'a [u8]>) -
 /// How many letters are to be added, left out, changed, or swapped with their neighbour to make one
 /// name of the other (the optimal string alignment distance).
 fn edits(from: &[u8], to: &[u8]) -> usize {
+    // Each index is in its row.
+    let cost = |row: &[usize], index: usize| row.get(index).copied().unwrap_or_default();
     let mut before_last = Vec::new();
     let mut last: Vec<usize> = (0..=to.len()).collect();
     for i in 1..=from.len() {
         let mut row = vec![i];
         for j in 1..=to.len() {
-            let changed = last[j - 1] + usize::from(from[i - 1] != to[j - 1]);
-            let mut fewest = changed.min(last[j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1] {
-                fewest = fewest.min(before_last[j - 2] + 1);
+            let changed = cost(&last, j - 1) + usize::from(from.get(i - 1) != to.get(j - 1));
+            let mut fewest = changed.min(cost(&last, j) + 1).min(cost(&row, j - 1) + 1);
+            if i > 1 && j > 1 && from.get(i - 1) == to.get(j - 2) && from.get(i - 2) == to.get(j - 1) {
+                fewest = fewest.min(cost(&before_last, j - 2) + 1);
             }
             row.push(fewest);
         }
         before_last = std::mem::replace(&mut last, row);
     }
-    last[to.len()]
+    cost(&last, to.len())
 }
 
 #[cfg(test)]

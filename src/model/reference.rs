@@ -196,7 +196,7 @@ pub(crate) fn parse_process(text: &OsStr) -> Option<Result<Reference, String>> {
     let bytes = text.as_bytes();
     let form = bytes.iter().position(|&byte| byte == b':');
     let has_form = match form.map(|at| &bytes[..at]) {
-        Some(form) => WORDS.contains(&form) || Kind::from_name(form).is_some(),
+        Some(form) => is_word(form) || Kind::from_name(form).is_some(),
         None => text == "self" || text == "all",
     };
     if !has_form && !bytes.contains(&b'/') {
@@ -211,11 +211,11 @@ pub(crate) fn parse_process(text: &OsStr) -> Option<Result<Reference, String>> {
     }))
 }
 
-/// The words before the colon of a reference.
-const WORDS: [&[u8]; 12] = [
-    b"pid", b"netns", b"fd", b"id", b"sock", b"pidfile", b"cgroup", b"machine", b"unit", b"oci",
-    b"parent", b"owner",
-];
+/// Whether it is one of the words before the colon of a reference.
+fn is_word(word: &[u8]) -> bool {
+    let words = b"pid netns fd id sock pidfile cgroup machine unit oci parent owner";
+    words.split(|&byte| byte == b' ').any(|one| one == word)
+}
 
 /// The name of `ip netns` that may be meant by what names no namespace, `blue` or `net:blue`, and the reference that it
 /// would be.
@@ -231,7 +231,7 @@ pub(crate) fn netns_meant(text: &OsStr) -> Option<(&OsStr, OsString)> {
         rest = inner;
     }
     let name = OsStr::from_bytes(rest.strip_prefix(b"net:").unwrap_or(rest));
-    let before = &text.as_bytes()[..text.len() - rest.len()];
+    let before = text.as_bytes().strip_suffix(rest).unwrap_or_default();
     let mut meant = OsStr::from_bytes(before).to_owned();
     meant.push("netns:");
     meant.push(name);
@@ -272,7 +272,7 @@ pub(crate) fn parse(text: &OsStr) -> Result<Reference, String> {
         && let Some((kinds, reference)) = kinds_in_front(rest)
     {
         let shown = |bytes| OsStr::from_bytes(bytes).display();
-        let before = &text.as_bytes()[..text.len() - rest.len()];
+        let before = text.as_bytes().strip_suffix(rest).unwrap_or_default();
         let is_owner = before.ends_with(b"owner:");
         let (before, kinds, reference) = (shown(before), shown(kinds), shown(reference));
         if is_owner {

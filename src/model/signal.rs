@@ -16,43 +16,22 @@ const RTMIN: i32 = 34;
 /// `RTMAX`, the highest signal (the kernel's `_NSIG`).
 const RTMAX: i32 = 64;
 
-/// Names without `SIG`; of several names of one number the first is the one shown.
-const NAMES: &[(&str, i32)] = &[
-    ("HUP", libc::SIGHUP),
-    ("INT", libc::SIGINT),
-    ("QUIT", libc::SIGQUIT),
-    ("ILL", libc::SIGILL),
-    ("TRAP", libc::SIGTRAP),
-    ("ABRT", libc::SIGABRT),
-    ("IOT", libc::SIGIOT),
-    ("BUS", libc::SIGBUS),
-    ("FPE", libc::SIGFPE),
-    ("KILL", libc::SIGKILL),
-    ("USR1", libc::SIGUSR1),
-    ("SEGV", libc::SIGSEGV),
-    ("USR2", libc::SIGUSR2),
-    ("PIPE", libc::SIGPIPE),
-    ("ALRM", libc::SIGALRM),
-    ("TERM", libc::SIGTERM),
-    ("STKFLT", libc::SIGSTKFLT),
-    ("CHLD", libc::SIGCHLD),
-    ("CLD", libc::SIGCHLD),
-    ("CONT", libc::SIGCONT),
-    ("STOP", libc::SIGSTOP),
-    ("TSTP", libc::SIGTSTP),
-    ("TTIN", libc::SIGTTIN),
-    ("TTOU", libc::SIGTTOU),
-    ("URG", libc::SIGURG),
-    ("XCPU", libc::SIGXCPU),
-    ("XFSZ", libc::SIGXFSZ),
-    ("VTALRM", libc::SIGVTALRM),
-    ("PROF", libc::SIGPROF),
-    ("WINCH", libc::SIGWINCH),
-    ("IO", libc::SIGIO),
-    ("POLL", libc::SIGPOLL),
-    ("PWR", libc::SIGPWR),
-    ("SYS", libc::SIGSYS),
-];
+/// Names without `SIG`, in the order of the numbers from 1 on, as the machines have them that this program is for
+/// (asm-generic/signal.h).
+const NAMES: &str = "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU \
+                     URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS";
+
+/// The signal with this name, which may be an older one.
+fn named(name: &[u8]) -> Option<Signal> {
+    let name: &[u8] = match name {
+        b"IOT" => b"ABRT",
+        b"CLD" => b"CHLD",
+        b"POLL" => b"IO",
+        name => name,
+    };
+    let place = NAMES.split(' ').position(|known| known.as_bytes() == name)?;
+    Signal::from_number(i32::try_from(place).ok()? + 1)
+}
 
 /// A signal that the kernel can send: 1 to 64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -103,8 +82,8 @@ impl Signal {
         }
         let name = text.to_ascii_uppercase();
         let name = name.strip_prefix(b"SIG").unwrap_or(&name);
-        if let Some((_, number)) = NAMES.iter().find(|(known, _)| known.as_bytes() == name) {
-            return Some(Self(*number));
+        if let Some(signal) = named(name) {
+            return Some(signal);
         }
         let number = if let Some(above) = name.strip_prefix(b"RTMIN") {
             RTMIN + distance(above, b'+')?
@@ -158,7 +137,8 @@ fn distance(text: &[u8], sign: u8) -> Option<i32> {
 impl fmt::Display for Signal {
     /// `SIGKILL`, `SIGRTMIN+3`; a number where there is no name (32 and 33, the C library's own).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some((name, _)) = NAMES.iter().find(|(_, number)| *number == self.0) {
+        let place = usize::try_from(self.0 - 1).unwrap_or_default();
+        if let Some(name) = NAMES.split(' ').nth(place) {
             return write!(f, "SIG{name}");
         }
         match self.0 {

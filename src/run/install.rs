@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::{Component, Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Error, Result, anyhow, bail};
 
 use crate::sys::{self, For};
 
@@ -18,13 +18,13 @@ pub(crate) fn install(
     symbolic: bool,
     force: bool,
 ) -> Result<String> {
-    let binary = sys::read_link("/proc/self/exe".as_ref()).context("cannot read /proc/self/exe")?;
+    let binary = sys::read_link("/proc/self/exe".as_ref()).map_err(|error| cannot("read", "/proc/self/exe".as_ref(), error))?;
     let own = match directory {
         Some(directory) => Path::new(directory),
         None => Path::new(&binary).parent().unwrap_or(Path::new("/")),
     };
     let opened = sys::open(own.as_os_str(), For::Directory)
-        .with_context(|| format!("cannot open {}", own.display()))?;
+        .map_err(|error| cannot("open", own, error))?;
     let target = if symbolic {
         link_text(&binary, opened.as_fd())?
     } else {
@@ -33,8 +33,8 @@ pub(crate) fn install(
     let mut done = String::new();
     for name in names {
         let path = own.join(name);
-        let failed = || format!("cannot make {}", path.display());
-        let there = there(&binary, opened.as_fd(), name).with_context(failed)?;
+        let failed = |error| cannot("make", &path, error);
+        let there = there(&binary, opened.as_fd(), name).map_err(failed)?;
         let text = match there {
             There::Ours => "already there",
             There::Other if !force => {
@@ -45,13 +45,18 @@ pub(crate) fn install(
             }
             There::Nothing | There::Other => {
                 let replace = there == There::Other;
-                make(&target, symbolic, opened.as_fd(), name, replace).with_context(failed)?;
+                make(&target, symbolic, opened.as_fd(), name, replace).map_err(failed)?;
                 if replace { "replaced" } else { "made" }
             }
         };
         done.push_str(&format!("{}: {text}\n", path.display()));
     }
     Ok(done)
+}
+
+/// What could not be done with which file. Not anyhow's context, whose types have 55 pointers that every start relocates.
+fn cannot(verb: &str, path: &Path, error: sys::Error) -> Error {
+    anyhow!("cannot {verb} {}: {error}", path.display())
 }
 
 /// What already has a link's name.
@@ -102,7 +107,7 @@ fn make(
 /// The text of a symbolic link in `directory` to the binary: relative where the binary lies in or below it.
 fn link_text(binary: &OsStr, directory: BorrowedFd<'_>) -> Result<OsString> {
     let path = format!("/proc/self/fd/{}", directory.as_raw_fd());
-    let directory = sys::read_link(path.as_ref()).with_context(|| format!("cannot read {path}"))?;
+    let directory = sys::read_link(path.as_ref()).map_err(|error| cannot("read", path.as_ref(), error))?;
     let below: Option<PathBuf> = Path::new(binary)
         .strip_prefix(&directory)
         .ok()

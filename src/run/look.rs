@@ -1,8 +1,8 @@
 //! What `--same` and `--show` ask: references opened, and handed to the room that knows what there is.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use crate::model::sorted::{SortedMap, SortedSet};
 use crate::failure::{Failure, Result, Unexplained};
 use crate::host::Host;
 use crate::host::Machine;
@@ -116,7 +116,7 @@ fn side(wanted: &Wanted) -> Result<Side> {
                     )
                 })?;
                 let known = Known::is(these);
-                let mut of = BTreeMap::new();
+                let mut of = SortedMap::default();
                 of.insert(kind, known);
                 of
             }
@@ -128,23 +128,23 @@ fn side(wanted: &Wanted) -> Result<Side> {
     })
 }
 
-fn every(kinds: Kinds) -> Result<BTreeMap<Kind, Known>> {
+fn every(kinds: Kinds) -> Result<SortedMap<Kind, Known>> {
     let mut all = show::all().map_err(|error| cannot_open("/proc", error))?;
-    all.retain(|kind, _| kinds.has(*kind));
+    all.retain(|kind| kinds.has(*kind));
     Ok(all)
 }
 
 /// The namespaces of a process. One that may not be looked at is unknown; a kind that the kernel lacks is none.
-fn known(mut target: Target, kinds: Kinds) -> Result<BTreeMap<Kind, Known>> {
+fn known(mut target: Target, kinds: Kinds) -> Result<SortedMap<Kind, Known>> {
     let existing = Machine.kinds();
-    let mut known = BTreeMap::new();
+    let mut known = SortedMap::default();
     for kind in kinds.iter().filter(|&kind| existing.has(kind)) {
         let found = match target.namespace_identity(kind) {
             Ok(identity) => Known::is(identity),
             // That it cannot be looked at is known only of a process that was found.
             Err(failure) => match failure.error {
                 Some(error) if target.is_found() => Known {
-                    these: BTreeSet::new(),
+                    these: SortedSet::default(),
                     unknown: Some(format!("{}: {error}", failure.line.display())),
                 },
                 _ => return Err(failure),

@@ -14,6 +14,7 @@ mod rehearsal;
 mod report;
 mod watch;
 
+use std::fmt;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
@@ -113,8 +114,9 @@ impl Run<'_> {
 
     /// Does steps until they are done, or a program has run to its end.
     fn steps(&mut self, steps: &[Step]) -> Result<Option<Ended>> {
-        for (index, step) in steps.iter().enumerate() {
-            let rest = &steps[index + 1..];
+        let mut steps = steps.iter();
+        while let Some(step) = steps.next() {
+            let rest = steps.as_slice();
             match step {
                 Step::Helper(helper) => self.start_helper(helper)?,
                 Step::Fork(fork) if self.must_fork(fork) => return self.fork(fork, rest).map(Some),

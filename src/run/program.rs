@@ -20,7 +20,7 @@ impl Run<'_> {
             Program::Given(words) => {
                 let first = self.args.words().len() - words.len();
                 Some((
-                    CString::from(words[0]),
+                    CString::from(words.first().copied().unwrap_or_default()),
                     ArgList::Given(self.args.tail(first)),
                 ))
             }

@@ -53,7 +53,7 @@ pub(crate) fn dry_run(plan: &Plan) -> Result<Rehearsal> {
         if let Step::Enter(enter) = step
             && let Some(opened) = opened.next()
         {
-            let mut tell = |what: &str, result: &sys::Result<()>| {
+            let mut tell = |what: std::fmt::Arguments<'_>, result: &sys::Result<()>| {
                 if result.is_ok() {
                     lines.push(format!("{indent}setns {what}"));
                 }

@@ -1,6 +1,6 @@
 //! Reports to other programs: the status descriptor.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -14,7 +14,7 @@ use crate::model::json::string;
 use crate::sys::{self, Disposition, For, Ready};
 
 /// The caller's descriptor for reports: a line of JSON for each event.
-#[derive(Debug)]
+
 pub(crate) struct StatusFd {
     fd: Rc<OwnedFd>,
     /// It is not the caller's, but the line to our parent, which passes on what we tell.
@@ -22,7 +22,7 @@ pub(crate) struct StatusFd {
     /// /proc/self/ns, opened before the root directory may change.
     namespaces: Option<OwnedFd>,
     /// What the descriptor did not take at once.
-    behind: RefCell<Vec<u8>>,
+    behind: Cell<Vec<u8>>,
 }
 
 impl StatusFd {
@@ -51,7 +51,7 @@ impl StatusFd {
             fd: Rc::new(fd),
             is_line: false,
             namespaces,
-            behind: RefCell::default(),
+            behind: Cell::default(),
         })
     }
 
@@ -61,7 +61,7 @@ impl StatusFd {
             fd: Rc::clone(line),
             is_line: true,
             namespaces: None,
-            behind: RefCell::default(),
+            behind: Cell::default(),
         }
     }
 
@@ -159,20 +159,34 @@ impl StatusFd {
             let _ =
                 sys::send(self.fd.as_fd(), &header).and_then(|()| sys::send(self.fd.as_fd(), text));
         } else {
-            self.behind.borrow_mut().extend_from_slice(line.as_bytes());
+            self.keep(line.as_bytes());
             self.catch_up(waits);
         }
     }
 
     /// Passes a line of our child's on, when that can be done.
     pub(super) fn pass_on(&self, line: &[u8]) {
-        self.behind.borrow_mut().extend_from_slice(line);
+        self.keep(line);
         self.catch_up(false);
+    }
+
+    /// Puts a line behind what is left to be written.
+    fn keep(&self, line: &[u8]) {
+        let mut text = self.behind.take();
+        text.extend_from_slice(line);
+        self.behind.set(text);
     }
 
     /// Whether there is something that the descriptor did not take yet.
     pub(super) fn is_behind(&self) -> bool {
-        !self.behind.borrow().is_empty()
+        self.length_behind() > 0
+    }
+
+    fn length_behind(&self) -> usize {
+        let text = self.behind.take();
+        let length = text.len();
+        self.behind.set(text);
+        length
     }
 
     /// Writes what is left to be written, with one write if the descriptor takes that, so that a reader never sees half
@@ -186,7 +200,7 @@ impl StatusFd {
             return;
         }
         // A pipe that is ready takes this many bytes at once (pipe(7)).
-        let fits = self.behind.borrow().len() <= libc::PIPE_BUF;
+        let fits = self.length_behind() <= libc::PIPE_BUF;
         let at_once = fits && sys::is_ready(fd, Ready::Write) == Ok(true);
         if !(waits || at_once) {
             return;
@@ -231,6 +245,6 @@ pub(super) fn pass_status_on(
     let length = u32::from_ne_bytes(*length) as usize;
     let mut text = vec![0; length.min(StatusFd::LONGEST)];
     if let (Ok(read), Some(status)) = (sys::read_some(line, &mut text), status) {
-        status.pass_on(&text[..read]);
+        status.pass_on(text.get(..read).unwrap_or_default());
     }
 }

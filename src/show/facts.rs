@@ -13,15 +13,12 @@ use crate::sys;
 impl Scan {
     /// Asks about every namespace that was seen, and about those above it.
     pub(super) fn ask_all(&mut self) {
-        let mut place = 0;
         // What is added on the way has been asked about when it was.
-        let seen = self.seen.all().len();
-        while place < seen {
-            let name = self.seen.all()[place].name();
+        let names: Vec<Name> = self.seen.all().iter().map(|one| one.name()).collect();
+        for name in names {
             if let Some(fd) = self.open(name) {
                 self.ask(name, fd.as_fd());
             }
-            place += 1;
         }
         self.seen.spread_owners();
     }

@@ -14,9 +14,9 @@ mod sockets;
 mod table;
 mod tree;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, OwnedFd};
 
+use crate::model::sorted::{SortedMap, SortedSet};
 use crate::host::bounds;
 use crate::host::kinds::existing;
 use crate::model::listing::{Column, Form, Listing};
@@ -176,15 +176,15 @@ pub(crate) fn in_use() -> sys::Result<Vec<(Kind, usize)>> {
 ///
 /// # Errors
 /// When /proc cannot be read.
-pub(crate) fn all() -> sys::Result<BTreeMap<Kind, Known>> {
+pub(crate) fn all() -> sys::Result<SortedMap<Kind, Known>> {
     let mut scan = Scan::new()?;
     scan.ask_all();
     scan.look_behind_sockets();
     let unknown = scan.seen.missing();
-    let mut all = BTreeMap::new();
+    let mut all = SortedMap::default();
     for kind in existing(&sys::Proc::default()).unwrap_or_default().iter() {
         let unknown = unknown.clone();
-        let these = BTreeSet::new();
+        let these = SortedSet::default();
         all.insert(kind, Known { these, unknown });
     }
     for namespace in scan.seen.all() {

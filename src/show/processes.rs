@@ -4,12 +4,12 @@
 //! The hard thing: command lines and names are whatever their process likes.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
 
+use crate::model::sorted::SortedMap;
 use crate::host::accounts::User;
 use crate::host::procfs::Status;
 use crate::model::number::decimal;
@@ -41,7 +41,7 @@ impl ShownProcess {
         let last = stat.iter().rposition(|&byte| byte == b')')?;
         let name = stat.get(first + 1..last)?;
         // The state, the parent, and four others in front of the flags.
-        let mut rest = stat[last + 1..].trim_ascii().split(|&byte| byte == b' ');
+        let mut rest = stat.get(last + 1..)?.trim_ascii().split(|&byte| byte == b' ');
         let parent = decimal(rest.nth(1)?)?;
         let flags = decimal(rest.nth(4)?)?;
         Some(ShownProcess {
@@ -88,9 +88,9 @@ pub(super) trait ProcessSource {
 #[derive(Debug)]
 pub(super) struct LiveProcesses<'a> {
     proc: BorrowedFd<'a>,
-    processes: RefCell<BTreeMap<i32, Option<Rc<ShownProcess>>>>,
-    uids: RefCell<BTreeMap<i32, Option<u32>>>,
-    users: OnceCell<BTreeMap<u32, OsString>>,
+    processes: RefCell<SortedMap<i32, Option<Rc<ShownProcess>>>>,
+    uids: RefCell<SortedMap<i32, Option<u32>>>,
+    users: OnceCell<SortedMap<u32, OsString>>,
 }
 
 impl<'a> LiveProcesses<'a> {
@@ -130,15 +130,13 @@ impl<'a> LiveProcesses<'a> {
 impl ProcessSource for LiveProcesses<'_> {
     fn process(&self, pid: i32) -> Option<Rc<ShownProcess>> {
         let mut known = self.processes.borrow_mut();
-        let entry = known.entry(pid);
-        entry
-            .or_insert_with(|| self.look_at(pid).map(Rc::new))
-            .clone()
+        let process = known.get_or_insert_with(pid, || self.look_at(pid).map(Rc::new));
+        process.clone()
     }
 
     fn uid(&self, pid: i32) -> Option<u32> {
         let mut known = self.uids.borrow_mut();
-        *known.entry(pid).or_insert_with(|| {
+        *known.get_or_insert_with(pid, || {
             let mut room = [0; 4096];
             let status = Status::parse(self.read(pid, "status", &mut room)?)?;
             Some(status.effective_uid())
@@ -148,10 +146,10 @@ impl ProcessSource for LiveProcesses<'_> {
     fn user(&self, uid: u32) -> Option<String> {
         let users = self.users.get_or_init(|| {
             let text = sys::read_file("/etc/passwd".as_ref(), Limit::FILE).unwrap_or_default();
-            let mut users = BTreeMap::new();
+            let mut users = SortedMap::default();
             for user in text.split(|&byte| byte == b'\n').filter_map(User::parse) {
                 // Of several names for a user the first counts.
-                users.entry(user.uid).or_insert(user.name);
+                users.get_or_insert_with(user.uid, || user.name);
             }
             users
         });

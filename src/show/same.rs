@@ -2,9 +2,9 @@
 //!
 //! The hard thing: what cannot be read is not different. Only two namespaces that are known can differ.
 
-use std::collections::{BTreeMap, BTreeSet};
 
 use super::grid::grid;
+use crate::model::sorted::{SortedMap, SortedSet};
 use crate::host::namespace::Identity;
 use crate::model::Kind;
 
@@ -14,14 +14,14 @@ pub(crate) struct Side {
     /// What it is called.
     pub(crate) name: String,
     /// Its namespaces of the kinds that it has, or that are wanted of it.
-    pub(crate) of: BTreeMap<Kind, Known>,
+    pub(crate) of: SortedMap<Kind, Known>,
 }
 
 /// The namespaces of one kind that a reference names: one, but for `all`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Known {
     /// Those that are known.
-    pub(crate) these: BTreeSet<Identity>,
+    pub(crate) these: SortedSet<Identity>,
     /// Why there is one that is not known, or may be.
     pub(crate) unknown: Option<String>,
 }
@@ -29,7 +29,7 @@ pub(crate) struct Known {
 impl Known {
     /// Only this one.
     pub(crate) fn is(this: Identity) -> Known {
-        let mut these = BTreeSet::new();
+        let mut these = SortedSet::default();
         these.insert(this);
         Known {
             these,
@@ -72,7 +72,7 @@ pub(crate) fn compare(sides: &[Side]) -> Option<Vec<(Kind, Verdict)>> {
 }
 
 fn verdict(known: &[&Known]) -> Verdict {
-    let mut all = known.iter().flat_map(|known| &known.these);
+    let mut all = known.iter().flat_map(|known| known.these.iter());
     let first = all.next();
     if all.any(|one| Some(one) != first) {
         Verdict::Differs
@@ -88,14 +88,14 @@ pub(crate) fn table(sides: &[Side], rows: &[(Kind, Verdict)]) -> String {
     let mut head = vec!["KIND".to_owned(), "RESULT".to_owned()];
     head.extend(sides.iter().map(|side| side.name.clone()));
     let mut lines = vec![head];
-    let mut reasons = BTreeSet::new();
+    let mut reasons = SortedSet::default();
     for &(kind, verdict) in rows {
         let mut line = vec![kind.to_string(), verdict.word().to_owned()];
         for side in sides {
             let Some(known) = side.of.get(&kind) else {
                 continue;
             };
-            line.push(match (known.these.first(), known.these.len()) {
+            line.push(match (known.these.iter().next(), known.these.len()) {
                 (Some((_, inode)), 1) => inode.to_string(),
                 (_, 0) => "?".to_owned(),
                 (_, many) => format!("{many} of them"),
@@ -108,8 +108,8 @@ pub(crate) fn table(sides: &[Side], rows: &[(Kind, Verdict)]) -> String {
     if !reasons.is_empty() {
         text.push('\n');
     }
-    for reason in reasons {
-        text.push_str(&reason);
+    for reason in reasons.iter() {
+        text.push_str(reason);
         text.push('\n');
     }
     text
@@ -122,14 +122,14 @@ mod tests {
 
     fn one(inode: u64) -> Known {
         Known {
-            these: BTreeSet::from([(4, inode)]),
+            these: SortedSet::from_iter([(4, inode)]),
             unknown: None,
         }
     }
 
     fn unreadable() -> Known {
         Known {
-            these: BTreeSet::new(),
+            these: SortedSet::default(),
             unknown: Some("cannot open it".to_owned()),
         }
     }
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn the_device_counts_as_well() {
         let mut other = one(1);
-        other.these = BTreeSet::from([(5, 1)]);
+        other.these = SortedSet::from_iter([(5, 1)]);
         let sides = [
             side("a", [(Kind::Net, one(1))]),
             side("b", [(Kind::Net, other)]),

@@ -16,18 +16,15 @@ use crate::model::reference::link;
 use crate::sys::{self, For, Limit};
 
 /// The links in /proc/PID/ns: of the namespaces that the process is in, then of those for its children.
-const LINKS: [(&CStr, bool); 10] = [
-    (c"user", false),
-    (c"cgroup", false),
-    (c"ipc", false),
-    (c"uts", false),
-    (c"net", false),
-    (c"pid", false),
-    (c"mnt", false),
-    (c"time", false),
-    (c"pid_for_children", true),
-    (c"time_for_children", true),
-];
+const LINKS: &str = "user\0cgroup\0ipc\0uts\0net\0pid\0mnt\0time\0pid_for_children\0time_for_children\0";
+
+/// Each of [`LINKS`], and whether it is of those for children.
+fn links() -> impl Iterator<Item = (&'static CStr, bool)> {
+    let links = LINKS.as_bytes().split_inclusive(|&byte| byte == 0);
+    links
+        .filter_map(|link| CStr::from_bytes_with_nul(link).ok())
+        .map(|link| (link, link.to_bytes().ends_with(b"_for_children")))
+}
 
 /// Room for the names in a directory: a process with a hundred descriptors needs one call.
 const ROOM: usize = 16 * 1024;
@@ -72,7 +69,7 @@ impl Scan {
     fn own(&mut self) -> sys::Result<i32> {
         let directory = sys::open_at(self.proc.as_fd(), "self/ns".as_ref(), For::Path)?;
         let mut room = [0; 64];
-        for (file, for_children) in LINKS {
+        for (file, for_children) in links() {
             if let Ok(text) = sys::read_link_into(directory.as_fd(), file, &mut room)
                 && let (Some(name), false) = (link(text), for_children)
             {
@@ -104,7 +101,7 @@ impl Scan {
         };
         // Its namespace of each kind, by Kind's own number; 0 is none.
         let mut first = [0; Kind::ALL.len()];
-        for (file, for_children) in LINKS {
+        for (file, for_children) in links() {
             match named(directory.as_fd(), file) {
                 Ok(Some((kind, inode))) if !for_children => {
                     first[kind as usize] = inode;
@@ -144,7 +141,7 @@ impl Scan {
             let Ok(directory) = self.seen.noted(directory) else {
                 continue;
             };
-            for (file, for_children) in LINKS {
+            for (file, for_children) in links() {
                 if let (Ok(Some((kind, inode))), false) =
                     (named(directory.as_fd(), file), for_children)
                     && inode != first[kind as usize]

@@ -1,9 +1,9 @@
 //! What was seen: namespaces, what keeps each alive, and how they belong together. Pure data.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 
+use crate::model::sorted::{SortedMap, SortedSet};
 use crate::model::{Kind, Kinds};
 use crate::sys;
 
@@ -115,8 +115,8 @@ impl Namespace {
     }
 
     /// The processes in it, and those of which a thread is.
-    pub(crate) fn members(&self) -> BTreeSet<i32> {
-        let mut members = BTreeSet::new();
+    pub(crate) fn members(&self) -> SortedSet<i32> {
+        let mut members = SortedSet::default();
         members.extend(self.processes.iter().copied());
         members.extend(self.threads.iter().map(|thread| thread.pid));
         members
@@ -146,7 +146,7 @@ pub(crate) fn is_initial(inode: u64) -> bool {
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     namespaces: Vec<Namespace>,
-    places: BTreeMap<Name, usize>,
+    places: SortedMap<Name, usize>,
     /// How many processes could not be looked at, wholly or in part, for lack of privilege.
     pub(crate) refused: usize,
     /// How many sockets could not be asked for their network namespace.
@@ -198,7 +198,7 @@ impl Seen {
 
     /// The namespace of this name, added where it is new.
     pub(crate) fn entry(&mut self, name: Name) -> &mut Namespace {
-        let place = *self.places.entry(name).or_insert(self.namespaces.len());
+        let place = *self.places.get_or_insert_with(name, || self.namespaces.len());
         if place == self.namespaces.len() {
             self.namespaces.push(Namespace::new(name));
         }

@@ -4,11 +4,11 @@
 //! owner's peers; so each is copied once, however many processes have it, and only where its answer matters.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::scan::{Scan, identify};
 use super::seen::{Descriptor, Seen};
+use crate::model::sorted::{SortedMap, SortedSet};
 use crate::model::Kind;
 use crate::sys::{self, Number, Proc};
 
@@ -73,13 +73,13 @@ fn network_of(seen: &Seen, owner: BorrowedFd<'_>, socket: &Socket) -> sys::Resul
 impl Scan {
     /// The first network namespace of a socket that is the one wanted.
     pub(super) fn behind_sockets(&self, is_it: impl Fn(&OwnedFd) -> bool) -> Option<OwnedFd> {
-        let (owners, mut asked) = (Owners::default(), BTreeSet::new());
+        let (owners, mut asked) = (Owners::default(), SortedSet::default());
         self.sockets
             .chunk_by(|one, next| one.at.pid == next.at.pid)
             .find_map(|sockets| {
                 let owner = owners.open(&self.seen, sockets.first()?.at.pid)?;
                 sockets.iter().find_map(|socket| {
-                    if asked.contains(&socket.inode) {
+                    if asked.has(&socket.inode) {
                         return None;
                     }
                     let network = network_of(&self.seen, owner.as_fd(), socket).ok()??;
@@ -94,12 +94,12 @@ impl Scan {
         let sockets = std::mem::take(&mut self.sockets);
         let owners = Owners::default();
         // The network of each socket that was asked, by its inode: 0 where that is of no interest.
-        let mut known: BTreeMap<u64, u64> = BTreeMap::new();
-        let mut refused: BTreeSet<u64> = BTreeSet::new();
+        let mut known: SortedMap<u64, u64> = SortedMap::default();
+        let mut refused: SortedSet<u64> = SortedSet::default();
         for of_one in sockets.chunk_by(|one, next| one.at.pid == next.at.pid) {
             let Some(owner) = of_one
                 .iter()
-                .any(|socket| !known.contains_key(&socket.inode))
+                .any(|socket| !known.has(&socket.inode))
                 .then(|| owners.open(&self.seen, of_one[0].at.pid))
             else {
                 self.keep_by(of_one, &known);
@@ -107,7 +107,7 @@ impl Scan {
             };
             let mut count = 0;
             for socket in of_one {
-                if known.contains_key(&socket.inode) {
+                if known.has(&socket.inode) {
                     continue;
                 }
                 count += 1;
@@ -132,7 +132,7 @@ impl Scan {
             }
             self.keep_by(of_one, &known);
         }
-        refused.retain(|inode| !known.contains_key(inode));
+        refused.retain(|inode| !known.has(inode));
         self.seen.refused_sockets = refused.len();
     }
 
@@ -146,7 +146,7 @@ impl Scan {
         (kind == Kind::Net && !is_kept).then_some(inode)
     }
 
-    fn keep_by(&mut self, sockets: &[Socket], known: &BTreeMap<u64, u64>) {
+    fn keep_by(&mut self, sockets: &[Socket], known: &SortedMap<u64, u64>) {
         for socket in sockets {
             if let Some(&inode) = known.get(&socket.inode).filter(|&&inode| inode != 0) {
                 self.seen.entry((Kind::Net, inode)).sockets.push(socket.at);

@@ -57,7 +57,7 @@ fn rows<'a>(chosen: &[&'a Namespace], each_process: bool) -> Vec<TableRow<'a>> {
     for &namespace in chosen {
         let processes = namespace.members();
         if each_process && !processes.is_empty() {
-            rows.extend(processes.into_iter().map(|pid| TableRow {
+            rows.extend(processes.iter().map(|&pid| TableRow {
                 namespace,
                 process: Some(pid),
             }));

@@ -2,12 +2,12 @@
 //!
 //! Two trees, since a PID namespace need not be owned by the owner of the one above it.
 
-use std::collections::{BTreeMap, BTreeSet};
 
 use super::grid::plain;
 use super::processes::ProcessSource;
 use super::seen::{Kin, Name, Namespace, Seen};
 use super::table::kept_by;
+use crate::model::sorted::{SortedMap, SortedSet};
 use crate::model::Kind;
 use crate::model::listing::Listing;
 
@@ -38,9 +38,9 @@ impl Lines {
 
     /// What the locale says of the terminal (locale(7)): the first of LC_ALL, LC_CTYPE, LANG that is set.
     pub(super) fn of_locale<'a>(variable: impl Fn(&str) -> Option<&'a str>) -> Lines {
-        let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
-            .iter()
-            .filter_map(|name| variable(name))
+        let locale = "LC_ALL LC_CTYPE LANG"
+            .split(' ')
+            .filter_map(variable)
             .find(|value| !value.is_empty())
             .unwrap_or_default()
             .to_ascii_lowercase();
@@ -74,7 +74,7 @@ pub(super) struct Trees<'a> {
 
 /// Puts the namespaces chosen where they belong. Those above them are there too, without their processes.
 pub(super) fn trees<'a>(seen: &'a Seen, chosen: &[&'a Namespace]) -> Trees<'a> {
-    let mut wanted = BTreeSet::new();
+    let mut wanted = SortedSet::default();
     wanted.extend(chosen.iter().map(|namespace| namespace.name()));
     let mut shown = wanted.clone();
     for namespace in chosen {
@@ -112,7 +112,7 @@ pub(super) fn trees<'a>(seen: &'a Seen, chosen: &[&'a Namespace]) -> Trees<'a> {
 
 struct Wood<'a, 'b> {
     shown: &'b [&'a Namespace],
-    wanted: &'b BTreeSet<Name>,
+    wanted: &'b SortedSet<Name>,
 }
 
 impl<'a> Wood<'a, '_> {
@@ -129,7 +129,7 @@ impl<'a> Wood<'a, '_> {
 
     fn pid(&self, namespace: &'a Namespace) -> Node<'a> {
         let here = Kin::Is(namespace.inode);
-        let processes: &[i32] = if self.wanted.contains(&namespace.name()) {
+        let processes: &[i32] = if self.wanted.has(&namespace.name()) {
             &namespace.processes
         } else {
             &[]
@@ -206,7 +206,7 @@ impl Pen<'_> {
     ) -> Vec<Item<'a, 'b>> {
         let mut items = Vec::new();
         // The place of the first process with a command.
-        let mut first: BTreeMap<String, usize> = BTreeMap::new();
+        let mut first: SortedMap<String, usize> = SortedMap::default();
         for node in nodes {
             let &Node::Process(pid) = node else {
                 items.push(Item::Namespace(node));
@@ -215,7 +215,7 @@ impl Pen<'_> {
             let Some(command) = self.command(pid, namespace.is_some_and(|one| one.ours)) else {
                 continue;
             };
-            let place = *first.entry(command.clone()).or_insert(items.len());
+            let place = *first.get_or_insert_with(command.clone(), || items.len());
             match items.get_mut(place) {
                 Some(Item::Process(_, _, alike)) if !self.listing.all_processes => *alike += 1,
                 _ => items.push(Item::Process(pid, command, 0)),

@@ -83,7 +83,7 @@ impl Bump {
             length += 1;
         }
         // Whether anybody hears it changes nothing.
-        let _ = super::print(super::Stream::Error, &line[..length]);
+        let _ = super::print(super::Stream::Error, line.get(..length).unwrap_or_default());
         super::exit_now(status)
     }
 

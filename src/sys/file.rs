@@ -144,7 +144,7 @@ pub(crate) fn read_all_into(fd: BorrowedFd<'_>, text: &mut Vec<u8>, limit: Limit
     text.resize(text.capacity().clamp(4096, most), 0);
     let mut length = 0;
     loop {
-        match nix::unistd::read(fd, &mut text[length..]) {
+        match nix::unistd::read(fd, text.get_mut(length..).unwrap_or_default()) {
             Ok(0) => break,
             Ok(more) => {
                 length += more;
@@ -236,7 +236,7 @@ pub(crate) fn write_once(fd: BorrowedFd<'_>, text: &[u8]) -> Result<()> {
 pub(crate) fn write_all(fd: BorrowedFd<'_>, mut text: &[u8]) -> Result<()> {
     while !text.is_empty() {
         match nix::unistd::write(fd, text) {
-            Ok(written) => text = &text[written..],
+            Ok(written) => text = text.get(written..).unwrap_or_default(),
             Err(nix::errno::Errno::EINTR) => {}
             Err(errno) => return Err(errno.into()),
         }
@@ -445,19 +445,28 @@ pub(crate) fn more_names(
             room.len(),
         )
     })?;
-    let mut entries = &room[..usize::try_from(length).unwrap_or(0)];
+    let mut entries = filled(room, length);
     // struct linux_dirent64 (getdents(2)): ino 8, off 8, reclen 2, type 1, then the name and a NUL.
     while entries.len() > 19 {
         let size = usize::from(u16::from_ne_bytes([entries[16], entries[17]]));
-        let Ok(name) = CStr::from_bytes_until_nul(&entries[19..size]) else {
+        let (Some(entry), Some(rest)) = (entries.get(19..size), entries.get(size..)) else {
+            break;
+        };
+        let Ok(name) = CStr::from_bytes_until_nul(entry) else {
             break;
         };
         if !matches!(name.to_bytes(), b"." | b"..") {
             each(name);
         }
-        entries = &entries[size..];
+        entries = rest;
     }
     Ok(length > 0)
+}
+
+/// The part of `room` that the kernel has filled.
+fn filled(room: &[u8], length: libc::c_long) -> &[u8] {
+    let length = usize::try_from(length).unwrap_or(0);
+    room.get(..length).unwrap_or_default()
 }
 
 /// The text of a symbolic link below `dir`, in `room`, and cut to it (readlinkat(2)).
@@ -475,7 +484,7 @@ pub(crate) fn read_link_into<'a>(
             room.len(),
         )
     } as libc::c_long)?;
-    Ok(&room[..usize::try_from(length).unwrap_or(0)])
+    Ok(filled(room, length))
 }
 
 /// Makes the directory behind `fd` the working directory (fchdir(2)).

@@ -63,7 +63,7 @@ pub(crate) fn netns_id(netlink: BorrowedFd<'_>, netns: BorrowedFd<'_>) -> Result
     // The answer is there when the request has been taken.
     let mut answer = [0; 256];
     let length = recv(netlink.as_raw_fd(), &mut answer, MsgFlags::empty())?;
-    netns_id_in(&answer[..length])
+    netns_id_in(answer.get(..length).unwrap_or_default())
 }
 
 /// Reads the answer, or the error that the kernel gives instead.

@@ -120,7 +120,7 @@ impl Proc {
         // Six short lines, which the kernel gives in one piece.
         let mut room = [0; 512];
         let length = super::read_some(file.as_fd(), &mut room)?;
-        Ok(Number::of(&room[..length]))
+        Ok(Number::of(room.get(..length).unwrap_or_default()))
     }
 
     /// Whether it numbers processes as we do, for kernels without pidfds.

@@ -1,4 +1,7 @@
 //! The options of `nsenter`: names, letters, values and descriptions stand here and nowhere else.
+//!
+//! The letters are for the documents and the table of what a start reads: to argh each option is given by its long name, and
+//! its own list of letters would be relocated at every start.
 
 use argh::{ArgsInfo, FromArgs};
 
@@ -14,47 +17,60 @@ use crate::model::Kind;
 )]
 pub(crate) struct Options {
     /// all namespaces of the target
-    #[argh(switch, short = 'a')]
+    #[argh(switch)]
+    #[cfg_attr(test, argh(short = 'a'))]
     pub(crate) all: bool,
     /// process to take the contexts from; a ref as in setns(1), say oci:ID
-    #[argh(option, short = 't', arg_name = "pid[:inode]|ref")]
+    #[argh(option, arg_name = "pid[:inode]|ref")]
+    #[cfg_attr(test, argh(short = 't'))]
     pub(crate) target: Vec<Text>,
     /// mount namespace
-    #[argh(option, short = 'm', arg_name = "[file]")]
+    #[argh(option, arg_name = "[file]")]
+    #[cfg_attr(test, argh(short = 'm'))]
     pub(crate) mount: Vec<Attached>,
     /// UTS namespace (hostname)
-    #[argh(option, short = 'u', arg_name = "[file]")]
+    #[argh(option, arg_name = "[file]")]
+    #[cfg_attr(test, argh(short = 'u'))]
     pub(crate) uts: Vec<Attached>,
     /// IPC namespace (System V IPC, POSIX message queues)
-    #[argh(option, short = 'i', arg_name = "[file]")]
+    #[argh(option, arg_name = "[file]")]
+    #[cfg_attr(test, argh(short = 'i'))]
     pub(crate) ipc: Vec<Attached>,
     /// network namespace
-    #[argh(option, short = 'n', arg_name = "[file]")]
+    #[argh(option, arg_name = "[file]")]
+    #[cfg_attr(test, argh(short = 'n'))]
     pub(crate) net: Vec<Attached>,
     /// network namespace of the target's socket <fd>
-    #[argh(option, short = 'N', arg_name = "fd")]
+    #[argh(option, arg_name = "fd")]
+    #[cfg_attr(test, argh(short = 'N'))]
     pub(crate) net_socket: Option<Text>,
     /// PID namespace; forks (see --no-fork)
-    #[argh(option, short = 'p', arg_name = "[file]")]
+    #[argh(option, arg_name = "[file]")]
+    #[cfg_attr(test, argh(short = 'p'))]
     pub(crate) pid: Vec<Attached>,
     /// cgroup namespace
-    #[argh(option, short = 'C', arg_name = "[file]")]
+    #[argh(option, arg_name = "[file]")]
+    #[cfg_attr(test, argh(short = 'C'))]
     pub(crate) cgroup: Vec<Attached>,
     /// user namespace
-    #[argh(option, short = 'U', arg_name = "[file]")]
+    #[argh(option, arg_name = "[file]")]
+    #[cfg_attr(test, argh(short = 'U'))]
     pub(crate) user: Vec<Attached>,
     /// parent user namespace of the one entered, or owner; repeat for more levels
     #[argh(switch)]
     pub(crate) user_parent: u32,
     /// time namespace
-    #[argh(option, short = 'T', arg_name = "[file]")]
+    #[argh(option, arg_name = "[file]")]
+    #[cfg_attr(test, argh(short = 'T'))]
     pub(crate) time: Vec<Attached>,
 
     /// user of the program, inside
-    #[argh(option, short = 'S', arg_name = "uid|name|follow")]
+    #[argh(option, arg_name = "uid|name|follow")]
+    #[cfg_attr(test, argh(short = 'S'))]
     pub(crate) setuid: Option<Text>,
     /// group of the program, inside; drops supplementary groups
-    #[argh(option, short = 'G', arg_name = "gid|name|follow")]
+    #[argh(option, arg_name = "gid|name|follow")]
+    #[cfg_attr(test, argh(short = 'G'))]
     pub(crate) setgid: Option<Text>,
     /// supplementary groups of the program, inside (+)
     #[argh(option, arg_name = "gid|name,...|follow")]
@@ -66,17 +82,20 @@ pub(crate) struct Options {
     #[argh(switch)]
     pub(crate) keep_caps: bool,
     /// SELinux context of the target
-    #[argh(switch, short = 'Z')]
+    #[argh(switch)]
+    #[cfg_attr(test, argh(short = 'Z'))]
     pub(crate) follow_context: bool,
     /// the AppArmor profile of the target (+)
     #[argh(switch)]
     pub(crate) follow_apparmor: bool,
 
     /// cgroup of the target
-    #[argh(switch, short = 'c')]
+    #[argh(switch)]
+    #[cfg_attr(test, argh(short = 'c'))]
     pub(crate) join_cgroup: bool,
     /// do not fork after entering a PID namespace
-    #[argh(switch, short = 'F')]
+    #[argh(switch)]
+    #[cfg_attr(test, argh(short = 'F'))]
     pub(crate) no_fork: bool,
     /// send the child this signal when nsenter dies (default KILL) (+)
     #[argh(option, arg_name = "[=signal]")]
@@ -86,17 +105,21 @@ pub(crate) struct Options {
     pub(crate) forward_signals: Vec<Attached>,
 
     /// root directory: the target's, or <dir>
-    #[argh(option, short = 'r', arg_name = "[dir]")]
+    #[argh(option, arg_name = "[dir]")]
+    #[cfg_attr(test, argh(short = 'r'))]
     pub(crate) root: Vec<Attached>,
     /// working directory: the target's, or <dir>
-    #[argh(option, short = 'w', arg_name = "[dir]")]
+    #[argh(option, arg_name = "[dir]")]
+    #[cfg_attr(test, argh(short = 'w'))]
     pub(crate) wd: Vec<Attached>,
     /// working directory, looked up inside
-    #[argh(option, short = 'W', arg_name = "[dir]")]
+    #[argh(option, arg_name = "[dir]")]
+    #[cfg_attr(test, argh(short = 'W'))]
     pub(crate) wdns: Vec<Attached>,
 
     /// environment of the target
-    #[argh(switch, short = 'e')]
+    #[argh(switch)]
+    #[cfg_attr(test, argh(short = 'e'))]
     pub(crate) env: bool,
 
     /// report on this descriptor, a line of JSON for each event (+)
@@ -115,7 +138,8 @@ pub(crate) struct Options {
     #[argh(switch)]
     pub(crate) json: bool,
     /// show the version
-    #[argh(switch, short = 'V')]
+    #[argh(switch)]
+    #[cfg_attr(test, argh(short = 'V'))]
     #[expect(dead_code, reason = "the reader acts on it as soon as it is met")]
     pub(crate) version: bool,
 }

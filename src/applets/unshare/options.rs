@@ -1,4 +1,7 @@
 //! The options of `unshare`: names, letters, values and descriptions stand here and nowhere else.
+//!
+//! The letters are for the documents and the table of what a start reads: to argh each option is given by its long name, and
+//! its own list of letters would be relocated at every start.
 
 use argh::{ArgsInfo, FromArgs};
 
@@ -14,31 +17,40 @@ use crate::model::Kind;
 )]
 pub(crate) struct Options {
     /// new mount namespace; made persistent on <file>
-    #[argh(option, short = 'm', arg_name = "[=file]")]
+    #[argh(option, arg_name = "[=file]")]
+    #[cfg_attr(test, argh(short = 'm'))]
     pub(crate) mount: Vec<Attached>,
     /// new UTS namespace (hostname)
-    #[argh(option, short = 'u', arg_name = "[=file]")]
+    #[argh(option, arg_name = "[=file]")]
+    #[cfg_attr(test, argh(short = 'u'))]
     pub(crate) uts: Vec<Attached>,
     /// new IPC namespace (System V IPC, POSIX message queues)
-    #[argh(option, short = 'i', arg_name = "[=file]")]
+    #[argh(option, arg_name = "[=file]")]
+    #[cfg_attr(test, argh(short = 'i'))]
     pub(crate) ipc: Vec<Attached>,
     /// new network namespace
-    #[argh(option, short = 'n', arg_name = "[=file]")]
+    #[argh(option, arg_name = "[=file]")]
+    #[cfg_attr(test, argh(short = 'n'))]
     pub(crate) net: Vec<Attached>,
     /// new PID namespace; only children enter it (see --fork)
-    #[argh(option, short = 'p', arg_name = "[=file]")]
+    #[argh(option, arg_name = "[=file]")]
+    #[cfg_attr(test, argh(short = 'p'))]
     pub(crate) pid: Vec<Attached>,
     /// new user namespace
-    #[argh(option, short = 'U', arg_name = "[=file]")]
+    #[argh(option, arg_name = "[=file]")]
+    #[cfg_attr(test, argh(short = 'U'))]
     pub(crate) user: Vec<Attached>,
     /// new cgroup namespace
-    #[argh(option, short = 'C', arg_name = "[=file]")]
+    #[argh(option, arg_name = "[=file]")]
+    #[cfg_attr(test, argh(short = 'C'))]
     pub(crate) cgroup: Vec<Attached>,
     /// new time namespace
-    #[argh(option, short = 'T', arg_name = "[=file]")]
+    #[argh(option, arg_name = "[=file]")]
+    #[cfg_attr(test, argh(short = 'T'))]
     pub(crate) time: Vec<Attached>,
     /// every kind of namespace that this kernel has (+)
-    #[argh(switch, short = 'a')]
+    #[argh(switch)]
+    #[cfg_attr(test, argh(short = 'a'))]
     pub(crate) all: bool,
 
     /// map the effective user to this one (implies -U)
@@ -54,10 +66,12 @@ pub(crate) struct Options {
     #[argh(option, arg_name = "range|auto|subids|all")]
     pub(crate) map_groups: Vec<Text>,
     /// map the effective user and group to root (implies -U)
-    #[argh(switch, short = 'r')]
+    #[argh(switch)]
+    #[cfg_attr(test, argh(short = 'r'))]
     pub(crate) map_root_user: bool,
     /// map the effective user and group to themselves (implies -U)
-    #[argh(switch, short = 'c')]
+    #[argh(switch)]
+    #[cfg_attr(test, argh(short = 'c'))]
     pub(crate) map_current_user: bool,
     /// map the first subordinate ranges of users and groups, from 0 (implies -U)
     #[argh(switch)]
@@ -75,17 +89,20 @@ pub(crate) struct Options {
     #[argh(switch)]
     pub(crate) keep_caps: bool,
     /// user of the program, inside
-    #[argh(option, short = 'S', arg_name = "uid|name")]
+    #[argh(option, arg_name = "uid|name")]
+    #[cfg_attr(test, argh(short = 'S'))]
     pub(crate) setuid: Option<Text>,
     /// group of the program, inside; drops supplementary groups
-    #[argh(option, short = 'G', arg_name = "gid|name")]
+    #[argh(option, arg_name = "gid|name")]
+    #[cfg_attr(test, argh(short = 'G'))]
     pub(crate) setgid: Option<Text>,
     /// supplementary groups of the program, inside (+)
     #[argh(option, arg_name = "gid|name,...")]
     pub(crate) groups: Option<Text>,
 
     /// run the program as a child
-    #[argh(switch, short = 'f')]
+    #[argh(switch)]
+    #[cfg_attr(test, argh(short = 'f'))]
     pub(crate) fork: bool,
     /// send the child this signal when unshare dies (implies -f; default KILL)
     #[argh(option, arg_name = "[=signal]")]
@@ -119,16 +136,19 @@ pub(crate) struct Options {
     #[argh(option, arg_name = "[=dir]")]
     pub(crate) mount_binfmt: Vec<Attached>,
     /// register a binfmt_misc entry (implies --mount-binfmt)
-    #[argh(option, short = 'l', arg_name = "string")]
+    #[argh(option, arg_name = "string")]
+    #[cfg_attr(test, argh(short = 'l'))]
     pub(crate) load_interp: Vec<Text>,
     /// root directory of the program
-    #[argh(option, short = 'R', arg_name = "dir")]
+    #[argh(option, arg_name = "dir")]
+    #[cfg_attr(test, argh(short = 'R'))]
     pub(crate) root: Option<Text>,
     /// change the root with pivot_root(2), with -R and -m (+)
     #[argh(switch)]
     pub(crate) pivot_root: bool,
     /// working directory of the program
-    #[argh(option, short = 'w', arg_name = "dir")]
+    #[argh(option, arg_name = "dir")]
+    #[cfg_attr(test, argh(short = 'w'))]
     pub(crate) wd: Option<Text>,
 
     /// start from an empty environment
@@ -154,7 +174,8 @@ pub(crate) struct Options {
     #[argh(switch)]
     pub(crate) json: bool,
     /// show the version
-    #[argh(switch, short = 'V')]
+    #[argh(switch)]
+    #[cfg_attr(test, argh(short = 'V'))]
     #[expect(dead_code, reason = "the reader acts on it as soon as it is met")]
     pub(crate) version: bool,
 }

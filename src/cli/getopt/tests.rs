@@ -98,8 +98,8 @@ fn any_bytes_pass() {
     let parsed = all_of::<unshare::Options>(&[c"unshare", c"--mount=/\xff", c"-R/\xfe\u{10FFFF}"]);
     let file = parsed.options.mount[0].0.as_deref().map(OsStrExt::as_bytes);
     assert_eq!(file, Some(&b"/\xff"[..]));
-    let root = parsed.options.root.expect("it was given").0;
-    assert_eq!(root.as_bytes(), b"/\xfe\xf4\x8f\xbf\xbf");
+    let root = parsed.options.root.as_ref().expect("it was given");
+    assert_eq!(root.0.as_bytes(), b"/\xfe\xf4\x8f\xbf\xbf");
 }
 
 #[test]
@@ -153,8 +153,8 @@ fn no_value_an_empty_one_and_one_reach_the_applet_as_three_things() {
     let files: Vec<_> = parsed
         .options
         .mount
-        .into_iter()
-        .map(|file| file.0)
+        .iter()
+        .map(|file| file.0.clone())
         .collect();
     assert_eq!(files, [None, Some("".into()), Some("/x".into())]);
 }

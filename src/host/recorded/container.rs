@@ -12,18 +12,24 @@ use crate::sys;
 
 /// Where states lie, below `/run` and the caller's directory of that kind: a directory a container in each. A star stands
 /// for what containerd calls a namespace, and for what Docker calls a runtime.
-const STORES: [&[&str]; 4] = [
-    &["runc"],
-    &["crun"],
-    &["containerd", "runc", "*"],
-    &["docker", "runtime-*", "*"],
-];
+const STORES: &str = "runc crun containerd/runc/* docker/runtime-*/*";
 
-/// The file of a state, and its members that have the process's number and start.
-const STATES: [(&str, [&str; 2]); 2] = [
-    ("state.json", ["init_process_pid", "init_process_start"]),
-    ("status", ["pid", "process-start-time"]),
-];
+/// Who keeps the state.
+#[derive(Clone, Copy)]
+enum Runtime {
+    Runc,
+    Crun,
+}
+
+impl Runtime {
+    /// The file of a state, and its members that have the process's number and start.
+    fn state(self) -> (&'static str, [&'static str; 2]) {
+        match self {
+            Runtime::Runc => ("state.json", ["init_process_pid", "init_process_start"]),
+            Runtime::Crun => ("status", ["pid", "process-start-time"]),
+        }
+    }
+}
 
 /// How many names a message has at most.
 const SHOWN: usize = 8;
@@ -49,10 +55,10 @@ pub(crate) fn find(id: &OsStr) -> Result<Recorded> {
     }
 }
 
-/// A container's directory, and which state is in it.
+/// A container's directory, and whose state is in it.
 struct Container {
     directory: Trusted,
-    state: usize,
+    runtime: Runtime,
 }
 
 /// What is called so in a store, if it is a container.
@@ -60,13 +66,16 @@ fn container(store: &Trusted, name: &OsStr) -> Result<Option<Container>> {
     let Some(directory) = store.below(name)? else {
         return Ok(None);
     };
-    let has = |file: &str| sys::lstat_at(directory.fd.as_fd(), file.as_ref()).is_ok();
-    let state = STATES.iter().position(|(file, _)| has(file));
-    Ok(state.map(|state| Container { directory, state }))
+    let has_state = |runtime: &Runtime| {
+        let (file, _) = runtime.state();
+        sys::lstat_at(directory.fd.as_fd(), file.as_ref()).is_ok()
+    };
+    let runtime = [Runtime::Runc, Runtime::Crun].into_iter().find(has_state);
+    Ok(runtime.map(|runtime| Container { directory, runtime }))
 }
 
 fn state(container: &Container) -> Result<Recorded> {
-    let (file, members) = STATES[container.state];
+    let (file, members) = container.runtime.state();
     let place = join(&container.directory.path, file.as_ref());
     let shown = Word(&place);
     let Some(text) = container.directory.read(file.as_ref())? else {
@@ -97,7 +106,7 @@ fn stores() -> (Vec<Trusted>, Vec<String>) {
     bases.push(format!("/run/user/{}", sys::effective_uid()).into());
     let mut stores = Stores::default();
     for base in &bases {
-        for names in STORES {
+        for names in STORES.split(' ') {
             stores.add(base, names);
         }
     }
@@ -112,8 +121,9 @@ struct Stores {
 
 impl Stores {
     /// Adds those at `names` below `path`.
-    fn add(&mut self, path: &OsStr, names: &[&str]) {
-        let Some((first, rest)) = names.split_first() else {
+    fn add(&mut self, path: &OsStr, names: &str) {
+        let (first, rest) = names.split_once('/').unwrap_or((names, ""));
+        if first.is_empty() {
             if let Some(store) = self.open(path)
                 && let Ok(stat) = sys::stat_fd(store.fd.as_fd())
             {

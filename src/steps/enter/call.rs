@@ -1,5 +1,6 @@
 //! One setns(2): on a pidfd, which takes all kinds or none, or on the file of one namespace.
 
+use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
 
 use super::causes::Setns;
@@ -70,7 +71,7 @@ pub(crate) enum Leave {
 }
 
 /// What is told of each setns(2): the descriptor's meaning, and its outcome.
-pub(crate) type Tell<'a> = &'a mut dyn FnMut(&str, &sys::Result<()>);
+pub(crate) type Tell<'a> = &'a mut dyn FnMut(fmt::Arguments<'_>, &sys::Result<()>);
 
 pub(super) fn enter_file(
     sealed: &Sealed,
@@ -79,7 +80,7 @@ pub(super) fn enter_file(
     tell: Tell<'_>,
 ) -> Result<Kinds> {
     let result = sealed.setns(file.fd.as_fd(), file.kind.flag());
-    tell(file.kind.name(), &result);
+    tell(format_args!("{}", file.kind), &result);
     let kinds = Kinds::NONE.with(file.kind);
     result
         .map(|()| kinds)
@@ -124,7 +125,7 @@ pub(super) fn attempt(
         Some(pidfd) => sealed.setns(pidfd, kinds.flags()),
         None => Err(sys::Error::from_raw(libc::ENOSYS)),
     };
-    tell(&format!("{kinds} of process {}", target.pid()), &result);
+    tell(format_args!("{kinds} of process {}", target.pid()), &result);
     result.err()
 }
 

@@ -134,8 +134,8 @@ pub(super) fn enter_mixture(
                 };
                 let result = sealed.setns(fd.as_fd(), Kind::User.flag());
                 match level {
-                    0 => tell(Kind::User.name(), &result),
-                    _ => tell(&format!("user, {level} above the one wanted"), &result),
+                    0 => tell(format_args!("{}", Kind::User), &result),
+                    _ => tell(format_args!("user, {level} above the one wanted"), &result),
                 }
                 result.map_err(|error| refused_file(kinds, None, Some(fd), error))?;
                 entered = entered.union(kinds);

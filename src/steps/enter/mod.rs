@@ -59,7 +59,7 @@ impl Do for Enter {
     fn run(&self, state: &mut State) -> Result<()> {
         let to_enter = resolve::open(self, state.target.take())?;
         let verbose = state.verbose;
-        let mut tell = |what: &str, result: &sys::Result<()>| {
+        let mut tell = |what: fmt::Arguments<'_>, result: &sys::Result<()>| {
             if verbose {
                 super::say(&format!("setns({what})"), result.as_ref().err());
             }

@@ -131,7 +131,7 @@ impl Client {
         sys::send(self.socket.as_fd(), &order.encode()).map_err(lost)?;
         let mut answer = vec![0; MESSAGE];
         let length = sys::read_some(self.socket.as_fd(), &mut answer).map_err(lost)?;
-        Answer::decode(&answer[..length]).ok_or_else(gone)
+        Answer::decode(answer.get(..length).unwrap_or_default()).ok_or_else(gone)
     }
 
     /// For a child of ours, which may ask it to work too; to end it stays our affair.
@@ -158,7 +158,7 @@ impl Client {
             // The answer to an order before this may still be on its way. Without this one there is nobody left to undo
             // anything, or it undoes all without being asked.
             while let Ok(length @ 1..) = sys::read_some(self.socket.as_fd(), &mut answer) {
-                if Answer::decode(&answer[..length]) == Some(Answer::Undone) {
+                if Answer::decode(answer.get(..length).unwrap_or_default()) == Some(Answer::Undone) {
                     break;
                 }
             }

@@ -118,7 +118,7 @@ fn hear(socket: BorrowedFd<'_>, starts: bool) -> Option<Order> {
     let mut tries = 0;
     loop {
         match sys::read_some(socket, &mut order) {
-            Ok(length) => return Order::decode(&order[..length]),
+            Ok(length) => return Order::decode(order.get(..length).unwrap_or_default()),
             // The program may run by now, or may be about to fail: only the next message, or the end, tells.
             Err(_) if starts && tries < TRIES => tries += 1,
             Err(_) => return None,
