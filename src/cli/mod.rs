@@ -26,6 +26,10 @@ use table::{Arity, Row, Table};
 /// itself: `allow|deny`, `uid|name|follow`.
 pub(crate) trait Declared: argh::FromArgs + argh::ArgsInfo + 'static {
     /// The applet's own name: `unshare`.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the documents are made by tests")
+    )]
     const NAME: &'static str;
     /// The options as [`table`] reads them, made from the declaration.
     const TABLE: &'static [u8];
@@ -141,7 +145,12 @@ pub(crate) fn seen<'a, T: Declared>(argv: &'a [&'a CStr]) -> GivenOptions<'a> {
 fn from_argh<T: Declared>(given: &[Met<'_>]) -> Result<T, UsageError> {
     let mut words: Vec<&str> = Vec::with_capacity(2 * given.len());
     for (index, met) in given.iter().enumerate() {
-        let later = || given.iter().skip(index + 1).any(|other| other.row == met.row);
+        let later = || {
+            given
+                .iter()
+                .skip(index + 1)
+                .any(|other| other.row == met.row)
+        };
         // argh refuses a repeated single value; of those the last counts.
         if !met.row.repeats() && later() {
             continue;
@@ -156,7 +165,7 @@ fn from_argh<T: Declared>(given: &[Met<'_>]) -> Result<T, UsageError> {
     // The names come from the same declaration, and every field takes any text (a test tries each
     // option of each applet), so this does not fail; if a declaration ever breaks that, argh's own
     // words reach the user.
-    T::from_args(&[T::NAME], &words).map_err(|early| {
+    T::from_args(&[], &words).map_err(|early| {
         UsageError(OsString::from_vec(
             early.output.trim_end().as_bytes().to_vec(),
         ))

@@ -108,8 +108,8 @@ fn split(text: &[u8], delimiter: u8) -> Option<[&[u8]; 7]> {
         // A hex digit of an escape is no delimiter, even where it is the same character.
         let escapes = fields[1] == b"M" && matches!(place, 3 | 4);
         let end = end_of_field(rest, delimiter, escapes)?;
-        fields[place] = &rest[..end];
-        rest = &rest[end + 1..];
+        *fields.get_mut(place)? = rest.get(..end)?;
+        rest = rest.get(end + 1..)?;
     }
     fields[6] = rest;
     Some(fields)

@@ -312,8 +312,10 @@ impl IdMap {
         if map.fits(page_size).is_ok() {
             return Ok(map);
         }
-        let ranges = map.extents.split_off(usize::from(single.is_some()));
-        map.extents.extend(merged(&ranges));
+        let kept = usize::from(single.is_some());
+        let ranges = merged(map.extents.get(kept..).unwrap_or_default());
+        map.extents.truncate(kept);
+        map.extents.extend(ranges);
         map.fits(page_size).map(|()| map)
     }
 
@@ -325,13 +327,27 @@ impl IdMap {
                 self.extents.len()
             ));
         }
-        let length = self.text().len();
+        let length = self.length();
         if length >= page_size {
             return Err(format!(
                 "the ID map is {length} bytes long; the kernel takes less than one page, {page_size} bytes"
             ));
         }
         Ok(())
+    }
+
+    /// How many bytes its text has.
+    fn length(&self) -> usize {
+        let digits = |number: u32| number.checked_ilog10().map_or(1, |log| log as usize + 1);
+        let of_extent = |extent: &Extent| {
+            let Extent {
+                inside,
+                outside,
+                count,
+            } = *extent;
+            digits(inside) + digits(outside) + digits(count) + 3
+        };
+        self.extents.iter().map(of_extent).sum()
     }
 
     /// Reads `/proc/PID/uid_map` or `gid_map`; `None` if it is not in that form.
@@ -402,7 +418,7 @@ impl IdMap {
     /// The bytes for `/proc/PID/uid_map` or `gid_map`, to be written at once.
     pub(crate) fn text(&self) -> Vec<u8> {
         // Put together by hand: a long map has a thousand numbers, and fmt would take most of the start.
-        let mut text = Vec::with_capacity(self.extents.len() * 16);
+        let mut text = Vec::with_capacity(self.length());
         for extent in &self.extents {
             for (number, end) in [
                 (extent.inside, b' '),

@@ -21,7 +21,11 @@ fn edits(from: &[u8], to: &[u8]) -> usize {
         for j in 1..=to.len() {
             let changed = cost(&last, j - 1) + usize::from(from.get(i - 1) != to.get(j - 1));
             let mut fewest = changed.min(cost(&last, j) + 1).min(cost(&row, j - 1) + 1);
-            if i > 1 && j > 1 && from.get(i - 1) == to.get(j - 2) && from.get(i - 2) == to.get(j - 1) {
+            if i > 1
+                && j > 1
+                && from.get(i - 1) == to.get(j - 2)
+                && from.get(i - 2) == to.get(j - 1)
+            {
                 fewest = fewest.min(cost(&before_last, j - 2) + 1);
             }
             row.push(fewest);

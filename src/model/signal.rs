@@ -29,7 +29,9 @@ fn named(name: &[u8]) -> Option<Signal> {
         b"POLL" => b"IO",
         name => name,
     };
-    let place = NAMES.split(' ').position(|known| known.as_bytes() == name)?;
+    let place = NAMES
+        .split(' ')
+        .position(|known| known.as_bytes() == name)?;
     Signal::from_number(i32::try_from(place).ok()? + 1)
 }
 

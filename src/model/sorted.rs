@@ -28,7 +28,8 @@ impl<K: Ord, V> SortedMap<K, V> {
     where
         K: Borrow<Q>,
     {
-        self.0.binary_search_by(|(other, _)| other.borrow().cmp(key))
+        self.0
+            .binary_search_by(|(other, _)| other.borrow().cmp(key))
     }
 
     /// The value of this key.
@@ -105,7 +106,9 @@ impl<K: Ord, V> SortedMap<K, V> {
 impl<K: Ord, V> FromIterator<(K, V)> for SortedMap<K, V> {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
         let mut map = SortedMap::default();
-        pairs.into_iter().for_each(|(key, value)| map.insert(key, value));
+        pairs
+            .into_iter()
+            .for_each(|(key, value)| map.insert(key, value));
         map
     }
 }

@@ -37,16 +37,13 @@ pub(crate) fn seconds(value: &OsStr) -> Result<i64, String> {
     within(value, i64::MIN..=i64::MAX)
 }
 
-/// One of a few words, each with its meaning.
-fn one_of<T: Copy>(value: &OsStr, words: &[(&str, T)]) -> Result<T, String> {
-    words
-        .iter()
-        .find(|(word, _)| value == *word)
-        .map(|(_, meaning)| *meaning)
-        .ok_or_else(|| {
-            let accepted: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-            format!("{} is not one of {}", Quoted(value), accepted.join(", "))
-        })
+/// The one of these that this is the word for.
+fn one_of<T: Copy>(value: &OsStr, all: &[T], word: fn(T) -> &'static str) -> Result<T, String> {
+    let found = all.iter().find(|one| value == word(**one));
+    found.copied().ok_or_else(|| {
+        let accepted: Vec<&str> = all.iter().map(|one| word(*one)).collect();
+        format!("{} is not one of {}", Quoted(value), accepted.join(", "))
+    })
 }
 
 /// What becomes of mount events between `/` here and where it was copied from (mount_namespaces(7)).
@@ -68,15 +65,8 @@ impl Propagation {
     /// # Errors
     /// The value is none of the four words.
     pub(crate) fn parse(value: &OsStr) -> Result<Self, String> {
-        one_of(
-            value,
-            &[
-                ("slave", Self::Slave),
-                ("shared", Self::Shared),
-                ("private", Self::Private),
-                ("unchanged", Self::Unchanged),
-            ],
-        )
+        let all = [Self::Slave, Self::Shared, Self::Private, Self::Unchanged];
+        one_of(value, &all, Self::as_str)
     }
 
     /// The word for it.
@@ -105,7 +95,7 @@ impl Setgroups {
     /// # Errors
     /// The value is neither word.
     pub(crate) fn parse(value: &OsStr) -> Result<Self, String> {
-        one_of(value, &[("allow", Self::Allow), ("deny", Self::Deny)])
+        one_of(value, &[Self::Allow, Self::Deny], Self::as_str)
     }
 
     /// The word that the kernel takes.

@@ -18,13 +18,14 @@ pub(crate) fn install(
     symbolic: bool,
     force: bool,
 ) -> Result<String> {
-    let binary = sys::read_link("/proc/self/exe".as_ref()).map_err(|error| cannot("read", "/proc/self/exe".as_ref(), error))?;
+    let binary = sys::read_link("/proc/self/exe".as_ref())
+        .map_err(|error| cannot("read", "/proc/self/exe".as_ref(), error))?;
     let own = match directory {
         Some(directory) => Path::new(directory),
         None => Path::new(&binary).parent().unwrap_or(Path::new("/")),
     };
-    let opened = sys::open(own.as_os_str(), For::Directory)
-        .map_err(|error| cannot("open", own, error))?;
+    let opened =
+        sys::open(own.as_os_str(), For::Directory).map_err(|error| cannot("open", own, error))?;
     let target = if symbolic {
         link_text(&binary, opened.as_fd())?
     } else {
@@ -107,7 +108,8 @@ fn make(
 /// The text of a symbolic link in `directory` to the binary: relative where the binary lies in or below it.
 fn link_text(binary: &OsStr, directory: BorrowedFd<'_>) -> Result<OsString> {
     let path = format!("/proc/self/fd/{}", directory.as_raw_fd());
-    let directory = sys::read_link(path.as_ref()).map_err(|error| cannot("read", path.as_ref(), error))?;
+    let directory =
+        sys::read_link(path.as_ref()).map_err(|error| cannot("read", path.as_ref(), error))?;
     let below: Option<PathBuf> = Path::new(binary)
         .strip_prefix(&directory)
         .ok()

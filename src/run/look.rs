@@ -2,12 +2,12 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use crate::model::sorted::{SortedMap, SortedSet};
 use crate::failure::{Failure, Result, Unexplained};
 use crate::host::Host;
 use crate::host::Machine;
 use crate::host::namespace::identity;
 use crate::model::listing::Listing;
+use crate::model::sorted::{SortedMap, SortedSet};
 use crate::model::{Kind, Kinds, Reference, Wanted, Which};
 use crate::show::{self, Asked, Known, NotShown, Shown, Side, Verdict};
 use crate::steps::enter::resolve::{Named, open_reference};

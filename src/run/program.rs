@@ -44,7 +44,13 @@ impl Run<'_> {
 
     /// Replaces this process by the program. Returns only the reason why not.
     fn replace(&mut self, file: &CString, args: ArgList<'_>, is_shell: bool) -> Failure {
-        let path = search_path(&self.state);
+        // Nobody looks through an environment for a PATH that is not searched.
+        let has_slash = file.to_bytes().contains(&b'/');
+        let path = if has_slash {
+            None
+        } else {
+            search_path(&self.state)
+        };
         if let Err(failure) = self.announce() {
             return failure;
         }

@@ -14,7 +14,6 @@ use crate::model::json::string;
 use crate::sys::{self, Disposition, For, Ready};
 
 /// The caller's descriptor for reports: a line of JSON for each event.
-
 pub(crate) struct StatusFd {
     fd: Rc<OwnedFd>,
     /// It is not the caller's, but the line to our parent, which passes on what we tell.

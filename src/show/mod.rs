@@ -16,10 +16,10 @@ mod tree;
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use crate::model::sorted::{SortedMap, SortedSet};
 use crate::host::bounds;
 use crate::host::kinds::existing;
 use crate::model::listing::{Column, Form, Listing};
+use crate::model::sorted::{SortedMap, SortedSet};
 use crate::model::{Kind, Kinds};
 use crate::sys;
 use processes::LiveProcesses;

@@ -9,10 +9,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
 
-use crate::model::sorted::SortedMap;
 use crate::host::accounts::User;
 use crate::host::procfs::Status;
 use crate::model::number::decimal;
+use crate::model::sorted::SortedMap;
 use crate::sys::{self, For, Limit};
 
 /// How many bytes of a command line are read.
@@ -41,7 +41,10 @@ impl ShownProcess {
         let last = stat.iter().rposition(|&byte| byte == b')')?;
         let name = stat.get(first + 1..last)?;
         // The state, the parent, and four others in front of the flags.
-        let mut rest = stat.get(last + 1..)?.trim_ascii().split(|&byte| byte == b' ');
+        let mut rest = stat
+            .get(last + 1..)?
+            .trim_ascii()
+            .split(|&byte| byte == b' ');
         let parent = decimal(rest.nth(1)?)?;
         let flags = decimal(rest.nth(4)?)?;
         Some(ShownProcess {

@@ -2,11 +2,10 @@
 //!
 //! The hard thing: what cannot be read is not different. Only two namespaces that are known can differ.
 
-
 use super::grid::grid;
-use crate::model::sorted::{SortedMap, SortedSet};
 use crate::host::namespace::Identity;
 use crate::model::Kind;
+use crate::model::sorted::{SortedMap, SortedSet};
 
 /// What one reference names, for comparison.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,7 +16,8 @@ use crate::model::reference::link;
 use crate::sys::{self, For, Limit};
 
 /// The links in /proc/PID/ns: of the namespaces that the process is in, then of those for its children.
-const LINKS: &str = "user\0cgroup\0ipc\0uts\0net\0pid\0mnt\0time\0pid_for_children\0time_for_children\0";
+const LINKS: &str =
+    "user\0cgroup\0ipc\0uts\0net\0pid\0mnt\0time\0pid_for_children\0time_for_children\0";
 
 /// Each of [`LINKS`], and whether it is of those for children.
 fn links() -> impl Iterator<Item = (&'static CStr, bool)> {

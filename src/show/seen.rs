@@ -198,7 +198,9 @@ impl Seen {
 
     /// The namespace of this name, added where it is new.
     pub(crate) fn entry(&mut self, name: Name) -> &mut Namespace {
-        let place = *self.places.get_or_insert_with(name, || self.namespaces.len());
+        let place = *self
+            .places
+            .get_or_insert_with(name, || self.namespaces.len());
         if place == self.namespaces.len() {
             self.namespaces.push(Namespace::new(name));
         }

@@ -8,8 +8,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::scan::{Scan, identify};
 use super::seen::{Descriptor, Seen};
-use crate::model::sorted::{SortedMap, SortedSet};
 use crate::model::Kind;
+use crate::model::sorted::{SortedMap, SortedSet};
 use crate::sys::{self, Number, Proc};
 
 /// How many sockets of one process are asked at most, and how many of all.

@@ -2,39 +2,47 @@
 //!
 //! Two trees, since a PID namespace need not be owned by the owner of the one above it.
 
-
 use super::grid::plain;
 use super::processes::ProcessSource;
 use super::seen::{Kin, Name, Namespace, Seen};
 use super::table::kept_by;
-use crate::model::sorted::{SortedMap, SortedSet};
 use crate::model::Kind;
 use crate::model::listing::Listing;
+use crate::model::sorted::{SortedMap, SortedSet};
 
 /// The characters that a tree is drawn with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Lines {
-    /// In front of a member with others after it.
-    branch: &'static str,
-    /// In front of the last one.
-    last: &'static str,
-    /// Where the members of one above go on.
-    along: &'static str,
+pub(super) enum Lines {
+    /// Line-drawing characters.
+    Unicode,
+    /// For terminals that have none.
+    Ascii,
 }
 
 impl Lines {
-    /// Line-drawing characters.
-    pub(super) const UNICODE: Lines = Lines {
-        branch: "├─ ",
-        last: "└─ ",
-        along: "│  ",
-    };
-    /// For terminals that have none.
-    pub(super) const ASCII: Lines = Lines {
-        branch: "|- ",
-        last: "`- ",
-        along: "|  ",
-    };
+    /// In front of a member with others after it.
+    fn branch(self) -> &'static str {
+        match self {
+            Lines::Unicode => "├─ ",
+            Lines::Ascii => "|- ",
+        }
+    }
+
+    /// In front of the last one.
+    fn last(self) -> &'static str {
+        match self {
+            Lines::Unicode => "└─ ",
+            Lines::Ascii => "`- ",
+        }
+    }
+
+    /// Where the members of one above go on.
+    fn along(self) -> &'static str {
+        match self {
+            Lines::Unicode => "│  ",
+            Lines::Ascii => "|  ",
+        }
+    }
 
     /// What the locale says of the terminal (locale(7)): the first of LC_ALL, LC_CTYPE, LANG that is set.
     pub(super) fn of_locale<'a>(variable: impl Fn(&str) -> Option<&'a str>) -> Lines {
@@ -45,9 +53,9 @@ impl Lines {
             .unwrap_or_default()
             .to_ascii_lowercase();
         if locale.contains("utf-8") || locale.contains("utf8") {
-            Lines::UNICODE
+            Lines::Unicode
         } else {
-            Lines::ASCII
+            Lines::Ascii
         }
     }
 }
@@ -246,9 +254,9 @@ impl Pen<'_> {
         let count = items.len();
         for (index, item) in items.iter().enumerate() {
             let (head, more) = if index + 1 == count {
-                (self.lines.last, "   ")
+                (self.lines.last(), "   ")
             } else {
-                (self.lines.branch, self.lines.along)
+                (self.lines.branch(), self.lines.along())
             };
             let head = format!("{rest}{head}");
             match item {
@@ -322,7 +330,7 @@ mod tests {
     #[test]
     fn everything_has_its_place() {
         let all = Choice::Kinds(Kinds::ALL);
-        let text = drawn(&sample(), all, Lines::UNICODE, &listing());
+        let text = drawn(&sample(), all, Lines::Unicode, &listing());
         assert_eq!(
             text,
             "\
@@ -354,7 +362,7 @@ pid:[2] ours, 2 processes
                 ..listing()
             };
             let all = Choice::Kinds(Kinds::ALL);
-            let text = drawn(&seen, all, Lines::ASCII, &listing);
+            let text = drawn(&seen, all, Lines::Ascii, &listing);
             text.split_once("\n\n").unwrap().1.to_owned()
         };
         let folded =
@@ -382,7 +390,7 @@ pid:[2] ours, 2 processes
             ..listing()
         };
         assert_eq!(
-            drawn(&sample(), choice, Lines::ASCII, &listing),
+            drawn(&sample(), choice, Lines::Ascii, &listing),
             "\
 user:[1] ours, user root, 2 processes
 |- pid:[2] ours, 2 processes
@@ -402,7 +410,7 @@ pid:[2] ours, 2 processes
         seen.entry((Kind::Uts, 3)).processes.push(5);
         let all = Choice::Kinds(Kinds::ALL);
         assert_eq!(
-            drawn(&seen, all, Lines::ASCII, &listing()),
+            drawn(&seen, all, Lines::Ascii, &listing()),
             "owned by user namespaces that cannot be told\n`- uts:[3] 1 process\n"
         );
     }
@@ -416,9 +424,9 @@ pid:[2] ours, 2 processes
                 _ => None,
             })
         };
-        assert_eq!(with("", "en_US.UTF-8"), Lines::UNICODE);
-        assert_eq!(with("C.utf8", "C"), Lines::UNICODE);
-        assert_eq!(with("C", "en_US.UTF-8"), Lines::ASCII);
-        assert_eq!(with("", ""), Lines::ASCII);
+        assert_eq!(with("", "en_US.UTF-8"), Lines::Unicode);
+        assert_eq!(with("C.utf8", "C"), Lines::Unicode);
+        assert_eq!(with("C", "en_US.UTF-8"), Lines::Ascii);
+        assert_eq!(with("", ""), Lines::Ascii);
     }
 }

@@ -305,7 +305,7 @@ fn may_follow(link: &sys::FileStat, directory: &sys::FileStat) -> bool {
 fn split(path: &OsStr) -> sys::Result<(&OsStr, &OsStr)> {
     let bytes = path.as_bytes();
     let (parent, name) = match bytes.iter().rposition(|&byte| byte == b'/') {
-        Some(slash) => bytes.split_at(slash + 1),
+        Some(slash) => bytes.split_at_checked(slash + 1).unwrap_or((bytes, b"")),
         None => (&b"."[..], bytes),
     };
     match name {

@@ -9,9 +9,8 @@ use std::alloc::{GlobalAlloc, Layout};
 use std::cell::{Cell, UnsafeCell};
 use std::ptr::null_mut;
 
-/// The static area: more than any usual command line needs, and the stack of a child that shares our memory.
-/// Pages that are not touched cost nothing.
-const AREA: usize = 512 * 1024;
+/// The static area: more than any usual command line needs. Pages that are not touched cost nothing.
+const AREA: usize = 256 * 1024;
 /// The least that is mapped at a time when the area is full.
 const CHUNK: usize = 1024 * 1024;
 

@@ -1,6 +1,6 @@
 //! Namespaces: make, enter, ask about them.
 
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::sched::CloneFlags;
 
@@ -93,6 +93,11 @@ pub(crate) fn namespace_of(pidfd: BorrowedFd<'_>, flag: i32) -> Result<OwnedFd> 
     // SAFETY: no memory is involved; the argument is to be 0.
     let fd = check(unsafe { libc::ioctl(pidfd.as_raw_fd(), request, 0_usize) }.into())?;
     owned(fd)
+}
+
+/// Our own namespace that has this `CLONE_NEW*` flag, as [`namespace_of`] gives it, without /proc.
+pub(crate) fn own_namespace(flag: i32) -> Result<OwnedFd> {
+    namespace_of(pidfd_open(super::pid())?.as_fd(), flag)
 }
 
 /// Questions about a namespace, by ioctl on its descriptor (ioctl_nsfs(2)).

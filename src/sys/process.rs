@@ -10,8 +10,12 @@ use nix::sys::wait::{Id, WaitPidFlag};
 
 use super::{Error, Result, check};
 
-/// How much stack a child of [`vfork`] has. Pages that it does not touch are never made.
-const STACK_SIZE: usize = 256 * 1024;
+/// How far below our own frame the stack of a child begins that runs while we stand still: below what clone(2) and its
+/// wrapper have there.
+const BELOW_STANDING: usize = 2 * 1024;
+
+/// The same of a child that runs beside us: below all that we need meanwhile.
+const BELOW_RUNNING: usize = 64 * 1024;
 
 /// Our process ID (getpid(2)), in the PID namespace that we are in.
 pub(crate) fn pid() -> i32 {
@@ -49,7 +53,7 @@ pub(crate) fn vfork(mut body: impl FnMut() -> u8) -> Result<i32> {
         body: |_| body(),
         pid: 0,
     };
-    clone_sharing(&mut start, libc::CLONE_VFORK, |pid| pid)
+    clone_sharing(&mut start, libc::CLONE_VFORK, BELOW_STANDING, |pid| pid)
 }
 
 /// As [`vfork`], but `meanwhile` is what we do until the child has executed a program or has ended: it is given the
@@ -73,7 +77,7 @@ pub(crate) fn share<T>(
         // SAFETY: the number is ours, taken out of its owner above, and nobody uses it afterwards.
         unsafe { libc::close(childs) }
     };
-    let done = clone_sharing(&mut start, 0, |pid| {
+    let done = clone_sharing(&mut start, 0, BELOW_RUNNING, |pid| {
         close();
         (pid, meanwhile(pid, line.as_fd()))
     });
@@ -97,9 +101,14 @@ struct ChildStart<F> {
 }
 
 /// Starts the child, and does `meanwhile`, after which it must not use our memory any more.
+///
+/// Its stack is ours, from `below` bytes under our frame on: what was used before is there already, so that where we stand
+/// still no new page is touched (two less than a stack in the heap has), and an overflow meets the kernel's guard at the
+/// end of the stack, as ours would, and nobody's memory.
 fn clone_sharing<F: FnMut(i32) -> u8, T>(
     start: &mut ChildStart<F>,
     flags: c_int,
+    below: usize,
     meanwhile: impl FnOnce(i32) -> T,
 ) -> Result<T> {
     extern "C" fn begin<F: FnMut(i32) -> u8>(start: *mut c_void) -> c_int {
@@ -107,24 +116,37 @@ fn clone_sharing<F: FnMut(i32) -> u8, T>(
         let start = unsafe { &mut *start.cast::<ChildStart<F>>() };
         c_int::from((start.body)(start.pid))
     }
-    // Of the heap, which costs no call; uninitialised, so that no page is touched that is not used.
-    let mut stack = Vec::<u128>::with_capacity(STACK_SIZE / size_of::<u128>());
-    // Stacks grow down on every machine that Rust's Linux has.
-    let top = stack.spare_capacity_mut().as_mut_ptr_range().end;
     let flags = flags | libc::CLONE_VM | libc::CLONE_PARENT_SETTID | libc::SIGCHLD;
     let start = &raw mut *start;
     // SAFETY: `start` is borrowed from our caller, valid and aligned.
     let pid = unsafe { &raw mut (*start).pid };
-    // SAFETY: the child runs on its own stack; with CLONE_VFORK we stand still while it uses our memory, without it we
-    // do what `share` allows; `begin` has the type that clone(3) wants, and `start` outlives the child's use of it.
-    let pid = unsafe { libc::clone(begin::<F>, top.cast(), flags, start.cast(), pid) };
+    let pid = clone_below(below, begin::<F>, flags, start.cast(), pid);
     if pid == -1 {
         return Err(Error::last());
     }
-    let done = meanwhile(pid);
-    // The child has executed a program or ended, so its stack may go.
-    drop(stack);
-    Ok(done)
+    // The child has executed a program or ended when this is done, so its stack may go.
+    Ok(meanwhile(pid))
+}
+
+/// clone(2) with a stack for the child that begins `below` bytes under the frame of this function, which is small as nothing
+/// is inlined into it, nor it into another.
+#[inline(never)]
+fn clone_below(
+    below: usize,
+    begin: extern "C" fn(*mut c_void) -> c_int,
+    flags: c_int,
+    start: *mut c_void,
+    pid: *mut libc::pid_t,
+) -> c_int {
+    let frame = 0_u8;
+    // Stacks grow down on every machine that Rust's Linux has, and are aligned to 16 bytes on all of them.
+    let top = (&raw const frame)
+        .wrapping_sub(below)
+        .map_addr(|address| address & !15);
+    // SAFETY: the child runs on a part of the stack that we do not use: with CLONE_VFORK we stand still while it uses our
+    // memory, without it we do what `share` allows, which needs far less than lies between; `begin` has the type that
+    // clone(3) wants, and `start`, of which `pid` is a part, outlives the child's use of it.
+    unsafe { libc::clone(begin, top.cast_mut().cast(), flags, start, pid) }
 }
 
 /// Which side of [`fork`] we are on.

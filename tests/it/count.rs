@@ -160,7 +160,7 @@ fn instructions_to_a_new_uts_namespace() {
         command("python3"),
         release()
     );
-    at_most_instructions(26_500, "unshare", &["-u"]);
+    at_most_instructions(14_000, "unshare", &["-u"]);
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn instructions_to_the_network_of_a_target() {
     );
     let holder = Holder::unshare("-n");
     let target = holder.pid().to_string();
-    at_most_instructions(29_500, "nsenter", &["-t", &target, "-n"]);
+    at_most_instructions(16_000, "nsenter", &["-t", &target, "-n"]);
 }
 
 /// The words of memory that a static-pie binary corrects before its `main` by where it was put (elf(5), `PT_DYNAMIC`).
@@ -250,7 +250,7 @@ fn relocations_before_main() {
     let places = relocations(&std::fs::read(release).expect("the release binary is there"));
     let pages: std::collections::BTreeSet<u64> = places.iter().map(|place| place >> 12).collect();
     assert!(
-        places.len() <= 1_100 && pages.len() <= 6,
+        places.len() <= 450 && pages.len() <= 2,
         "{} relocations on {} pages",
         places.len(),
         pages.len()
@@ -282,7 +282,7 @@ fn page_faults() {
     let alone = faults(&[&program, "--list"]);
     let through = faults(&[&unshare, "-u", &program, "--list"]);
     assert!(
-        through - alone <= 25,
+        through - alone <= 13,
         "{through} through unshare, {alone} alone"
     );
 }
@@ -313,7 +313,7 @@ fn size() {
         .expect("the release binary is there")
         .len();
     // Most of it is doctor, --show and diagnosis, of which a start touches nothing.
-    assert!(size <= 750_000, "{size} bytes");
+    assert!(size <= 700_000, "{size} bytes");
 }
 
 /// glibc asks the processor for its features with dozens of CPUID instructions before `main`, each of which traps

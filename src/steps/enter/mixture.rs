@@ -95,7 +95,10 @@ impl Mixture {
 
     /// Enters one of them; gives nothing when it was left out.
     fn enter(&self, sealed: &Sealed, index: usize, tell: Tell<'_>) -> Result<Kinds> {
-        let item = &self.items[index];
+        // An index is one of ours.
+        let Some(item) = self.items.get(index) else {
+            return Ok(Kinds::NONE);
+        };
         match enter_file(sealed, &item.file, item.pid, tell) {
             Err(failure) if item.spare && is_denial(&failure) => Ok(Kinds::NONE),
             result => result,

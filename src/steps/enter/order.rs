@@ -45,7 +45,11 @@ pub(crate) fn order(items: &[(Kind, Standing)], user: bool, privileged: bool) ->
         sorted
             .iter()
             .copied()
-            .filter(|&index| which(items[index].1))
+            .filter(|&index| {
+                items
+                    .get(index)
+                    .is_some_and(|(_, standing)| which(*standing))
+            })
             .collect::<Vec<_>>()
     };
     calls.extend(

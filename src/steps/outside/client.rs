@@ -158,7 +158,8 @@ impl Client {
             // The answer to an order before this may still be on its way. Without this one there is nobody left to undo
             // anything, or it undoes all without being asked.
             while let Ok(length @ 1..) = sys::read_some(self.socket.as_fd(), &mut answer) {
-                if Answer::decode(answer.get(..length).unwrap_or_default()) == Some(Answer::Undone) {
+                if Answer::decode(answer.get(..length).unwrap_or_default()) == Some(Answer::Undone)
+                {
                     break;
                 }
             }
