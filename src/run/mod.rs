@@ -14,7 +14,6 @@ mod rehearsal;
 mod report;
 mod watch;
 
-use std::fmt;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
