@@ -189,7 +189,7 @@ fn letters_as_file(seen: &GivenOptions<'_>, argv: &[&CStr], failure: &Failure) -
         let word = word.to_bytes();
         word.ends_with(file) && word.len() == file.len() + 2 && word.starts_with(b"-")
     };
-    let cluster = argv[..seen.first_operand].iter().find(is_cluster)?;
+    let cluster = argv.iter().take(seen.first_operand).find(is_cluster)?;
     let letters = cluster.to_str().ok()?.strip_prefix('-')?;
     let table = Table::of::<nsenter::Options>();
     // It forks by itself.

@@ -77,7 +77,7 @@ fn end_of_word(text: &str) -> usize {
     while at < bytes.len() && bytes[at] != b' ' {
         // In the middle of a word it is an apostrophe.
         let may_open = at == 0 || b"(=$".contains(&bytes[at - 1]);
-        match closing(&bytes[at + 1..]) {
+        match closing(bytes.get(at + 1..).unwrap_or_default()) {
             Some(length) if bytes[at] == b'\'' && may_open => at += length + 2,
             _ => at += 1,
         }

@@ -480,8 +480,11 @@ fn overlap(ranges: &[Range], side: &str, first: impl Fn(Extent) -> u32) -> Resul
 /// Makes one of extents that touch, wherever they stand; it stands where the first of them stood.
 fn merged(extents: &[Extent]) -> Vec<Extent> {
     let mut merged: Vec<(usize, Extent)> = Vec::new();
-    for place in sorted(extents.len(), |index| extents[index].inside.into()) {
-        let extent = extents[place];
+    let inside = |index: usize| extents.get(index).map_or(0, |extent| extent.inside.into());
+    for place in sorted(extents.len(), inside) {
+        let Some(&extent) = extents.get(place) else {
+            continue;
+        };
         match merged.last_mut() {
             Some((first_place, last)) if last.touches(extent) => {
                 last.count += extent.count;
@@ -490,8 +493,10 @@ fn merged(extents: &[Extent]) -> Vec<Extent> {
             _ => merged.push((place, extent)),
         }
     }
-    let order = sorted(merged.len(), |index| merged[index].0 as u64);
-    order.into_iter().map(|index| merged[index].1).collect()
+    let first_place = |index: usize| merged.get(index).map_or(0, |(place, _)| *place as u64);
+    let order = sorted(merged.len(), first_place);
+    let extents = order.into_iter().filter_map(|index| merged.get(index));
+    extents.map(|(_, extent)| *extent).collect()
 }
 
 #[cfg(test)]

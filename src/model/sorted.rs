@@ -70,9 +70,11 @@ impl<K: Ord, V> SortedMap<K, V> {
 
     /// Gives this key this value.
     pub(crate) fn insert(&mut self, key: K, value: V) {
-        match self.place(&key) {
-            Ok(place) => self.0[place].1 = value,
-            Err(place) => self.0.insert(place, (key, value)),
+        match self.get_mut(&key) {
+            Some(known) => *known = value,
+            None => {
+                self.get_or_insert_with(key, || value);
+            }
         }
     }
 

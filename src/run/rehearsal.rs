@@ -60,7 +60,7 @@ pub(crate) fn dry_run(plan: &Plan) -> Result<Rehearsal> {
             };
             match enter::enter(&sealed, opened, enter.in_order, &mut tell) {
                 Ok(_) => continue,
-                Err(failure) if predicted[..=index].iter().all(Vec::is_empty) => {
+                Err(failure) if predicted.iter().take(index + 1).all(Vec::is_empty) => {
                     return Err(failure);
                 }
                 Err(_) => {}

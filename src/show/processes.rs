@@ -132,13 +132,13 @@ impl<'a> LiveProcesses<'a> {
 
 impl ProcessSource for LiveProcesses<'_> {
     fn process(&self, pid: i32) -> Option<Rc<ShownProcess>> {
-        let mut known = self.processes.borrow_mut();
+        let mut known = self.processes.try_borrow_mut().ok()?;
         let process = known.get_or_insert_with(pid, || self.look_at(pid).map(Rc::new));
         process.clone()
     }
 
     fn uid(&self, pid: i32) -> Option<u32> {
-        let mut known = self.uids.borrow_mut();
+        let mut known = self.uids.try_borrow_mut().ok()?;
         *known.get_or_insert_with(pid, || {
             let mut room = [0; 4096];
             let status = Status::parse(self.read(pid, "status", &mut room)?)?;

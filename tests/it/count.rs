@@ -135,7 +135,9 @@ fn root_in_namespaces_of_its_own() {
 fn at_most_instructions(limit: usize, applet: &str, words: &[&str]) {
     let place = Place::new();
     let script = place.file("instructions.py", include_str!("instructions.py"));
-    let said = Tool::program("python3")
+    // The C library's start goes past the environment, so it is always the same.
+    let said = Tool::program("env")
+        .args(["-i", "PATH=/usr/bin:/bin", "python3"])
         .args([&script, &link(&place, applet)])
         .args(words)
         .arg("/bin/true")
@@ -250,7 +252,7 @@ fn relocations_before_main() {
     let places = relocations(&std::fs::read(release).expect("the release binary is there"));
     let pages: std::collections::BTreeSet<u64> = places.iter().map(|place| place >> 12).collect();
     assert!(
-        places.len() <= 450 && pages.len() <= 3,
+        places.len() <= 450 && pages.len() <= 2,
         "{} relocations on {} pages",
         places.len(),
         pages.len()
@@ -271,7 +273,8 @@ fn faults(words: &[&str]) -> i64 {
     text.trim().parse().expect("a number")
 }
 
-/// A program that is not ours makes faults too: what is counted is how many more a start through us takes.
+/// A program that is not ours makes faults too: what is counted is how many more a start through us takes. The kernel maps
+/// pages by sixteen, counted from an address that is another each time: so it is the middle of many starts.
 #[test]
 fn page_faults() {
     needs!(ours("makes many more"), root(), command("time"), release());
@@ -279,10 +282,15 @@ fn page_faults() {
     let unshare = link(&place, "unshare");
     // The same binary as the program, so that its pages are in the cache, and its faults the same.
     let program = link(&place, "nskit");
-    let alone = faults(&[&program, "--list"]);
-    let through = faults(&[&unshare, "-u", &program, "--list"]);
+    let middle = |words: &[&str]| {
+        let mut counts: Vec<i64> = (0..41).map(|_| faults(words)).collect();
+        counts.sort_unstable();
+        counts[counts.len() / 2]
+    };
+    let alone = middle(&[&program, "--list"]);
+    let through = middle(&[&unshare, "-u", &program, "--list"]);
     assert!(
-        through - alone <= 15,
+        through - alone <= 13,
         "{through} through unshare, {alone} alone"
     );
 }

@@ -54,12 +54,11 @@ impl Mixture {
                 }
             }
         }
-        let user = files
-            .iter()
-            .position(|(file, ..)| file.kind == Kind::User)
-            .map(|at| files.remove(at).0);
-        // The same one may have been named twice.
-        files.retain(|(file, ..)| file.kind != Kind::User);
+        // The same user namespace may have been named twice.
+        let (users, files): (Vec<_>, Vec<_>) = files
+            .into_iter()
+            .partition(|(file, ..)| file.kind == Kind::User);
+        let user = users.into_iter().next().map(|(file, ..)| file);
         let is_user = user.is_some();
         let ancestors = user
             .as_ref()

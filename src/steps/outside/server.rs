@@ -250,6 +250,7 @@ impl Bound {
 /// A program that writes a map.
 struct Running {
     part: usize,
+    ids: Ids,
     pid: i32,
     output: OwnedFd,
     /// What it has said.
@@ -283,6 +284,7 @@ fn write_maps(maps: &[(Ids, IdMap, Via)], caller: &Caller) -> std::result::Resul
             Via::Program => start_program(*ids, map, caller).map(|(pid, output)| {
                 running.push(Running {
                     part,
+                    ids: *ids,
                     pid,
                     output,
                     said: Vec::new(),
@@ -295,7 +297,7 @@ fn write_maps(maps: &[(Ids, IdMap, Via)], caller: &Caller) -> std::result::Resul
     }
     for mut program in running {
         let error = match program.attend(ends.as_fd(), caller.socket.as_fd()) {
-            Ok(Change::Exited(0)) => match has_map(maps[program.part].0, caller) {
+            Ok(Change::Exited(0)) => match has_map(program.ids, caller) {
                 Ok(true) => continue,
                 Ok(false) => PartError::NoMap,
                 Err(error) => PartError::Unread(error.raw()),
