@@ -1,7 +1,7 @@
 //! Each system call of canonical command lines fails once, and each process is killed or stopped at it.
 //!
 //! A run ends well if it comes to what it comes to without a fault, or fails with a line that says so and leaves nothing.
-//! The suite does a tenth, another each day, and says which; `NSKIT_FAULTS=3/10` does the same again, `NSKIT_FAULTS=all`
+//! Without more it does a tenth, another each day, and says which; `NSKIT_FAULTS=3/10` does the same again, `NSKIT_FAULTS=all`
 //! (`make test-faults`) does everything, `NSKIT_FAULTS=0.1:12:EPERM` one fault of the tests that are named, and shows it.
 //!
 //! The hard thing: who forks and traces must be one thread. So this process only starts workers, each PID 1 of a PID
