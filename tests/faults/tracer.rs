@@ -294,7 +294,11 @@ impl Run<'_> {
                 } else if self.tracees.get(&pid).is_some_and(|tracee| tracee.is_ours) {
                     self.tracees.remove(&pid);
                     let program = std::fs::read_link(format!("/proc/{pid}/exe"));
-                    self.traced.started |= program.is_ok_and(|file| file.ends_with("state"));
+                    // It may have been killed since; what it was cannot be seen then.
+                    let is_map_program = program.is_ok_and(|file| {
+                        file.ends_with("newuidmap") || file.ends_with("newgidmap")
+                    });
+                    self.traced.started |= !is_map_program;
                     let _ = ptrace::detach(pid, None);
                     return;
                 }
