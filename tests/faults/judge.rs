@@ -154,8 +154,9 @@ fn failed(before: &Outside, right: &Seen, seen: &Seen) -> Option<String> {
 
 /// What is half of a run: neither nothing of it nor all.
 fn half(before: &Outside, right: &Seen, seen: &Seen) -> Option<String> {
-    // What failed when the program had been started is told, and it is ended where that can be; it may have come to its end.
-    if seen.traced.started && (seen.out.is_empty() || seen.out == right.out) {
+    // What failed when the program had been started is told, and it is ended where that can be; it may have come to
+    // its end, or be killed while it writes.
+    if seen.traced.started && right.out.starts_with(&seen.out) {
         let is_known = seen.outside == right.outside || seen.outside == *before;
         return (!is_known).then(|| "half of it stays outside".to_owned());
     }
@@ -274,7 +275,7 @@ fn signalled(
     if seen.outside == *before && !seen.out.is_empty() && right.outside != *before {
         return Some("the program ran without what stays outside".to_owned());
     }
-    if !seen.out.is_empty() && seen.out != right.out {
+    if !right.out.starts_with(&seen.out) {
         return Some("the program ran elsewhere".to_owned());
     }
     None
