@@ -14,8 +14,9 @@ use super::{Error, Result, check};
 /// wrapper have there.
 const BELOW_STANDING: usize = 2 * 1024;
 
-/// The same of a child that runs beside us: below all that we need meanwhile.
-const BELOW_RUNNING: usize = 64 * 1024;
+/// The same of a child that runs beside us: below all that we need meanwhile, which is a wait for descriptors, and not so far
+/// that a small stack (RLIMIT_STACK of 64 kB) has no room for it.
+const BELOW_RUNNING: usize = 16 * 1024;
 
 /// Our process ID (getpid(2)), in the PID namespace that we are in.
 pub(crate) fn pid() -> i32 {

@@ -333,3 +333,21 @@ fn no_start_up_of_glibc() {
     let binary = std::fs::read(release).expect("the release binary is there");
     assert!(!has(&binary, GLIBC));
 }
+
+/// A child that shares our memory has a part of our stack.
+#[test]
+fn a_small_stack_is_enough() {
+    needs!(
+        ours("has another stack"),
+        root(),
+        command("bash"),
+        release()
+    );
+    let place = Place::new();
+    let unshare = link(&place, "unshare");
+    for words in ["-pf", "-Urpf --mount-proc", "-p --init"] {
+        let line = format!("ulimit -s 64; exec {unshare} {words} echo it ran");
+        let ran = Tool::program("bash").args(["-c", &line]).run().ok();
+        assert_eq!(ran.text(), "it ran", "{words}");
+    }
+}

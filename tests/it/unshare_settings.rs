@@ -327,9 +327,8 @@ fn all_kinds_of_a_lesser_kernel_where_proc_cannot_be_read() {
             "user, cgroup, ipc, uts, net, pid, mnt, time",
         ),
     ] {
-        // And foretold.
-        let status = i32::from(calls.ends_with("=1"));
-        let ran = filtered(calls, "--dry-run -a true").run().exits(status);
+        // Who refuses cannot be told without /proc, so it is not foretold.
+        let ran = filtered(calls, "--dry-run -a true").run().ok();
         assert_eq!(ran.lines()[0], format!("unshare {kinds}"), "{calls}: {ran}");
     }
     // Asked for namespaces, and there are none: nothing runs.
