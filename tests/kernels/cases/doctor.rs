@@ -11,8 +11,7 @@ fn without_user_namespaces(command: &str) -> String {
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    let refused =
-        "cause: kernel.unprivileged_userns_clone is 0, so only root may make user namespaces";
+    let refused = "cause: kernel.unprivileged_userns_clone is 0, so only root of the initial user namespace may make others";
     let mended = "hint: sysctl kernel.unprivileged_userns_clone=1, or run as root";
     vec![
         Case::new("doctor", "nskit doctor")
