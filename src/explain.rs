@@ -6,7 +6,7 @@ use crate::failure::wrapped::wrapped;
 use crate::failure::{Case, Cause, Failure, cause};
 use crate::host::facts::Facts;
 use crate::plan::Report;
-use crate::sys::{self, Proc};
+use crate::sys::{self, Proc, Stream};
 
 /// Finds out why, if anybody wants to know, and keeps it in the failure. Does nothing a second time.
 pub(crate) fn inquire(failure: &mut Failure, report: &Report, proc: &Proc) {
@@ -32,19 +32,24 @@ pub(crate) fn is_printed(report: &Report) -> bool {
     match sys::variable("NSKIT_EXPLAIN").map(|value| value.as_encoded_bytes()) {
         Some(b"0") => false,
         Some(b"1") => true,
-        _ => report.explain || sys::error_is_terminal(),
+        _ => report.explain || sys::is_terminal(Stream::Error),
     }
 }
 
 /// The causes as standard error is to have them: as they are, or for the terminal that it is.
 pub(crate) fn lines(causes: &[Cause]) -> String {
-    if !sys::error_is_terminal() {
+    if !sys::is_terminal(Stream::Error) {
         return cause::lines(causes);
     }
-    let set = |name: &str| sys::variable(name).is_some_and(|value| !value.is_empty());
+    let width = sys::columns(Stream::Error);
+    wrapped(causes, width, takes_colours())
+}
+
+/// Whether terminals may be sent codes for colours and bold letters: `NO_COLOR` is not set, `TERM` is no `dumb` one.
+pub(crate) fn takes_colours() -> bool {
+    let forbids = sys::variable("NO_COLOR").is_some_and(|value| !value.is_empty());
     let is_dumb = sys::variable("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
-    let width = sys::columns(sys::Stream::Error);
-    wrapped(causes, width, !set("NO_COLOR") && !is_dumb)
+    !forbids && !is_dumb
 }
 
 /// The causes of a failure; where none fits, what was looked at.

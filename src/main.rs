@@ -117,7 +117,7 @@ fn own(argv: &'static [&'static CStr], args: &Args) -> u8 {
             say_try(OWN_NAME.as_ref());
             OWN_FAILURE
         }
-        Ok(Command::Print(text)) => print(OWN_NAME, &text, OWN_FAILURE),
+        Ok(Command::Print(text)) => print_help(OWN_NAME, &text, OWN_FAILURE),
         Ok(Command::Install(install)) => make_links(&install),
         Ok(Command::Doctor(asked)) => examine(&asked, argv, args),
         Ok(Command::Applet(index)) => {
@@ -201,15 +201,23 @@ fn call(applet: &'static Applet, argv: &'static [&'static CStr], args: &Args) ->
     HEAP.end_with(applet.name, applet.failure_status);
     let answer = (applet.ask)(argv, &Machine);
     match answer {
-        Ok(Response::Print(text)) => print(applet.name, text, applet.failure_status),
+        Ok(Response::Print(text)) => print_help(applet.name, text, applet.failure_status),
         Ok(Response::Do(Request::Run(plan))) => run(applet, &plan, args),
         Ok(Response::Do(Request::DryRun { plan, json })) => dry_run(applet, &plan, json),
         Ok(Response::Do(Request::Same {
             wanted,
             quiet,
             json,
-        })) => same(applet, &wanted, quiet, json),
-        Ok(Response::Do(Request::Show { wanted, listing })) => show(applet, &wanted, &listing),
+        })) => match same(applet, &wanted, quiet, json) {
+            Ok(status) => status,
+            Err(failure) => report_plainly(applet, failure, argv),
+        },
+        Ok(Response::Do(Request::Show { wanted, listing })) => {
+            match show(applet, &wanted, &listing) {
+                Ok(status) => status,
+                Err(failure) => report_plainly(applet, failure, argv),
+            }
+        }
         Err(CommandLineError::Usage(usage)) => {
             fail(applet.name.as_ref(), &usage.0, applet.failure_status);
             say_try(applet.name.as_ref());
@@ -276,50 +284,58 @@ fn dry_run(applet: &Applet, plan: &Plan, json: bool) -> u8 {
 /// Compares namespaces: 0 when they are the same, 1 when they differ, our failure's status when that cannot be
 /// told.
 #[cold]
-fn same(applet: &Applet, wanted: &[Wanted], quiet: bool, json: bool) -> u8 {
-    match run::same(wanted, json) {
-        Ok((verdict, table)) => {
-            let status = match verdict {
-                Verdict::Same => 0,
-                Verdict::Differs => 1,
-                Verdict::Unknown => applet.failure_status,
-            };
-            if quiet {
-                return status;
-            }
-            match print(applet.name, &table, applet.failure_status) {
-                0 => status,
-                failure => failure,
-            }
-        }
-        Err(failure) => report_plainly(applet, failure, None),
-    }
-}
-
-#[cold]
-fn show(applet: &Applet, wanted: &[Wanted], listing: &Listing) -> u8 {
-    match run::show(wanted, listing) {
-        Ok(Shown { text, lack }) => {
-            match (print(applet.name, &text, applet.failure_status), lack) {
-                (0, Some(error)) => {
-                    let line = format!("{}: {error}", show::NOT_ALL);
-                    fail(applet.name.as_ref(), line.as_ref(), applet.failure_status)
-                }
-                (status, _) => status,
-            }
-        }
-        Err(failure) => report_plainly(applet, failure, None),
-    }
-}
-
-/// As [`report`], of a failure in our own namespaces.
-#[cold]
-fn report_plainly(applet: &Applet, failure: Failure, status: Option<&run::StatusFd>) -> u8 {
-    let how = Report {
-        applet: AppletName::of(applet.name.as_bytes()).unwrap_or_default(),
-        ..Report::default()
+fn same(applet: &Applet, wanted: &[Wanted], quiet: bool, json: bool) -> Result<u8, Failure> {
+    let (verdict, table) = run::same(wanted, json)?;
+    let status = match verdict {
+        Verdict::Same => 0,
+        Verdict::Differs => 1,
+        Verdict::Unknown => applet.failure_status,
     };
-    report(applet, failure, &how, &Proc::default(), status)
+    if quiet {
+        return Ok(status);
+    }
+    Ok(match print(applet.name, &table, applet.failure_status) {
+        0 => status,
+        failure => failure,
+    })
+}
+
+#[cold]
+fn show(applet: &Applet, wanted: &[Wanted], listing: &Listing) -> Result<u8, Failure> {
+    let Shown { text, lack } = run::show(wanted, listing)?;
+    Ok(
+        match (print(applet.name, &text, applet.failure_status), lack) {
+            (0, Some(error)) => {
+                let line = format!("{}: {error}", show::NOT_ALL);
+                fail(applet.name.as_ref(), line.as_ref(), applet.failure_status)
+            }
+            (status, _) => status,
+        },
+    )
+}
+
+/// As [`report`], of a failure in our own namespaces, where no program was to run.
+#[cold]
+fn report_plainly(applet: &Applet, failure: Failure, argv: &'static [&'static CStr]) -> u8 {
+    report(
+        applet,
+        failure,
+        &asked_on(applet, argv),
+        &Proc::default(),
+        None,
+    )
+}
+
+/// How a command line wants its failures reported, where no plan was made that says it.
+#[cold]
+fn asked_on(applet: &Applet, argv: &'static [&'static CStr]) -> Report {
+    let name = AppletName::of(applet.name.as_bytes()).unwrap_or_default();
+    Report {
+        applet: name,
+        argv,
+        explain: traps::has_seen(name, argv, "explain"),
+        ..Report::default()
+    }
 }
 
 /// Says what failed, and where it is wanted why; facts in /proc are read in `proc`.
@@ -364,13 +380,9 @@ fn report(
 /// Says what an option that is not known was perhaps to do, where that is wanted.
 #[cold]
 fn explain_usage(applet: &Applet, line: &OsStr, argv: &'static [&'static CStr]) {
-    let name = AppletName::of(applet.name.as_bytes()).unwrap_or_default();
-    let how = Report {
-        explain: traps::has_seen(name, argv, "explain"),
-        ..Report::default()
-    };
+    let how = asked_on(applet, argv);
     if explain::is_printed(&how)
-        && let Some(cause) = traps::unknown(name, line)
+        && let Some(cause) = traps::unknown(how.applet, line)
     {
         let _ = sys::print(Stream::Error, explain::lines(&[cause]).as_bytes());
     }
@@ -393,6 +405,17 @@ fn fail(name: &OsStr, line: &OsStr, status: u8) -> u8 {
 fn say_try(name: &OsStr) {
     let text = format!("Try '{} --help' for more information.\n", name.display());
     let _ = sys::print(Stream::Error, text.as_bytes());
+}
+
+/// Prints `--help`, or a shorter text, for the terminal that standard output may be; gives the exit status.
+#[cold]
+fn print_help(name: &str, text: &str, failure: u8) -> u8 {
+    if !sys::is_terminal(Stream::Output) {
+        return print(name, text, failure);
+    }
+    let columns = sys::columns(Stream::Output);
+    let fitted = applets::help::fitted(text, columns, explain::takes_colours());
+    print(name, &fitted, failure)
 }
 
 /// Prints to standard output; gives the exit status.

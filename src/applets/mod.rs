@@ -4,6 +4,7 @@ pub(crate) mod common;
 mod entering;
 #[cfg(test)]
 mod golden;
+pub(crate) mod help;
 pub(crate) mod nsenter;
 pub(crate) mod nskit;
 pub(crate) mod setns;

@@ -6,14 +6,13 @@ use std::fmt::Write;
 use super::committed;
 use super::declaration::{Declaration, DeclaredOption};
 use super::value_name::{Part, parts};
+use crate::applets::help::WIDTH;
 use crate::applets::{nsenter, setns, unshare};
 use crate::cli::table::Arity;
 use crate::cli::{Declared, Reading, read};
 
 /// Where what examples do begins.
 const EXAMPLE_COLUMN: usize = 38;
-/// No line of `--help` is longer, in characters.
-const WIDTH: usize = 80;
 /// Where descriptions begin, in characters from the left.
 const COLUMN: usize = 30;
 

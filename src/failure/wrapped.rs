@@ -56,14 +56,29 @@ fn paragraph(
     text.push('\n');
 }
 
-/// The words of a sentence; what is quoted for a shell is one word, whatever is in it.
+/// What hints tell their reader to type.
+const COMMANDS: &str = "chmod fuser ip mkdir modprobe mount newgidmap newuidmap nsenter prlimit ps rm sed setcap setns \
+                        sysctl touch ulimit unshare useradd usermod xargs";
+
+/// Whether a word is a command that hints tell their reader to type.
+pub(crate) fn is_command(word: &str) -> bool {
+    COMMANDS.split(' ').any(|command| command == word)
+}
+
+/// The words of a sentence. What can be copied into a shell is one word: what is quoted for it, and a command up to the
+/// sentence's next comma, semicolon or end, which a break would part into two.
 fn words(sentence: &str) -> impl Iterator<Item = &str> {
     let mut rest = sentence;
     std::iter::from_fn(move || {
         if rest.is_empty() {
             return None;
         }
-        let end = end_of_word(rest);
+        let mut end = end_of_word(rest);
+        if is_command(&rest[..end]) {
+            while end < rest.len() && !rest[..end].ends_with([',', ';']) {
+                end += 1 + end_of_word(&rest[end + 1..]);
+            }
+        }
         let (word, behind) = rest.split_at(end);
         rest = behind.strip_prefix(' ').unwrap_or(behind);
         Some(word)
@@ -186,6 +201,27 @@ mod tests {
             "",
         );
         assert_eq!(text.lines().count(), 2, "{text}");
+    }
+
+    #[test]
+    fn a_command_stays_whole() {
+        for (hint, command) in [
+            (
+                "let root run usermod --add-subuids 100000-165535 ann, which adds the line",
+                "usermod --add-subuids 100000-165535 ann,",
+            ),
+            (
+                "make it, in a place of its own: mkdir -p /run/a/b && touch /run/a/b/c",
+                "mkdir -p /run/a/b && touch /run/a/b/c",
+            ),
+            (
+                "if that is what is meant, rm '/run/ns/a b' && touch '/run/ns/a b'",
+                "rm '/run/ns/a b' && touch '/run/ns/a b'",
+            ),
+        ] {
+            let text = at(45, "no", hint);
+            assert!(text.contains(&format!("\n        {command}")), "{text}");
+        }
     }
 
     #[test]

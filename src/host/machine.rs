@@ -118,7 +118,7 @@ impl Host for Machine {
     }
 
     fn at_terminal(&self) -> bool {
-        sys::error_is_terminal()
+        sys::is_terminal(sys::Stream::Error)
     }
 }
 

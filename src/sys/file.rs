@@ -298,9 +298,9 @@ pub(crate) fn print(stream: Stream, text: &[u8]) -> Result<()> {
     write_all(inherited(stream.number())?, text)
 }
 
-/// Whether standard error is a terminal that the caller gave us (isatty(3)).
-pub(crate) fn error_is_terminal() -> bool {
-    inherited(2).is_ok_and(|fd| nix::unistd::isatty(fd).unwrap_or(false))
+/// Whether a standard stream is a terminal that the caller gave us (isatty(3)).
+pub(crate) fn is_terminal(stream: Stream) -> bool {
+    inherited(stream.number()).is_ok_and(|fd| nix::unistd::isatty(fd).unwrap_or(false))
 }
 
 /// The columns of the terminal on a standard stream (ioctl_tty(2), `TIOCGWINSZ`); none when it is no terminal, or one that

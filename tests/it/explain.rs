@@ -164,6 +164,8 @@ fn each_applet_has_the_option() {
         Tool::unshare().line("--explain no-such-program"),
         Tool::nsenter().line("--explain --uts=/proc/self/ns/net true"),
         Tool::setns().line("--explain no/such/file true"),
+        Tool::setns().line("--show --explain no/such/file"),
+        Tool::setns().line("--same --explain no/such/file self"),
     ] {
         tool.run().err_has("\n  cause: ");
     }

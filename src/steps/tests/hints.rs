@@ -7,6 +7,7 @@ use super::recorded::recorded;
 use crate::applets::{nsenter, setns, unshare};
 use crate::cli::table::Table;
 use crate::failure::cause::causes;
+use crate::failure::wrapped::is_command;
 use crate::model::{AppletName, worded};
 use crate::steps::ROWS;
 
@@ -36,6 +37,14 @@ const COMMANDS: &[(&str, &[&str])] = &[
 /// Options of programs that run containers; who they are of is said beside them.
 const OF_CONTAINERS: &[&str] = &["--cap-add", "--security-opt", "--pids-limit"];
 const CONTAINERS: &[&str] = &["container", "podman", "docker"];
+
+#[test]
+fn no_command_is_broken_on_a_terminal() {
+    let applets = ["unshare", "nsenter", "setns"];
+    for name in COMMANDS.iter().map(|(name, _)| *name).chain(applets) {
+        assert!(is_command(name), "{name}");
+    }
+}
 
 /// What may stand before an option of an applet's own.
 const BEFORE: &[&str] = &[

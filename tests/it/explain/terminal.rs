@@ -149,3 +149,42 @@ fn who_will_see_the_outer_processes_is_told() {
         assert!(said.starts_with("it ran\r\n"), "{line}: {said:?}");
     }
 }
+
+/// What `line` shows on a terminal of so many columns.
+#[track_caller]
+fn all_shown(columns: usize, line: &str) -> String {
+    let mut terminal = Terminal::shell();
+    terminal.types(&format!(
+        "stty cols {columns}; export TERM=xterm; unset NO_COLOR"
+    ));
+    terminal.expect("ready> ");
+    terminal.types(line);
+    terminal.expect("[0]ready> ").replace("\r\n", "\n")
+}
+
+#[test]
+fn help_fits_the_terminal() {
+    needs!(command("bash"), ours("theirs is as wide as it is"));
+    for applet in ["unshare", "nsenter", "setns"] {
+        let plain = all_shown(60, &format!("{applet} --help | cat"));
+        for columns in [60, 72, 80, 200] {
+            let shown = all_shown(columns, &format!("{applet} --help"));
+            assert!(
+                shown.starts_with(&format!("\x1b[1mUsage:\x1b[m {applet} ")),
+                "{shown}"
+            );
+            let shown = shown.replace("\x1b[1m", "").replace("\x1b[m", "");
+            let words = |text: &str| -> Vec<String> {
+                text.split_whitespace().map(str::to_owned).collect()
+            };
+            assert_eq!(words(&shown), words(&plain));
+            assert_eq!(shown == plain, columns >= 80, "{columns}");
+            assert!(
+                shown.lines().all(|line| line.len() <= columns.max(60)),
+                "{shown}"
+            );
+        }
+        let without = all_shown(80, &format!("NO_COLOR=1 {applet} --help"));
+        assert_eq!(without, plain);
+    }
+}
