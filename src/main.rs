@@ -176,7 +176,9 @@ fn examine(asked: &Doctor, argv: &'static [&'static CStr], args: &Args) -> u8 {
         None => doctor::machine(args),
         Some(index) => doctor::command_line(argv.get(index..).unwrap_or_default(), args),
     };
+    let lack = sys::lack();
     let status = match found.works() {
+        _ if lack.is_some() => OWN_FAILURE,
         Some(true) => 0,
         Some(false) => 1,
         None => OWN_FAILURE,
@@ -189,10 +191,18 @@ fn examine(asked: &Doctor, argv: &'static [&'static CStr], args: &Args) -> u8 {
     } else {
         found.text()
     };
-    match print(OWN_NAME, &text, OWN_FAILURE) {
-        0 => status,
-        failure => failure,
+    match (print(OWN_NAME, &text, OWN_FAILURE), lack) {
+        (0, Some(error)) => fail_partly(OWN_NAME, error, status),
+        (0, None) => status,
+        (failure, _) => failure,
     }
+}
+
+/// Says that what was printed may not be all, since we ran out of something; gives the status.
+#[cold]
+fn fail_partly(name: &str, error: sys::Error, status: u8) -> u8 {
+    let line = format!("{}: {error}", show::NOT_ALL);
+    fail(name.as_ref(), line.as_ref(), status)
 }
 
 /// Calls an applet; `argv` begins with its name.
@@ -305,10 +315,7 @@ fn show(applet: &Applet, wanted: &[Wanted], listing: &Listing) -> Result<u8, Fai
     let Shown { text, lack } = run::show(wanted, listing)?;
     Ok(
         match (print(applet.name, &text, applet.failure_status), lack) {
-            (0, Some(error)) => {
-                let line = format!("{}: {error}", show::NOT_ALL);
-                fail(applet.name.as_ref(), line.as_ref(), applet.failure_status)
-            }
+            (0, Some(error)) => fail_partly(applet.name, error, applet.failure_status),
             (status, _) => status,
         },
     )

@@ -22,7 +22,7 @@ pub(super) struct Examiner<'a> {
     args: &'a Args,
     pub(super) proc: &'a Proc,
     pub(super) facts: &'a Facts<'a>,
-    in_use: OnceCell<Vec<(Kind, usize)>>,
+    in_use: OnceCell<sys::Result<Vec<(Kind, usize)>>>,
     checks: Vec<Check>,
 }
 
@@ -157,7 +157,7 @@ pub(super) fn examine(args: &Args) -> Examination {
         checks: Vec::with_capacity(64),
     };
     // Before anything is made, which takes a while to be gone.
-    doctor.in_use(Kind::User);
+    let _ = doctor.in_use(Kind::User);
     all(&mut doctor);
     Examination {
         command: None,
@@ -267,12 +267,11 @@ impl Examiner<'_> {
     }
 
     /// How many namespaces of a kind count against our limits, as far as they are seen.
-    pub(super) fn in_use(&self, kind: Kind) -> Option<usize> {
-        let all = self
-            .in_use
-            .get_or_init(|| show::in_use().unwrap_or_default());
+    pub(super) fn in_use(&self, kind: Kind) -> sys::Result<usize> {
+        let all = self.in_use.get_or_init(show::in_use).as_ref();
+        let all = all.map_err(|error| *error)?;
         let one = all.iter().find(|(of, _)| *of == kind);
-        one.map(|&(_, count)| count)
+        Ok(one.map_or(0, |&(_, count)| count))
     }
 
     /// Our first range of subordinate IDs, wherever it is from.

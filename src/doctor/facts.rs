@@ -254,15 +254,17 @@ pub(super) fn limit(doctor: &Examiner<'_>, kind: Kind) -> Learned {
     };
     let in_use = doctor.in_use(kind);
     let detail = match in_use {
-        Some(in_use) => format!("{max} for each user; {in_use} seen in use by all"),
-        None => max.to_string(),
+        Ok(in_use) => format!("{max} for each user; {in_use} seen in use by all"),
+        Err(error) => {
+            format!("{max} for each user; how many are in use cannot be seen ({error})")
+        }
     };
     if max == 0 {
         let unshare = Unshare(Kinds::NONE.with(kind));
         return unless(proved(doctor.proc, &unshare, libc::ENOSPC, |_| {}), detail);
     }
     // Whose they are is not seen, so this proves nothing.
-    if in_use.is_some_and(|in_use| u64::try_from(in_use).is_ok_and(|in_use| in_use >= max)) {
+    if in_use.is_ok_and(|in_use| u64::try_from(in_use).is_ok_and(|in_use| in_use >= max)) {
         return Learned {
             verdict: Some(Judgement::Unknown),
             ..fact(detail)

@@ -14,18 +14,19 @@ pub(crate) fn maker_of_user_namespace(proc: &Proc) -> Option<u32> {
 
 /// The facts by which a container or a chroot is seen, a phrase each.
 pub(crate) fn signs(proc: &Proc, mounts: Option<&[Mount]>) -> Vec<String> {
-    let exists = |path: &str| sys::stat(path.as_ref()).is_ok();
     let mut signs = Vec::new();
     if let Some(name) = sys::variable("container") {
         signs.push(format!("the variable container is {}", name.display()));
     }
     // One text, not a table, which every start would relocate.
     let files = "/run/.containerenv /.dockerenv /run/systemd/container".split(' ');
-    signs.extend(
-        files
-            .filter(|path| exists(path))
-            .map(|path| format!("there is {path}")),
-    );
+    for path in files {
+        match sys::stat(path.as_ref()) {
+            Ok(_) => signs.push(format!("there is {path}")),
+            Err(error) if matches!(error.raw(), libc::ENOENT | libc::ENOTDIR) => {}
+            Err(_) => signs.push(format!("whether there is {path} cannot be seen")),
+        }
+    }
     if is_initial(proc, Kind::Pid) == Some(false) {
         signs.push("the PID namespace is not the initial one".to_owned());
     }

@@ -62,7 +62,7 @@ impl Scan {
 
     /// What the kernel's answer about another namespace means.
     fn relation(&mut self, (kind, inode): Name, answer: sys::Result<OwnedFd>) -> Kin {
-        match self.seen.noted(answer) {
+        match answer {
             Ok(fd) => match self.add(fd.as_fd()) {
                 Some((_, inode)) => Kin::Is(inode),
                 None => Kin::Hidden,

@@ -31,7 +31,7 @@ pub(crate) fn find_by_inode(kind: Kind, inode: u64) -> sys::Result<Found> {
         scan.ask_all();
     }
     if scan.seen.get(name).is_some() {
-        return Ok(scan.open(name).map_or(Found::Gone, Found::Here));
+        return Ok(scan.open(name).map_or_else(|| scan.gone(), Found::Here));
     }
     let is_it = |fd: &OwnedFd| identify(fd.as_fd()) == Some(name);
     Ok(match kind {
@@ -61,7 +61,7 @@ pub(crate) fn find_by_id(wanted: u64) -> sys::Result<Found> {
         Some(name) => scan
             .open(name)
             .filter(is_it)
-            .map_or(Found::Gone, Found::Here),
+            .map_or_else(|| scan.gone(), Found::Here),
         None => scan
             .behind_sockets(is_it)
             .map_or(scan.nowhere(), Found::Here),
@@ -69,6 +69,14 @@ pub(crate) fn find_by_id(wanted: u64) -> sys::Result<Found> {
 }
 
 impl Scan {
+    /// Of one that was seen: it is gone, but where it may be we that could not open it.
+    fn gone(&self) -> Found {
+        match self.seen.lack() {
+            Some(_) => self.nowhere(),
+            None => Found::Gone,
+        }
+    }
+
     fn nowhere(&self) -> Found {
         Found::Nowhere(self.seen.missing())
     }

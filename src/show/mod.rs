@@ -68,7 +68,7 @@ pub(crate) fn show(asked: &[Asked], listing: &Listing) -> Result<Shown, NotShown
     let is_json = matches!(listing.form, Form::Json | Form::JsonTree);
     if is_json || listing.form == Form::Table && listing.table_columns().contains(&Column::NetnsId)
     {
-        scan.netns_ids = scan.seen.noted(sys::route_netlink()).ok();
+        scan.netns_ids = sys::route_netlink().ok();
     }
     scan.ask_all();
     let mut choices = Vec::with_capacity(asked.len());
@@ -116,7 +116,7 @@ pub(crate) fn show(asked: &[Asked], listing: &Listing) -> Result<Shown, NotShown
             }
         }
     };
-    let lack = scan.seen.lack.get();
+    let lack = scan.seen.lack();
     Ok(Shown { text, lack })
 }
 

@@ -138,8 +138,7 @@ impl Scan {
         });
         for tid in tids.into_iter().filter(|&tid| tid != pid) {
             let path = OsString::from(format!("{tid}/ns"));
-            let directory = sys::open_at(tasks.as_fd(), &path, For::Path);
-            let Ok(directory) = self.seen.noted(directory) else {
+            let Ok(directory) = sys::open_at(tasks.as_fd(), &path, For::Path) else {
                 continue;
             };
             for (file, for_children) in links() {
@@ -164,7 +163,7 @@ impl Scan {
             Err(error) => return !is_refusal(error),
         };
         let mut refused = false;
-        let _ = sys::each_name(directory.as_fd(), room, |file| {
+        let listed = sys::each_name(directory.as_fd(), room, |file| {
             let Some(number) = number(file.to_bytes()) else {
                 return;
             };
@@ -190,7 +189,7 @@ impl Scan {
                 Err(error) => refused |= is_refusal(error),
             }
         });
-        !refused
+        !refused && !listed.is_err_and(is_refusal)
     }
 
     /// The namespace of a descriptor that was opened through a mount which has been unmounted since: its link
@@ -198,8 +197,7 @@ impl Scan {
     fn of_former_mount(&self, pid: i32, file: &CStr) -> Option<Name> {
         let file = file.to_str().ok()?;
         let info = format!("{pid}/fdinfo/{file}");
-        let info = sys::read_file_at(self.proc.as_fd(), info.as_ref(), Limit::FILE);
-        let info = self.seen.noted(info).ok()?;
+        let info = sys::read_file_at(self.proc.as_fd(), info.as_ref(), Limit::FILE).ok()?;
         let mut lines = info.split(|&byte| byte == b'\n');
         // proc_pid_fdinfo(5); Linux 5.14 or later. A directory is not opened: its file system may not answer.
         let inode = lines.find_map(|line| decimal(line.strip_prefix(b"ino:\t")?))?;
@@ -239,7 +237,12 @@ impl Scan {
                 let read = self
                     .open_at(&path, For::Reading)
                     .and_then(|file| sys::read_all_into(file.as_fd(), &mut text, Limit::MOUNTS));
-                if self.seen.noted(read).is_ok() && !text.is_empty() {
+                if let Err(error) = read
+                    && error.raw() == libc::EFBIG
+                {
+                    self.seen.too_long = Some(error);
+                }
+                if read.is_ok() && !text.is_empty() {
                     if ours {
                         let mounts: Vec<Mount> = Mount::parse_all(&text).collect();
                         self.seen.hidden = hides_processes(&mounts);
@@ -300,8 +303,7 @@ impl Scan {
     }
 
     fn open_at(&self, path: &OsStr, purpose: For) -> sys::Result<OwnedFd> {
-        self.seen
-            .noted(sys::open_at(self.proc.as_fd(), path, purpose))
+        sys::open_at(self.proc.as_fd(), path, purpose)
     }
 
     /// Opens what is at a mount point, for naming only.
@@ -318,10 +320,9 @@ impl Scan {
                 Err(error) if matches!(error.raw(), libc::ENOSYS | libc::EINVAL) => {
                     let path = mounted.path.as_bytes();
                     let below = OsStr::from_bytes(path.strip_prefix(b"/").unwrap_or(path));
-                    let opened = sys::open_at(root.as_fd(), below, For::Path);
-                    return self.seen.noted(opened).ok();
+                    return sys::open_at(root.as_fd(), below, For::Path).ok();
                 }
-                opened => return self.seen.noted(opened).ok(),
+                opened => return opened.ok(),
             }
         }
         None
@@ -332,7 +333,7 @@ impl Scan {
     fn reopen(&self, named: OwnedFd) -> Option<OwnedFd> {
         let stat = sys::stat_cached(named.as_fd()).ok()?;
         (stat.st_dev == self.device).then_some(())?;
-        self.seen.noted(sys::reopen(named.as_fd())).ok()
+        sys::reopen(named.as_fd()).ok()
     }
 
     /// Opens a namespace that only those below it keep alive, through one of them.
@@ -351,8 +352,7 @@ impl Scan {
             } else {
                 sys::owner_of(fd.as_fd())
             };
-            self.seen
-                .noted(above)
+            above
                 .ok()
                 .filter(|above| identify(above.as_fd()) == Some(name))
         })

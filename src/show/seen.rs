@@ -1,6 +1,5 @@
 //! What was seen: namespaces, what keeps each alive, and how they belong together. Pure data.
 
-use std::cell::Cell;
 use std::ffi::OsString;
 
 use crate::model::sorted::{SortedMap, SortedSet};
@@ -153,28 +152,19 @@ pub(crate) struct Seen {
     pub(crate) refused_sockets: usize,
     /// Whether /proc does not list the processes of others to us (proc(5), `hidepid`).
     pub(crate) hidden: bool,
-    /// What we ran out of while we looked, first: descriptors, memory, room for what a file has in it.
-    pub(crate) lack: Cell<Option<sys::Error>>,
+    /// Why the mounts of a namespace could not be read: there are too many.
+    pub(crate) too_long: Option<sys::Error>,
 }
 
 impl Seen {
-    /// Hands the result on. That something ran out of which looking takes is kept: then there may be more than was
-    /// seen.
-    pub(crate) fn noted<T>(&self, result: sys::Result<T>) -> sys::Result<T> {
-        if let Err(error) = &result
-            && matches!(
-                error.raw(),
-                libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::EFBIG
-            )
-        {
-            self.lack.set(self.lack.get().or(Some(*error)));
-        }
-        result
+    /// What we ran out of while we looked: descriptors, memory, room for what a file has in it.
+    pub(crate) fn lack(&self) -> Option<sys::Error> {
+        sys::lack().or(self.too_long)
     }
 
     /// Why there may be more than was seen; none when there is no reason.
     pub(crate) fn missing(&self) -> Option<String> {
-        let lack = self.lack.get().map(|error| format!("{NOT_ALL}: {error}"));
+        let lack = self.lack().map(|error| format!("{NOT_ALL}: {error}"));
         lack.or_else(|| self.unreadable())
     }
 
@@ -394,13 +384,9 @@ pub(crate) mod tests {
         assert!(seen.missing().unwrap().starts_with(both));
         seen.hidden = true;
         assert!(seen.missing().unwrap().contains("hidepid"));
-        for number in [libc::ENOENT, libc::EACCES, libc::ESRCH] {
-            let _ = seen.noted::<()>(Err(sys::Error::from_raw(number)));
-        }
-        assert!(seen.lack.get().is_none());
-        let _ = seen.noted::<()>(Err(sys::Error::from_raw(libc::EMFILE)));
-        let _ = seen.noted::<()>(Err(sys::Error::from_raw(libc::EFBIG)));
-        assert!(seen.missing().unwrap().ends_with(": Too many open files"));
+        assert_eq!(seen.lack(), None);
+        seen.too_long = Some(sys::Error::from_raw(libc::EFBIG));
+        assert!(seen.missing().unwrap().ends_with(": File too large"));
         assert!(seen.unreadable().unwrap().contains("hidepid"));
     }
 

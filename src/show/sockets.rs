@@ -7,7 +7,7 @@ use std::cell::OnceCell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::scan::{Scan, identify};
-use super::seen::{Descriptor, Seen};
+use super::seen::Descriptor;
 use crate::model::Kind;
 use crate::model::sorted::{SortedMap, SortedSet};
 use crate::sys::{self, Number, Proc};
@@ -45,11 +45,11 @@ struct Owners {
 }
 
 impl Owners {
-    fn open(&self, seen: &Seen, pid: i32) -> Option<OwnedFd> {
+    fn open(&self, pid: i32) -> Option<OwnedFd> {
         let proc = Proc::default();
-        let pidfd = seen.noted(sys::pidfd_open(pid)).ok()?;
+        let pidfd = sys::pidfd_open(pid).ok()?;
         if !*self.same_numbers.get_or_init(|| proc.counts_as_we_do()) {
-            let number = seen.noted(proc.number_of(pidfd.as_fd()));
+            let number = proc.number_of(pidfd.as_fd());
             (number == Ok(Some(Number::Is(pid)))).then_some(())?;
         }
         Some(pidfd)
@@ -60,14 +60,14 @@ impl Owners {
 ///
 /// # Errors
 /// `EPERM` when we may not copy it, or may not ask it.
-fn network_of(seen: &Seen, owner: BorrowedFd<'_>, socket: &Socket) -> sys::Result<Option<OwnedFd>> {
-    let copy = seen.noted(sys::pidfd_getfd(owner, socket.at.number))?;
+fn network_of(owner: BorrowedFd<'_>, socket: &Socket) -> sys::Result<Option<OwnedFd>> {
+    let copy = sys::pidfd_getfd(owner, socket.at.number)?;
     // Anything else is asked nothing: a request may have an effect on a device.
     let stat = sys::stat_cached(copy.as_fd())?;
     if stat.st_mode & libc::S_IFMT != libc::S_IFSOCK || stat.st_ino != socket.inode {
         return Ok(None);
     }
-    seen.noted(sys::network_of_socket(copy.as_fd())).map(Some)
+    sys::network_of_socket(copy.as_fd()).map(Some)
 }
 
 impl Scan {
@@ -77,12 +77,12 @@ impl Scan {
         self.sockets
             .chunk_by(|one, next| one.at.pid == next.at.pid)
             .find_map(|sockets| {
-                let owner = owners.open(&self.seen, sockets.first()?.at.pid)?;
+                let owner = owners.open(sockets.first()?.at.pid)?;
                 sockets.iter().find_map(|socket| {
                     if asked.has(&socket.inode) {
                         return None;
                     }
-                    let network = network_of(&self.seen, owner.as_fd(), socket).ok()??;
+                    let network = network_of(owner.as_fd(), socket).ok()??;
                     asked.insert(socket.inode);
                     is_it(&network).then_some(network)
                 })
@@ -100,7 +100,7 @@ impl Scan {
             let Some(owner) = of_one
                 .iter()
                 .any(|socket| !known.has(&socket.inode))
-                .then(|| owners.open(&self.seen, of_one[0].at.pid))
+                .then(|| owners.open(of_one[0].at.pid))
             else {
                 self.keep_by(of_one, &known);
                 continue;
@@ -118,7 +118,7 @@ impl Scan {
                 let Some(owner) = &owner else {
                     continue;
                 };
-                match network_of(&self.seen, owner.as_fd(), socket) {
+                match network_of(owner.as_fd(), socket) {
                     Ok(network) => {
                         let inode = network.and_then(|network| self.kept_by_sockets(&network));
                         known.insert(socket.inode, inode.unwrap_or(0));

@@ -4,6 +4,7 @@
 //! says `Out of memory` where everybody expects `Cannot allocate memory`.
 
 use std::fmt;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 /// An errno (errno(3)).
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -12,7 +13,17 @@ pub(crate) struct Error(i32);
 impl Error {
     /// The errno that the last failed call of this thread left.
     pub(crate) fn last() -> Error {
-        Error(nix::errno::Errno::last_raw())
+        Error::given(nix::errno::Errno::last_raw())
+    }
+
+    /// The error that the kernel gave. What it says that we have run out of is kept for [`lack`].
+    #[cold]
+    #[inline(never)]
+    pub(super) fn given(number: i32) -> Error {
+        if matches!(number, libc::EMFILE | libc::ENFILE | libc::ENOMEM) {
+            let _ = LACK.compare_exchange(0, number, Ordering::Relaxed, Ordering::Relaxed);
+        }
+        Error(number)
     }
 
     /// The error with this number.
@@ -41,9 +52,19 @@ impl Error {
     }
 }
 
+/// The first number of [`lack`]; 0 is none.
+static LACK: AtomicI32 = AtomicI32::new(0);
+
+/// What this process has run out of, first: descriptors or memory. Who tells what there is asks this at the end: what could
+/// not be looked at is not what is not there, wherever on the way the error was passed over.
+pub(crate) fn lack() -> Option<Error> {
+    let number = LACK.load(Ordering::Relaxed);
+    (number != 0).then_some(Error(number))
+}
+
 impl From<nix::errno::Errno> for Error {
     fn from(errno: nix::errno::Errno) -> Error {
-        Error(errno as i32)
+        Error::given(errno as i32)
     }
 }
 

@@ -80,7 +80,7 @@ fn netns_id_in(answer: &[u8]) -> Result<Option<u32>> {
     };
     match short(4) {
         Some(kind) if i32::from(kind) == libc::NLMSG_ERROR => {
-            Err(Error::from_raw(-number(16).ok_or(malformed)?))
+            Err(Error::given(-number(16).ok_or(malformed)?))
         }
         Some(RTM_NEWNSID) => {
             let mut at = 20;

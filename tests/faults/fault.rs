@@ -13,6 +13,8 @@ pub(crate) enum What {
     Fails(Errno),
     /// The process gets a signal before it.
     Gets(Signal),
+    /// It is held before it, while who runs it does something.
+    IsHeld,
 }
 
 /// What happens, to which process, at which of its calls.
@@ -35,6 +37,7 @@ impl fmt::Display for Fault {
         match what {
             What::Fails(errno) => write!(f, "{process}:{call}:{errno:?}"),
             What::Gets(signal) => write!(f, "{process}:{call}:{signal}"),
+            What::IsHeld => write!(f, "{process}:{call}"),
         }
     }
 }

@@ -207,8 +207,12 @@ impl Ground {
 
     /// What a run has written, with numbers that change from run to run replaced.
     pub(crate) fn written(&self, name: &str) -> String {
+        self.without_numbers(&self.written_with_numbers(name))
+    }
+
+    pub(crate) fn written_with_numbers(&self, name: &str) -> String {
         let text = fs::read(self.place.join(name)).expect("ours");
-        self.without_numbers(&String::from_utf8_lossy(&text))
+        String::from_utf8_lossy(&text).into_owned()
     }
 
     /// As before a run.

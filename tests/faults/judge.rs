@@ -110,6 +110,7 @@ pub(crate) fn wrong(
         (What::Fails(_), Kind::Prints) => failed_to_print(case, before, right, seen),
         (What::Gets(Signal::SIGSTOP), _) => stopped(case, right, seen),
         (What::Gets(signal), _) => signalled(signal, fault, case, before, whole, right, seen),
+        (What::IsHeld, _) => (!is_right(right, seen)).then(|| "it is not as without it".to_owned()),
     }
 }
 

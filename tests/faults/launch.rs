@@ -5,11 +5,27 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, raise, sigprocmask};
-use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
+use nix::unistd::{Gid, Uid, getppid, setgroups, setresgid, setresuid};
 
 /// The word that makes this test it; then how, the UID, the file that is descriptor 3, the program and its arguments.
 pub(crate) const WORD: &str = "--launch";
+
+/// The word that makes this test one that ends with who started it; then that one's PID, the program and its arguments.
+pub(crate) const TIED: &str = "--tied";
+
+pub(crate) fn tie(mut words: impl Iterator<Item = String>) -> ! {
+    let mut next = || words.next().expect("an argument");
+    let (parent, program) = (next(), next());
+    set_pdeathsig(Signal::SIGKILL).expect("any process can");
+    // It may have ended before.
+    if getppid().to_string() != parent {
+        std::process::exit(1);
+    }
+    let error = Command::new(program).args(words).exec();
+    panic!("exec: {error}");
+}
 
 /// How it is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -43,6 +43,7 @@ fn main() {
     match words.next().as_deref() {
         Some(state::WORD) => std::process::exit(state::tell()),
         Some(launch::WORD) => launch::launch(words),
+        Some(launch::TIED) => launch::tie(words),
         Some(worker::WORD) => std::process::exit(worker::work(words)),
         Some(stress::WORD) => std::process::exit(stress::work(words)),
         Some(model::WORD) => std::process::exit(model::work(words)),

@@ -1,9 +1,9 @@
-//! Many at once, with random kills, in a PID namespace whose numbers soon come again: nothing stays, and nobody ends up
-//! in the namespaces of two processes.
+//! Many at once, with random kills, and PIDs that come again: nothing stays, and nobody ends up in the namespaces of two
+//! processes.
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -12,10 +12,11 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use crate::cases::User;
+use crate::fault::{Fault, What};
 use crate::ground::Ground;
 use crate::launch::How;
 use crate::model::Random;
-use crate::tracer::processes;
+use crate::tracer::{Ended, Tracer, processes};
 
 /// The word that makes this test a worker of these; then which, the seed, how many runs, the place and the binary.
 pub(crate) const WORD: &str = "--stress";
@@ -30,6 +31,12 @@ pub(crate) const SORTS: [&str; 4] = [
 
 /// How long everything may take to end: it takes milliseconds.
 const LIMIT: Duration = Duration::from_secs(100);
+
+/// Who is entered, and has its own of these kinds.
+const TARGET: &str = "unshare -un sleep infinity";
+const LINKS: [&str; 2] = ["uts", "net"];
+/// How it is entered.
+const HOW: [&str; 3] = ["-u -n", "-n -u -i -m", "-a"];
 
 struct Stress {
     ground: Ground,
@@ -47,10 +54,6 @@ pub(crate) fn work(words: impl Iterator<Item = String>) -> i32 {
     let [sort, seed, count, place, binary] = &words[..] else {
         panic!("five arguments");
     };
-    // Since Linux 6.14 each PID namespace has its own.
-    if sort == "numbers_come_again" && fs::write("/proc/sys/kernel/pid_max", "400").is_err() {
-        println!("note: PIDs are not few here");
-    }
     let ground = Ground::new(Path::new(place), Path::new(binary));
     ground.reset(User::Root);
     let mut stress = Stress {
@@ -160,43 +163,109 @@ impl Stress {
         }
     }
 
-    /// The target ends, and others get its number: who enters is in all of its namespaces, or in none.
+    /// The target ends at each call of who enters, and another process gets its number: who enters is in all namespaces of
+    /// one of them, or in none.
     fn numbers_come_again(&mut self) {
-        for _ in 0..self.count {
-            let mut target = self.start(User::Root, "unshare -un sleep infinity");
-            let pid = target.id().to_string();
-            let is_there = |name: &str| fs::read_link(format!("/proc/{pid}/ns/{name}")).ok();
-            let own = fs::read_link("/proc/self/ns/uts").ok();
-            let start = Instant::now();
-            while is_there("uts") == own && start.elapsed() < LIMIT {
-                std::thread::yield_now();
-            }
-            let [uts, net] = ["uts", "net"].map(is_there);
-            let how = ["-u -n", "-n -u -i -m", "-a"][self.random.below(3)];
-            let mut command = self.command(User::Root, &format!("nsenter -t {pid} {how} @STATE"));
-            let entering = command.stdout(Stdio::piped()).spawn().expect("it starts");
-            for _ in 0..self.random.below(3000) {
-                std::hint::spin_loop();
-            }
-            let _ = (target.kill(), target.wait());
-            // Until its number is another's.
-            for _ in 0..self.random.below(40) {
-                let _ = Command::new("/bin/true").status();
-            }
-            let output = entering.wait_with_output().expect("it ends");
-            let said = String::from_utf8_lossy(&output.stdout);
-            let link = |name: &str| {
-                let line = said
-                    .lines()
-                    .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-                line.map(std::path::PathBuf::from)
+        let mut calls = [0; HOW.len()];
+        let (mut entered, mut failed) = (0, 0);
+        for run in 0..self.count as usize {
+            let (number, how) = (run % HOW.len(), HOW[run % HOW.len()]);
+            let mut first = self.start(User::Root, TARGET);
+            let pid = first.id();
+            let of_first = self.links_of_target(pid);
+            // Whoever has the number is not to end with the run.
+            let tracer = Tracer::new(self.ground.binary());
+            let mut command = self.ground.command(
+                How::Traced,
+                User::Root,
+                &format!("nsenter -t {pid} {how} @STATE"),
+            );
+            let (mut second, mut of_second) = (None, None);
+            let fault = Fault {
+                process: "0".to_owned(),
+                call: run * calls[number] / self.count as usize,
+                what: What::IsHeld,
             };
-            let found = [link("uts"), link("net")];
-            self.done += u32::from(output.status.code() == Some(7));
-            if output.status.code() == Some(7) && found != [uts, net] {
-                self.wrong.push(format!("{how}: in {found:?}"));
+            // Without it first, which tells how many calls there are.
+            let fault = (calls[number] > 0).then_some(&fault);
+            let traced = tracer.run_and(&mut command, fault, &mut || {
+                let _ = (first.kill(), first.wait());
+                second = Some(self.start_as(pid, TARGET));
+                of_second = Some(self.links_of_target(pid));
+            });
+            for mut target in [Some(first), second].into_iter().flatten() {
+                let _ = (target.kill(), target.wait());
+            }
+            let of_our_process = traced.calls.iter().filter(|call| call.process == "0");
+            calls[number] = calls[number].max(of_our_process.count());
+            let said = self.ground.written_with_numbers("out");
+            let found = LINKS.map(|kind| {
+                let line = said.lines();
+                let mut link = line.filter_map(|line| line.strip_prefix(kind)?.strip_prefix(": "));
+                link.next().map(PathBuf::from)
+            });
+            let is_told = self.ground.written("err").starts_with("nsenter: ");
+            let is_well = match traced.ended {
+                Ended::Exited(7) => {
+                    entered += 1;
+                    found == of_first || Some(&found) == of_second.as_ref()
+                }
+                Ended::Exited(1..) => {
+                    failed += 1;
+                    is_told && said.is_empty() && of_second.is_some()
+                }
+                _ => false,
+            };
+            self.done += 1;
+            if !is_well || !traced.left.is_empty() {
+                let at = fault.map_or_else(String::new, Fault::to_string);
+                let why = format!(
+                    "{how} {at}: {:?} in {found:?}, of {of_first:?} or {of_second:?}",
+                    traced.ended
+                );
+                self.wrong.push(why);
             }
         }
+        // The exchange comes before the target was opened, and after.
+        if self.count >= 24 && (entered == 0 || failed == 0) {
+            self.wrong
+                .push(format!("{entered} entered, {failed} failed"));
+        }
+    }
+
+    /// The namespaces of a target, when it is in its own.
+    fn links_of_target(&self, pid: u32) -> [Option<PathBuf>; LINKS.len()] {
+        let links = || LINKS.map(|kind| fs::read_link(format!("/proc/{pid}/ns/{kind}")).ok());
+        let own = LINKS.map(|kind| fs::read_link(format!("/proc/self/ns/{kind}")).ok());
+        let start = Instant::now();
+        loop {
+            let found = links();
+            let are_its = found.iter().zip(&own);
+            if are_its
+                .clone()
+                .all(|(its, own)| its.is_some() && its != own)
+            {
+                return found;
+            }
+            assert!(
+                start.elapsed() < LIMIT,
+                "a target comes into its namespaces"
+            );
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Starts a process with this number (proc_sys_kernel(5), `ns_last_pid`).
+    fn start_as(&self, pid: u32, line: &str) -> Child {
+        for _ in 0..1000 {
+            fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()).expect("root can");
+            let mut child = self.start(User::Root, line);
+            if child.id() == pid {
+                return child;
+            }
+            let _ = (child.kill(), child.wait());
+        }
+        panic!("number {pid} does not come again");
     }
 
     /// Listings and the doctor, while processes start and end all the time.

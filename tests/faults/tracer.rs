@@ -84,6 +84,7 @@ struct Tracee {
 struct Run<'a> {
     tracer: &'a Tracer,
     fault: Option<&'a Fault>,
+    meanwhile: &'a mut dyn FnMut(),
     main: Pid,
     tracees: HashMap<Pid, Tracee>,
     /// Children that stopped before their parent said that they are.
@@ -122,6 +123,16 @@ impl Tracer {
 
     /// Runs it. It stops itself before it executes our binary.
     pub(crate) fn run(&self, command: &mut Command, fault: Option<&Fault>) -> Traced {
+        self.run_and(command, fault, &mut || {})
+    }
+
+    /// As [`Self::run`]; `meanwhile` is done while it [`What::IsHeld`].
+    pub(crate) fn run_and(
+        &self,
+        command: &mut Command,
+        fault: Option<&Fault>,
+        meanwhile: &mut dyn FnMut(),
+    ) -> Traced {
         let main = command.spawn().expect("a program starts").id();
         let main = Pid::from_raw(i32::try_from(main).expect("a PID fits"));
         match waitpid(main, Some(WaitPidFlag::WUNTRACED)) {
@@ -139,6 +150,7 @@ impl Tracer {
         let mut run = Run {
             tracer: self,
             fault,
+            meanwhile,
             main,
             tracees: HashMap::from([(main, Tracee::new("0".to_owned(), false))]),
             early: BTreeSet::new(),
@@ -399,6 +411,7 @@ impl Run<'_> {
             What::Gets(signal) => {
                 let _ = kill(pid, signal);
             }
+            What::IsHeld => (self.meanwhile)(),
         }
         self.traced.hit = Some(call);
         matches!(fault.what, What::Gets(Signal::SIGSTOP))

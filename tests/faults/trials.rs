@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 use crate::cases::CASES;
+use crate::launch;
 use crate::model;
 use crate::stress;
 use crate::worker::{self, SORTS};
@@ -102,10 +103,12 @@ fn work(case: &str, sort: &str, which: &str) -> Result<(), Failed> {
 }
 
 /// Runs this test with these words, and a place and the binary behind them: everything that it does is gone with its
-/// namespaces.
+/// namespaces, and these with us, however we end.
 fn in_namespaces(words: &[&str]) -> Result<(), Failed> {
     let place = tempfile::Builder::new().prefix("nskit-faults-").tempdir()?;
-    let output = Command::new(binary())
+    let output = Command::new(std::env::current_exe()?)
+        .args([launch::TIED, &std::process::id().to_string()])
+        .arg(binary())
         .args([
             "unshare",
             "--mount",

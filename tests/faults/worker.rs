@@ -1,6 +1,6 @@
 //! Runs one command line again and again, each time with another fault; one thread, and PID 1 of a PID namespace.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::cases::{CASES, Case, Kind};
@@ -16,8 +16,8 @@ pub(crate) const WORD: &str = "--worker";
 /// The sorts of faults.
 pub(crate) const SORTS: [&str; 2] = ["fails", "signalled"];
 
-/// How many failures are shown.
-const SHOWN: usize = 12;
+/// How many failures are shown, of each sort one.
+const SHOWN: usize = 40;
 
 pub(crate) fn work(words: impl Iterator<Item = String>) -> i32 {
     let words: Vec<_> = words.collect();
@@ -69,6 +69,7 @@ pub(crate) fn work(words: impl Iterator<Item = String>) -> i32 {
     let calls = without_repetitions(case, &right.traced.calls);
     let faults: Vec<_> = calls.iter().flat_map(|call| faults(call, sort)).collect();
     let (mut done, mut failed) = (0, 0);
+    let mut shown = BTreeSet::new();
     for fault in chosen(&faults, which) {
         let seen = run(case, Some(fault));
         done += 1;
@@ -76,12 +77,10 @@ pub(crate) fn work(words: impl Iterator<Item = String>) -> i32 {
             continue;
         };
         failed += 1;
-        if failed <= SHOWN {
-            let hit = seen
-                .traced
-                .hit
-                .as_ref()
-                .map_or_else(|| "nothing hit".to_owned(), |call| name(call.number));
+        let hit = seen.traced.hit.as_ref();
+        let hit = hit.map_or_else(|| "nothing hit".to_owned(), |call| name(call.number));
+        let is_new = shown.insert((hit.clone(), format!("{:?}", fault.what), why.clone()));
+        if is_new && shown.len() <= SHOWN {
             println!("{fault} ({hit}): {why}\n{}", show_briefly(&right, &seen));
         }
     }

@@ -240,3 +240,45 @@ fn a_terminal_stays_the_callers() {
         terminal.expect("[0]ready> ");
     }
 }
+
+/// What we ran out of descriptors for is not what is not there.
+#[test]
+fn not_everything_could_be_looked_at() {
+    needs!(doctors(), command("prlimit"));
+    let nskit = Tool::path_of("nskit");
+    let (mut lacking, mut whole) = (0, 0);
+    for count in 4..24 {
+        let limited = |words: &[&str]| {
+            Tool::program("prlimit")
+                .arg(format!("--nofile={count}"))
+                .arg(&nskit)
+                .arg("doctor")
+                .args(words)
+                .run()
+        };
+        let ran = limited(&["--json"]);
+        let text = String::from_utf8_lossy(&ran.stderr).into_owned();
+        // The loader of a debug build may need more than there are.
+        if text.contains("shared libraries") {
+            continue;
+        }
+        // getsubids(1) says its own.
+        let told = "nskit: not everything could be looked at: Too many open files";
+        if !text.contains(told) {
+            let value = serde_json::from_slice(&ran.stdout).expect("JSON");
+            let found = Found { value, ran };
+            for kind in KINDS {
+                let check = found.check(&format!("max-{kind}"));
+                let detail = check["detail"].as_str().expect("a text");
+                assert!(detail.ends_with("seen in use by all"), "{count}: {check}");
+            }
+            whole += 1;
+            continue;
+        }
+        assert_eq!(text.lines().last(), Some(told), "{ran}");
+        ran.exits(125);
+        limited(&["--quiet"]).exits(125);
+        lacking += 1;
+    }
+    assert!(lacking > 0 && whole > 0, "{lacking} and {whole}");
+}

@@ -341,6 +341,7 @@ fn open_by_id(reference: &Reference, id: u64) -> Result<OwnedFd> {
     }
     let found = show::find_by_id(id);
     if let Ok(Found::Nowhere(_)) = found
+        && sys::lack().is_none()
         && let Ok(own) = sys::open("/proc/self/ns/mnt".as_ref(), For::Reading)
         && sys::namespace_id(own.as_fd()).is_err()
     {
