@@ -70,18 +70,21 @@ pub(super) fn attempt(make: Make<'_>, args: &Args) -> Attempt {
         Err(failure) => return unknown(failure),
     };
     let (child, line) = started;
-    let text = listen(&line);
-    if text.is_none() {
-        let _ = sys::kill(child, libc::SIGKILL);
-    }
-    let change = sys::wait(child);
-    let Some(text) = text else {
-        let text = "it did not end in time".to_owned();
-        return Attempt {
-            outcome: AttemptOutcome::Unknown(text, Vec::new()),
-            ..Attempt::default()
-        };
+    let text = match listen(&line) {
+        Ok(text) => text,
+        Err(error) => {
+            end(child);
+            let text = match error {
+                Some(error) => format!("what it says cannot be read: {error}"),
+                None => "it did not end in time".to_owned(),
+            };
+            return Attempt {
+                outcome: AttemptOutcome::Unknown(text, Vec::new()),
+                ..Attempt::default()
+            };
+        }
     };
+    let change = sys::wait(child);
     let mut attempt = wire::decode(&text);
     if let AttemptOutcome::Unsaid = attempt.outcome {
         attempt.outcome = match change {
@@ -109,8 +112,14 @@ pub(super) struct Stopped(pub(super) i32);
 
 impl Drop for Stopped {
     fn drop(&mut self) {
-        let _ = sys::kill(self.0, libc::SIGKILL);
-        let _ = sys::wait(self.0);
+        end(self.0);
+    }
+}
+
+/// Ends a child. One that cannot be killed would be waited for in vain; it ends with us.
+fn end(child: i32) {
+    if sys::kill(child, libc::SIGKILL).is_ok() {
+        let _ = sys::wait(child);
     }
 }
 
@@ -155,30 +164,31 @@ fn start(make: Make<'_>, args: &Args) -> Result<(i32, OwnedFd), Failure> {
     }
 }
 
-/// All that the child tells; none if it takes too long.
-fn listen(line: &OwnedFd) -> Option<Vec<u8>> {
+/// All that the child tells.
+///
+/// # Errors
+/// Why it cannot be heard to its end; none if it takes too long.
+fn listen(line: &OwnedFd) -> Result<Vec<u8>, Option<sys::Error>> {
     let start = sys::clock(false);
     let mut text = Vec::new();
     let mut room = [0; 4096];
     loop {
-        let left = PATIENCE.checked_sub(sys::clock(false).saturating_sub(start))?;
-        if !sys::is_readable_within(line.as_fd(), left).ok()? {
+        let left = PATIENCE.checked_sub(sys::clock(false).saturating_sub(start));
+        if !sys::is_readable_within(line.as_fd(), left.ok_or(None)?).map_err(Some)? {
             continue;
         }
-        match sys::read_some(line.as_fd(), &mut room) {
-            Ok(0) | Err(_) => return Some(text),
-            Ok(read) if text.len() < LONGEST => text.extend(room.iter().take(read)),
-            Ok(_) => {}
+        match sys::read_some(line.as_fd(), &mut room).map_err(Some)? {
+            0 => return Ok(text),
+            read if text.len() < LONGEST => text.extend(room.iter().take(read)),
+            _ => {}
         }
     }
 }
 
 /// In the child; gives its exit status. Comes back in copies of it too, that have failed.
 fn be_child(make: Make<'_>, args: &Args, line: BorrowedFd<'_>) -> u8 {
-    let tell = |text: &[u8]| {
-        // Nobody may be listening any more.
-        let _ = sys::write_all(line, text);
-    };
+    // What is not told whole is not done.
+    let tell = |text: &[u8]| sys::write_all(line, text).is_ok();
     let ToTry {
         steps,
         shown,
@@ -194,7 +204,9 @@ fn be_child(make: Make<'_>, args: &Args, line: BorrowedFd<'_>) -> u8 {
             return 1;
         }
     };
-    tell(&wire::plan(&shown));
+    if !tell(&wire::plan(&shown)) {
+        return 1;
+    }
     let (mut steps, left_out) = split(steps);
     steps.push(Step::Execute(Program::Nothing));
     let report = Report {
@@ -204,7 +216,9 @@ fn be_child(make: Make<'_>, args: &Args, line: BorrowedFd<'_>) -> u8 {
     let plan = Plan { steps, report };
     for step in left_out {
         let (what, causes) = tell_of(&step, &plan.report);
-        tell(&wire::told(&what, &causes));
+        if !tell(&wire::told(&what, &causes)) {
+            return 1;
+        }
     }
 
     let proc = Proc::default();

@@ -285,9 +285,11 @@ pub(super) fn nproc(doctor: &Examiner<'_>) -> Learned {
     let ours = all
         .ours
         .map_or_else(String::new, |ours| format!("; our user has {ours} threads"));
-    let limit = all
-        .limit
-        .map_or_else(|| "none".to_owned(), |limit| limit.to_string());
+    let limit = match sys::thread_limit() {
+        Ok(Some(limit)) => limit.to_string(),
+        Ok(None) => "none".to_owned(),
+        Err(error) => format!("cannot be seen ({error})"),
+    };
     bound(doctor, only, format!("{limit}{ours}"))
 }
 

@@ -27,8 +27,10 @@ pub(crate) fn signs(proc: &Proc, mounts: Option<&[Mount]>) -> Vec<String> {
             Err(_) => signs.push(format!("whether there is {path} cannot be seen")),
         }
     }
-    if is_initial(proc, Kind::Pid) == Some(false) {
-        signs.push("the PID namespace is not the initial one".to_owned());
+    match is_initial(proc, Kind::Pid) {
+        Some(true) => {}
+        Some(false) => signs.push("the PID namespace is not the initial one".to_owned()),
+        None => signs.push("the PID namespace cannot be seen".to_owned()),
     }
     if let Some(mounts) = mounts {
         match mounts

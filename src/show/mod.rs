@@ -75,13 +75,15 @@ pub(crate) fn show(asked: &[Asked], listing: &Listing) -> Result<Shown, NotShown
     for one in asked {
         match one {
             Asked::All(kinds) => choices.push(Choice::Kinds(*kinds)),
-            Asked::One(fd) => choices.extend(scan.add(fd.as_fd()).map(Choice::One)),
+            Asked::One(fd) => {
+                let name = scan.add(fd.as_fd()).ok_or_else(|| {
+                    let line = "of what kind the namespaces named are cannot be told: the kernel, or the sandbox in its \
+                                place, answers no ioctl_nsfs(2)";
+                    NotShown::Nothing(line.to_owned())
+                })?;
+                choices.push(Choice::One(name));
+            }
         }
-    }
-    if choices.is_empty() && !asked.is_empty() {
-        let line = "of what kind the namespaces named are cannot be told: the kernel, or the sandbox in its place, answers \
-                    no ioctl_nsfs(2)";
-        return Err(NotShown::Nothing(line.to_owned()));
     }
     let sockets_matter = choices.iter().any(|choice| match choice {
         Choice::Kinds(kinds) => kinds.has(Kind::Net),

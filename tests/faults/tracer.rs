@@ -266,6 +266,20 @@ impl Run<'_> {
         if pid == self.main && self.ended.is_none() {
             self.ended = Some(ended);
         }
+        self.release_orphans();
+    }
+
+    /// Lets go of children whose parent was killed before it could say that they are.
+    fn release_orphans(&mut self) {
+        let has_parent = |pid: &Pid| {
+            parent(*pid).is_some_and(|parent| self.tracees.contains_key(&Pid::from_raw(parent)))
+        };
+        let (early, orphans) = self.early.iter().partition(|pid| has_parent(pid));
+        self.early = early;
+        let orphans: BTreeSet<Pid> = orphans;
+        for pid in orphans {
+            self.resume(pid, None);
+        }
     }
 
     fn resume(&self, pid: Pid, signal: Option<Signal>) {
@@ -317,6 +331,7 @@ impl Run<'_> {
             }
             _ if !self.tracees.contains_key(&pid) => {
                 self.early.insert(pid);
+                self.release_orphans();
                 return;
             }
             _ => {}
@@ -470,6 +485,11 @@ pub(crate) fn processes() -> BTreeSet<i32> {
 fn state(pid: Pid) -> Option<char> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     text.rsplit_once(") ")?.1.chars().next()
+}
+
+fn parent(pid: Pid) -> Option<i32> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    text.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
 }
 
 fn describe(pid: i32) -> String {
