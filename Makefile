@@ -88,7 +88,7 @@ test-kernels: $(binary)
 	NSKIT_RELEASE='$(abspath $(binary))' NSKIT_RELEASE_AARCH64='$(abspath $(target_dir)/static/$(aarch64)/nskit)' \
 	    $(CARGO) test --test kernels
 
-# Every fault; `cargo test --test faults` alone takes a tenth of them, another each day.
+# Every fault; `make test` takes a tenth of them, another each day.
 test-faults: $(binary)
 	NSKIT_RELEASE='$(abspath $(binary))' NSKIT_FAULTS=all $(CARGO) test --test faults -- --skip model --skip stress
 

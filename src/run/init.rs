@@ -108,7 +108,11 @@ impl Run<'_> {
                     if let Some(helper) = &self.state.helper {
                         helper.start_program(sender)?;
                     }
-                    pid1.let_start(sender, kind).map_err(fork_failed)?;
+                    // One that has been killed meanwhile: PID 1 tells of it.
+                    match pid1.let_start(sender, kind) {
+                        Err(error) if is_gone(error) => {}
+                        started => started.map_err(fork_failed)?,
+                    }
                     program = Some(sender);
                 }
                 (1, RUNS, Some(program)) => return Ok(Meeting::Runs(program)),
@@ -168,7 +172,7 @@ impl Run<'_> {
         match sys::send(socket.as_fd(), &[RUNS]) {
             Ok(()) => {}
             // Nobody waits outside any more.
-            Err(error) if error.raw() == libc::EPIPE => return Ok(Ended::Exited(1)),
+            Err(error) if is_gone(error) => return Ok(Ended::Exited(1)),
             Err(error) => return Err(fork_failed(error)),
         }
         let inside = Inside { init, socket };
@@ -178,6 +182,11 @@ impl Run<'_> {
         }
         Ok(ended)
     }
+}
+
+/// Whether nobody is at the other end any more.
+fn is_gone(error: sys::Error) -> bool {
+    matches!(error.raw(), libc::EPIPE | libc::ECONNRESET)
 }
 
 /// What came of the first words with PID 1.

@@ -87,10 +87,12 @@ impl StatusFd {
             let Some(directory) = &namespaces else {
                 break;
             };
-            let Ok(stat) = sys::stat_at(directory.as_fd(), file.as_ref()) else {
-                continue;
+            let _ = match sys::stat_at(directory.as_fd(), file.as_ref()) {
+                Ok(stat) => write!(line, "{gap}\"{kind}\":{}", stat.st_ino),
+                // The kernel has no such kind.
+                Err(error) if error.raw() == libc::ENOENT => continue,
+                Err(_) => write!(line, "{gap}\"{kind}\":null"),
             };
-            let _ = write!(line, "{gap}\"{kind}\":{}", stat.st_ino);
             gap = ",";
         }
         line.push_str("}}\n");

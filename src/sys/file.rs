@@ -213,7 +213,7 @@ pub(crate) fn read_file_at(dir: BorrowedFd<'_>, path: &OsStr, limit: Limit) -> R
 pub(crate) fn read_some(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize> {
     loop {
         match nix::unistd::read(fd, buffer) {
-            Err(nix::errno::Errno::EINTR) => {}
+            Err(errno) if super::is_passing(errno) => {}
             other => return Ok(other?),
         }
     }

@@ -28,6 +28,13 @@ pub(crate) fn receive_credentials(socket: BorrowedFd<'_>) -> Result<()> {
     )?)
 }
 
+/// Whether what was read in vain can be read again. Who ends with something unread leaves us `ECONNRESET`, once, in front
+/// of what it has sent before.
+pub(crate) fn is_passing(errno: nix::errno::Errno) -> bool {
+    use nix::errno::Errno;
+    matches!(errno, Errno::EINTR | Errno::ECONNRESET)
+}
+
 /// Waits for a message, and gives its length, 0 at the end, and its sender's PID as we see it (unix(7),
 /// `SCM_CREDENTIALS`).
 pub(crate) fn receive_from(
@@ -40,7 +47,7 @@ pub(crate) fn receive_from(
     loop {
         let flags = MsgFlags::empty();
         match recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut room), flags) {
-            Err(nix::errno::Errno::EINTR) => {}
+            Err(errno) if is_passing(errno) => {}
             Err(errno) => return Err(errno.into()),
             Ok(message) => {
                 let sender = message.cmsgs()?.find_map(|control| match control {
@@ -49,6 +56,29 @@ pub(crate) fn receive_from(
                 });
                 return Ok((message.bytes, sender));
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsFd;
+
+    #[test]
+    fn who_is_gone_is_heard_to_the_end() {
+        for with_sender in [false, true] {
+            let (ours, theirs) = socket_pair().unwrap();
+            // They have not read this when they end.
+            send(ours.as_fd(), b"unread").unwrap();
+            send(theirs.as_fd(), b"last").unwrap();
+            drop(theirs);
+            let mut room = [0; 16];
+            let mut receive = || match with_sender {
+                false => super::super::read_some(ours.as_fd(), &mut room),
+                true => receive_from(ours.as_fd(), &mut room).map(|(length, _)| length),
+            };
+            assert_eq!((receive(), receive()), (Ok(4), Ok(0)));
         }
     }
 }

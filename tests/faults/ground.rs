@@ -18,7 +18,7 @@ use crate::launch::{self, How};
 pub(crate) const ORDINARY: u32 = 47_231;
 
 /// The kinds of namespaces, as the files are named.
-const KINDS: [&str; 8] = ["mnt", "uts", "ipc", "net", "pid", "user", "cgroup", "time"];
+pub(crate) const KINDS: [&str; 8] = ["mnt", "uts", "ipc", "net", "pid", "user", "cgroup", "time"];
 
 pub(crate) struct Ground {
     place: PathBuf,

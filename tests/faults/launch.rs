@@ -5,6 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, raise, sigprocmask};
 use nix::unistd::{Gid, Uid, getppid, setgroups, setresgid, setresuid};
@@ -26,6 +27,9 @@ pub(crate) fn tie(mut words: impl Iterator<Item = String>) -> ! {
     let error = Command::new(program).args(words).exec();
     panic!("exec: {error}");
 }
+
+/// Instead of how it is started: only whether this user may make a user namespace is to be seen.
+pub(crate) const UNSHARES: &str = "unshares";
 
 /// How it is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,8 +54,13 @@ impl How {
 
 pub(crate) fn launch(mut words: impl Iterator<Item = String>) -> ! {
     let mut next = || words.next().expect("an argument");
-    let (how, id, status, program) = (next(), next(), next(), next());
+    let (how, id) = (next(), next());
     let id: u32 = id.parse().expect("a UID");
+    if how == UNSHARES {
+        become_user(id);
+        std::process::exit(i32::from(unshare(CloneFlags::CLONE_NEWUSER).is_err()));
+    }
+    let (status, program) = (next(), next());
     if how != How::Held.word() {
         let status = std::fs::OpenOptions::new()
             .create(true)
@@ -63,9 +72,7 @@ pub(crate) fn launch(mut words: impl Iterator<Item = String>) -> ! {
         std::mem::forget(status);
     }
     if id != 0 {
-        setgroups(&[]).expect("root can");
-        setresgid(Gid::from_raw(id), Gid::from_raw(id), Gid::from_raw(id)).expect("root can");
-        setresuid(Uid::from_raw(id), Uid::from_raw(id), Uid::from_raw(id)).expect("root can");
+        become_user(id);
     }
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
         .expect("signals can be unblocked");
@@ -74,4 +81,10 @@ pub(crate) fn launch(mut words: impl Iterator<Item = String>) -> ! {
     }
     let error = Command::new(program).args(words).exec();
     panic!("exec: {error}");
+}
+
+fn become_user(id: u32) {
+    setgroups(&[]).expect("root can");
+    setresgid(Gid::from_raw(id), Gid::from_raw(id), Gid::from_raw(id)).expect("root can");
+    setresuid(Uid::from_raw(id), Uid::from_raw(id), Uid::from_raw(id)).expect("root can");
 }

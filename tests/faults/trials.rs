@@ -1,12 +1,15 @@
 //! The tests: one a case and a sort of faults, each by a worker of its own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::SystemTime;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use nix::sys::ptrace;
+use nix::unistd::Pid;
 
-use crate::cases::CASES;
+use crate::cases::{CASES, Case};
+use crate::ground::{KINDS, ORDINARY};
 use crate::launch;
 use crate::model;
 use crate::stress;
@@ -16,12 +19,7 @@ pub(crate) fn run() {
     let arguments = Arguments::from_args();
     let mut trials = Vec::new();
     if let Some(lack) = lack() {
-        let line = format!("SKIP faults: lacks {lack}");
-        eprintln!("{line}");
-        trials.push(Trial::test("every_fault", move || match must_run() {
-            true => Err(format!("MUST_RUN=1, but {line}").into()),
-            false => Ok(()),
-        }));
+        trials.push(Trial::test("every_fault", move || skip("faults", &lack)));
         libtest_mimic::run(&arguments, trials).exit();
     }
     let which = std::env::var("NSKIT_FAULTS").unwrap_or_else(|_| of_today());
@@ -29,8 +27,11 @@ pub(crate) fn run() {
     for sort in SORTS {
         for case in CASES {
             let which = which.clone();
-            trials.push(Trial::test(format!("{sort}::{}", case.name), move || {
-                work(case.name, sort, &which)
+            let name = format!("{sort}::{}", case.name);
+            let lack = lack_of(case);
+            trials.push(Trial::test(name.clone(), move || match lack {
+                Some(lack) => skip(&name, lack),
+                None => work(case.name, sort, &which),
             }));
         }
     }
@@ -40,6 +41,9 @@ pub(crate) fn run() {
     );
     eprintln!("NSKIT_MODEL_SEED={seed} NSKIT_MODEL={count}");
     trials.push(Trial::test("model::random_lines", move || {
+        if !has_util_linux() {
+            return skip("model::random_lines", "util-linux's unshare and nsenter");
+        }
         let words = [seed, count].map(|number| number.to_string());
         in_namespaces(&[model::WORD, &words[0], &words[1]])
     }));
@@ -82,8 +86,79 @@ fn must_run() -> bool {
     std::env::var_os("MUST_RUN").is_some_and(|value| value == "1")
 }
 
-fn lack() -> Option<&'static str> {
-    (!nix::unistd::geteuid().is_root()).then_some("root, to trace what has other IDs")
+/// Says that the machine lacks something for this test.
+fn skip(name: &str, lack: &str) -> Result<(), Failed> {
+    let line = format!("SKIP {name}: lacks {lack}");
+    eprintln!("{line}");
+    match must_run() {
+        true => Err(format!("MUST_RUN=1, but {line}").into()),
+        false => Ok(()),
+    }
+}
+
+/// What all of it needs.
+fn lack() -> Option<String> {
+    if !nix::unistd::geteuid().is_root() {
+        return Some("root, to trace what has other IDs".to_owned());
+    }
+    let kinds = KINDS.iter();
+    let mut absent = kinds.filter(|kind| !Path::new("/proc/self/ns").join(kind).exists());
+    if let Some(kind) = absent.next() {
+        return Some(format!("{kind} namespaces in the kernel"));
+    }
+    // By the system calls themselves, not by what is tested.
+    let user = ORDINARY.to_string();
+    let unshares = Command::new(std::env::current_exe().ok()?)
+        .args([launch::WORD, launch::UNSHARES, &user])
+        .stderr(Stdio::null())
+        .status();
+    if !unshares.is_ok_and(|status| status.success()) {
+        return Some("user namespaces for ordinary users".to_owned());
+    }
+    (!can_trace()).then(|| "ptrace(2)".to_owned())
+}
+
+/// Whether a child can be traced.
+fn can_trace() -> bool {
+    let Ok(mut child) = Command::new("cat").stdin(Stdio::piped()).spawn() else {
+        return false;
+    };
+    let pid = Pid::from_raw(i32::try_from(child.id()).expect("a PID fits"));
+    let traced = ptrace::seize(pid, ptrace::Options::empty());
+    // It ends when its input does, which is now.
+    let ended = child.wait();
+    traced.is_ok() && ended.is_ok()
+}
+
+/// What one case needs besides.
+fn lack_of(case: &Case) -> Option<&'static str> {
+    let has = |program: &str| Path::new("/usr/bin").join(program).exists();
+    let takes_ranges = ["auto", "--map-subids"]
+        .iter()
+        .any(|word| case.line.contains(word));
+    if takes_ranges && !(has("newuidmap") && has("newgidmap")) {
+        return Some("newuidmap and newgidmap");
+    }
+    let filesystems = || std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
+    let is_old = || {
+        let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        let mut numbers = release
+            .split(['.', '-'])
+            .map_while(|word| word.parse::<u32>().ok());
+        (numbers.next(), numbers.next()) < (Some(6), Some(7))
+    };
+    (case.line.contains("binfmt") && (is_old() || !filesystems().contains("binfmt_misc")))
+        .then_some("binfmt_misc in user namespaces")
+}
+
+/// Whether the distribution's are there, and of util-linux.
+fn has_util_linux() -> bool {
+    ["unshare", "nsenter"].iter().all(|name| {
+        let said = Command::new(Path::new("/usr/bin").join(name))
+            .arg("--version")
+            .output();
+        said.is_ok_and(|said| String::from_utf8_lossy(&said.stdout).contains("util-linux"))
+    })
 }
 
 /// The release binary, which is what users have, where the Makefile has made it.
