@@ -277,7 +277,10 @@ fn not_everything_could_be_looked_at() {
         }
         assert_eq!(text.lines().last(), Some(told), "{ran}");
         ran.exits(125);
-        limited(&["--quiet"]).exits(125);
+        // With the fewest; how many are enough changes with what others have open.
+        if lacking == 0 {
+            limited(&["--quiet"]).exits(125);
+        }
         lacking += 1;
     }
     assert!(lacking > 0 && whole > 0, "{lacking} and {whole}");
