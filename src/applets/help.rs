@@ -18,22 +18,25 @@ const PLAIN: &str = "\x1b[m";
 pub(crate) fn fitted(text: &str, columns: Option<usize>, bold: bool) -> String {
     let width = columns.unwrap_or(WIDTH).max(NARROWEST);
     let mut fitted = String::new();
-    let mut lines = text.lines().peekable();
-    while let Some(line) = lines.next() {
-        let mut block = vec![line];
-        while let Some(next) = lines.next_if(|next| goes_on(line, next)) {
-            block.push(next);
-        }
-        if block.iter().any(|line| line.len() > width) {
-            refill(&block, width, &mut fitted);
+    let lines: Vec<&str> = text.lines().collect();
+    let mut rest = &lines[..];
+    while let [first, behind @ ..] = rest {
+        let count = behind.iter().take_while(|next| goes_on(first, next));
+        let (more, behind) = behind.split_at_checked(count.count()).unwrap_or_default();
+        rest = behind;
+        if first.len() > width || more.iter().any(|line| line.len() > width) {
+            refill(first, more, width, &mut fitted);
             continue;
         }
-        let (bold_part, rest) = line.split_at(if bold { heading(line) } else { 0 });
-        if !bold_part.is_empty() {
-            fitted.extend([BOLD, bold_part, PLAIN]);
+        let (title, plain) = match bold {
+            true => first.split_at_checked(heading(first)).unwrap_or_default(),
+            false => ("", *first),
+        };
+        if !title.is_empty() {
+            fitted.extend([BOLD, title, PLAIN]);
         }
-        block[0] = rest;
-        for line in block {
+        fitted.extend([plain, "\n"]);
+        for line in more {
             fitted.extend([line, "\n"]);
         }
     }
@@ -56,28 +59,25 @@ fn goes_on(first: &str, next: &str) -> bool {
 }
 
 fn indent(line: &str) -> usize {
-    line.len() - line.trim_start().len()
+    line.len() - line.trim_ascii_start().len()
 }
 
 /// Adds lines that belong together, broken anew; what is described stays in front, the description under itself.
-fn refill(block: &[&str], width: usize, text: &mut String) {
-    let first = block[0];
+fn refill(first: &str, more: &[&str], width: usize, text: &mut String) {
     // A description stands behind two blanks, or begins on the next line.
-    let from = indent(first);
-    let is_below = block.get(1).is_some_and(|next| indent(next) >= DEEP);
-    let end = match first[from..].find("  ") {
-        Some(gap) => from + gap,
-        None if is_below => first.len(),
+    let mut pairs = first.trim_ascii_start().as_bytes().windows(2);
+    let below = more.first().map(|next| indent(next));
+    let end = match pairs.position(|pair| pair == b"  ") {
+        Some(gap) => indent(first) + gap,
+        None if below.is_some_and(|indent| indent >= DEEP) => first.len(),
         None => 0,
     };
-    let (term, description) = first.split_at(end);
-    let column = match block.get(1) {
-        Some(next) => indent(next),
-        None => end + indent(description),
-    };
+    let (term, description) = first.split_at_checked(end).unwrap_or_default();
+    let column = below.unwrap_or(end + indent(description));
+
     let mut line = term.to_owned();
     let mut is_begun = false;
-    let words = [description].into_iter().chain(block[1..].iter().copied());
+    let words = [description].into_iter().chain(more.iter().copied());
     for word in words.flat_map(str::split_ascii_whitespace) {
         let is_full = if is_begun {
             line.len() + 1 + word.len() > width
@@ -91,7 +91,8 @@ fn refill(block: &[&str], width: usize, text: &mut String) {
         if is_begun && !is_full {
             line.push(' ');
         } else {
-            line.extend(std::iter::repeat_n(' ', column - line.len()));
+            let gap = column.saturating_sub(line.len());
+            line.extend(std::iter::repeat_n(' ', gap));
         }
         line.push_str(word);
         is_begun = true;

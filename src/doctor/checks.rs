@@ -43,8 +43,8 @@ enum Way {
     Again(&'static str),
     /// A command line is tried, and something inside.
     Inside(&'static str, What),
-    /// A command line is tried that enters a child, which it calls `PID`.
-    Entered(&'static str),
+    /// A command line is tried that enters a child: the line with a PID, or with what one is called, in it.
+    Entered(fn(&str) -> String),
     /// The limit on namespaces of a kind.
     Limit(Kind),
     /// This finds it out.
@@ -124,8 +124,10 @@ checks! {
         "persistent", "a persistent namespace": Way::Told(persistent);
     }
     Entering {
-        "enter-by-pidfd", "a child of one's own, by pidfd": Way::Entered("nsenter -t PID -U -m -n --preserve-credentials");
-        "enter-by-file", "a child of one's own, by file": Way::Entered("nsenter --user=/proc/PID/ns/user --net=/proc/PID/ns/net --preserve-credentials");
+        "enter-by-pidfd", "a child of one's own, by pidfd":
+            Way::Entered(|pid| format!("nsenter -t {pid} -U -m -n --preserve-credentials"));
+        "enter-by-file", "a child of one's own, by file":
+            Way::Entered(|pid| format!("nsenter --user=/proc/{pid}/ns/user --net=/proc/{pid}/ns/net --preserve-credentials"));
         "enter-init", "PID 1": Way::Told(told::init);
     }
     Limits {
@@ -182,7 +184,7 @@ impl Examiner<'_> {
             Way::Tried(commands) => self.tried(commands),
             Way::Again(name) => self.again(name),
             Way::Inside(command, what) => self.inside(command, what),
-            Way::Entered(command) => self.entered(command),
+            Way::Entered(line) => self.entered(line),
             Way::Limit(kind) => told::limit(self, kind),
             Way::Told(find) => find(self),
         };
@@ -247,14 +249,15 @@ impl Examiner<'_> {
         found.take(command, outcome);
     }
 
-    /// Tries to enter the namespaces of a child, which the command line calls `PID`.
-    fn entered(&self, command: &str) -> Learned {
+    /// Tries to enter the namespaces of a child, which is called `PID` in what is told of it.
+    fn entered(&self, line: fn(&str) -> String) -> Learned {
+        let command = &line("PID");
         let mut found = Learned::default();
         let mut child = parts("unshare -rmn");
         child.push(LinePart::Trial(Trial::Stop));
         match stopped(&|| chain(&child), self.args) {
             Ok(child) => {
-                let real = command.replace("PID", &child.0.to_string());
+                let real = line(&child.0.to_string());
                 let Attempt { outcome, .. } = attempt(&|| chain(&parts(&real)), self.args);
                 found.take(command, outcome);
             }

@@ -51,7 +51,9 @@ pub(crate) fn lacks(facts: &Facts<'_>, capability: Capability) -> Option<Lack> {
                 facts,
                 &format!(
                     "capability {},",
-                    name.trim_start_matches("CAP_").to_lowercase()
+                    name.strip_prefix("CAP_")
+                        .unwrap_or(name)
+                        .to_ascii_lowercase()
                 ),
             )),
         },

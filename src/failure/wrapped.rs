@@ -74,9 +74,14 @@ fn words(sentence: &str) -> impl Iterator<Item = &str> {
             return None;
         }
         let mut end = end_of_word(rest);
-        if is_command(&rest[..end]) {
-            while end < rest.len() && !rest[..end].ends_with([',', ';']) {
-                end += 1 + end_of_word(&rest[end + 1..]);
+        if rest.get(..end).is_some_and(is_command) {
+            while let Some(next) = rest.get(end + 1..)
+                && !rest
+                    .as_bytes()
+                    .get(end - 1)
+                    .is_some_and(|last| b",;".contains(last))
+            {
+                end += 1 + end_of_word(next);
             }
         }
         let (word, behind) = rest.split_at(end);

@@ -146,8 +146,8 @@ const FORMS: &str = "PID, pid:PID, a path with a /, netns:NAME, fd:N, KIND:[INOD
 pub(crate) fn a_form_a_line(text: &str) -> Option<String> {
     let front = text.strip_suffix(FORMS)?.trim_end();
     let forms: String = FORMS
-        .split(", ")
-        .map(|form| format!("\n  {form}"))
+        .split(',')
+        .map(|form| format!("\n  {}", form.trim_start()))
         .collect();
     Some(format!("{front}:{forms}"))
 }

@@ -52,7 +52,10 @@ impl Lines {
             .find(|value| !value.is_empty())
             .unwrap_or_default()
             .to_ascii_lowercase();
-        if locale.contains("utf-8") || locale.contains("utf8") {
+        // language.CHARSET@modifier, or the character set alone.
+        let mut parts = locale.as_bytes().rsplit(|&byte| byte == b'.');
+        let charset = parts.next().unwrap_or_default();
+        if charset.starts_with(b"utf-8") || charset.starts_with(b"utf8") {
             Lines::Unicode
         } else {
             Lines::Ascii
