@@ -276,34 +276,33 @@ fn map(parsed: &Parsed<Options>, ids: Ids, host: &dyn Host) -> Result<Option<Map
             None => None,
         },
     };
-    let mut ranges = Vec::new();
-    let of_spec = |option: &str, spec: RangeSpec| -> Result<Vec<Range>, InvalidOptions> {
-        Ok(match spec {
-            RangeSpec::Extent(extent) => vec![Range::given(extent)],
-            RangeSpec::Auto => vec![Range::auto(of_option(option, host.subids(ids))?)],
-            RangeSpec::SubIds => vec![Range::subids(of_option(option, host.subids(ids))?)],
+    let mut ranges = Vec::with_capacity(specs.len());
+    let mut add = |option: &str, spec: RangeSpec| -> Result<(), InvalidOptions> {
+        match spec {
+            RangeSpec::Extent(extent) => ranges.push(Range::given(extent)),
+            RangeSpec::Auto => ranges.push(Range::auto(of_option(option, host.subids(ids))?)),
+            RangeSpec::SubIds => ranges.push(Range::subids(of_option(option, host.subids(ids))?)),
             RangeSpec::All => {
                 let own = of_option(option, host.own_map(ids))?;
-                let ranges = Range::all(&own);
-                if ranges.is_empty() {
+                let all = Range::all(&own);
+                if all.is_empty() {
                     let text = "all: this user namespace has no ID map".to_owned();
                     return Err(InvalidOptions::value(option, text));
                 }
-                ranges
+                ranges.extend(all);
             }
-        })
+        }
+        Ok(())
     };
     for spec in specs {
-        ranges.extend(of_spec(
-            range_option,
-            of_option(range_option, RangeSpec::parse(&spec.0))?,
-        )?);
+        let spec = of_option(range_option, RangeSpec::parse(&spec.0))?;
+        add(range_option, spec)?;
     }
     if options.map_auto {
-        ranges.extend(of_spec("--map-auto", RangeSpec::Auto)?);
+        add("--map-auto", RangeSpec::Auto)?;
     }
     if options.map_subids {
-        ranges.extend(of_spec("--map-subids", RangeSpec::SubIds)?);
+        add("--map-subids", RangeSpec::SubIds)?;
     }
     if single.is_none() && ranges.is_empty() {
         return Ok(None);

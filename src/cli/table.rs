@@ -89,7 +89,14 @@ impl Row {
 
     /// Whether this is its long name.
     pub(crate) fn is(self, name: &[u8]) -> bool {
-        self.begins_with(name) && self.0.get(NAME + 2 + name.len()) == Some(&b' ')
+        // Where many begin alike, the last letter differs.
+        let Some((last, _)) = name.split_last() else {
+            return false;
+        };
+        let end = NAME + 2 + name.len();
+        self.0.get(end - 1) == Some(last)
+            && self.0.get(end) == Some(&b' ')
+            && self.begins_with(name)
     }
 
     /// The short form's letter.

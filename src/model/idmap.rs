@@ -170,12 +170,10 @@ impl RangeSpec {
             _ => {}
         }
         let three = |separator: u8| -> Option<[&OsStr; 3]> {
-            let parts: Vec<&OsStr> = value
-                .as_bytes()
-                .split(|byte| *byte == separator)
-                .map(OsStr::from_bytes)
-                .collect();
-            parts.try_into().ok()
+            let parts = value.as_bytes().split(|byte| *byte == separator);
+            let mut parts = parts.map(OsStr::from_bytes);
+            let three = [parts.next()?, parts.next()?, parts.next()?];
+            parts.next().is_none().then_some(three)
         };
         let [inside, outside, count] = three(b':')
             .or_else(|| three(b',').map(|[outside, inside, count]| [inside, outside, count]))
