@@ -321,7 +321,7 @@ fn size() {
         .expect("the release binary is there")
         .len();
     // Most of it is doctor, --show and diagnosis, of which a start touches nothing.
-    assert!(size <= 730_000, "{size} bytes");
+    assert!(size <= 700_000, "{size} bytes");
 }
 
 /// glibc asks the processor for its features with dozens of CPUID instructions before `main`, each of which traps
