@@ -288,11 +288,19 @@ fn page_faults() {
         counts[counts.len() / 2]
     };
     let alone = middle(&[&program, "--list"]);
-    let through = middle(&[&unshare, "-u", &program, "--list"]);
-    assert!(
-        through - alone <= 13,
-        "{through} through unshare, {alone} alone"
-    );
+    let holder = Holder::unshare("-n");
+    let nsenter = link(&place, "nsenter");
+    let target = holder.pid().to_string();
+    for through in [
+        &[unshare.as_str(), "-u"][..],
+        &[nsenter.as_str(), "-t", &target, "-n"],
+    ] {
+        let faults = middle(&[through, &[program.as_str(), "--list"]].concat());
+        assert!(
+            faults - alone <= 13,
+            "{faults} through {through:?}, {alone} alone"
+        );
+    }
 }
 
 #[test]
