@@ -300,6 +300,23 @@ fn crates_come_from_one_place_under_licences_that_are_allowed() {
     }
 }
 
+/// The oldest Rust that this crate is promised to compile with; that our own lines use nothing newer is clippy's to say
+/// (`incompatible_msrv`).
+#[test]
+fn no_crate_wants_a_newer_rust_than_ours() {
+    let numbers = |version: &str| -> Vec<u32> {
+        let parts = version.split('.').map(|part| part.parse().expect(version));
+        parts.collect()
+    };
+    let ours = numbers(env!("CARGO_PKG_RUST_VERSION"));
+    for package in list(&METADATA, "packages") {
+        if let Some(version) = package["rust_version"].as_str() {
+            let name = text(package, "name");
+            assert!(numbers(version) <= ours, "{name} wants Rust {version}");
+        }
+    }
+}
+
 #[test]
 fn one_version_everywhere() {
     let version = env!("CARGO_PKG_VERSION");
