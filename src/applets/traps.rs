@@ -208,7 +208,7 @@ fn letters_as_file(seen: &GivenOptions<'_>, argv: &[&CStr], failure: &Failure) -
     let alone: Vec<String> = alone
         .map(|letter| format!("-{}", char::from(letter)))
         .collect();
-    let (first, file) = letters.split_at(1);
+    let (first, file) = letters.split_at_checked(1)?;
     Some(Cause {
         cause: format!("the letters behind -{first} are its value, so {file} was taken for a file"),
         hint: format!("write each alone: {}", alone.join(" ")),

@@ -84,7 +84,7 @@ fn words(sentence: &str) -> impl Iterator<Item = &str> {
                 end += 1 + end_of_word(next);
             }
         }
-        let (word, behind) = rest.split_at(end);
+        let (word, behind) = rest.split_at_checked(end)?;
         rest = behind.strip_prefix(' ').unwrap_or(behind);
         Some(word)
     })

@@ -1,10 +1,11 @@
 //! `nskit --install`: links to this binary, each whole or not at all.
 
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::{Component, Path, PathBuf};
 
-use anyhow::{Error, Result, anyhow, bail};
+use anyhow::{Error, Result};
 
 use crate::sys::{self, For};
 
@@ -39,10 +40,10 @@ pub(crate) fn install(
         let text = match there {
             There::Ours => "already there",
             There::Other if !force => {
-                bail!(
-                    "{}: exists and is not a link to nskit; -f replaces it",
-                    path.display()
-                )
+                let path = path.display();
+                return Err(told(format!(
+                    "{path}: exists and is not a link to nskit; -f replaces it"
+                )));
             }
             There::Nothing | There::Other => {
                 let replace = there == There::Other;
@@ -57,7 +58,27 @@ pub(crate) fn install(
 
 /// What could not be done with which file. Not anyhow's context, whose types have 55 pointers that every start relocates.
 fn cannot(verb: &str, path: &Path, error: sys::Error) -> Error {
-    anyhow!("cannot {verb} {}: {error}", path.display())
+    told(format!("cannot {verb} {}: {error}", path.display()))
+}
+
+fn told(line: String) -> Error {
+    Error::msg(Told(line))
+}
+
+/// A line of ours as an error. A bare string would bring along how strings are shown to programmers, with the tables of
+/// what can be printed: 6 kB.
+struct Told(String);
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// What already has a link's name.

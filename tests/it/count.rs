@@ -332,6 +332,41 @@ fn size() {
     assert!(size <= 700_000, "{size} bytes");
 }
 
+/// What can be written cannot be executed, and what is read only cannot be written: neither the code nor the constants.
+/// Security modules refuse to load what is otherwise (SELinux: `execmod`).
+#[test]
+fn code_cannot_be_written() {
+    needs!(ours("is another binary"), release());
+    let binaries = [RELEASE, "NSKIT_HARDENED"].map(std::env::var_os);
+    for binary in binaries.into_iter().flatten() {
+        let binary = std::fs::canonicalize(binary).expect("the binary is there");
+        let name = binary.to_str().expect("a path");
+        // Of the parent, which waits.
+        let maps = Tool::program(name)
+            .line("unshare --fork")
+            .sh("cat /proc/$PPID/maps")
+            .run()
+            .ok()
+            .text();
+        let mut written = 0;
+        for line in maps.lines() {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let access = words[1];
+            assert!(!access.contains("wx"), "{maps}");
+            if access.starts_with("rw") && words.last() == Some(&name) {
+                let (start, end) = words[0].split_once('-').expect("a range");
+                let number = |text| u64::from_str_radix(text, 16).expect("an address");
+                written += number(end) - number(start);
+            }
+        }
+        // Variables, and the pointers that are relocated.
+        assert!(
+            (1..=16 * 1024).contains(&written),
+            "{written} bytes: {maps}"
+        );
+    }
+}
+
 /// glibc asks the processor for its features with dozens of CPUID instructions before `main`, each of which traps
 /// on a virtual machine.
 #[test]
