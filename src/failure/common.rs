@@ -10,7 +10,7 @@ use crate::host::facts::Facts;
 use crate::host::map_program::{SubRanges, room_for_ranges};
 use crate::host::place::{Obstacle, Place};
 use crate::host::procfs::ProcAccess;
-use crate::model::{IdMap, Ids, Word};
+use crate::model::{IdMap, Ids, Kind, Word};
 use crate::sys;
 
 /// A capability that is not in force.
@@ -67,6 +67,11 @@ pub(crate) fn lacks(facts: &Facts<'_>, capability: Capability) -> Option<Lack> {
         },
     };
     Some(lack)
+}
+
+/// Whether this kernel has no namespaces of this kind.
+pub(crate) fn lacks_kind(facts: &Facts<'_>, kind: Kind) -> bool {
+    facts.kinds().is_some_and(|kinds| !kinds.has(kind))
 }
 
 /// Our security attribute, if something may be refused under it.

@@ -76,8 +76,12 @@ impl View<'_> {
         }
     }
 
+    fn stat(&self, path: &OsStr) -> sys::Result<sys::FileStat> {
+        sys::stat_fd(self.open(path)?.as_fd())
+    }
+
     fn mode(&self, path: &OsStr) -> sys::Result<libc::mode_t> {
-        Ok(sys::stat_fd(self.open(path)?.as_fd())?.st_mode)
+        Ok(self.stat(path)?.st_mode)
     }
 
     /// A path by which this process finds the file, whatever the root.
@@ -125,10 +129,7 @@ pub(crate) fn look_up(file: &OsStr, path: Option<&OsStr>, root: Option<&OwnedFd>
     let Some(found) = found else {
         return program;
     };
-    if let Ok(stat) = view
-        .open(&found)
-        .and_then(|file| sys::stat_fd(file.as_fd()))
-    {
+    if let Ok(stat) = view.stat(&found) {
         program.is_directory = Some(stat.st_mode & libc::S_IFMT == libc::S_IFDIR);
         program.is_file = Some(stat.st_mode & libc::S_IFMT == libc::S_IFREG);
         program.mode = stat.st_mode & 0o7777;
@@ -156,15 +157,25 @@ fn is_missing(error: sys::Error) -> bool {
 
 /// Whether we may execute it, by its permissions and its mount; none where that cannot be seen.
 fn may_execute(view: &View<'_>, path: &OsStr) -> Option<bool> {
-    match view.mode(path) {
-        Ok(mode) if mode & libc::S_IFMT == libc::S_IFREG => {}
+    let stat = match view.stat(path) {
+        Ok(stat) if stat.st_mode & libc::S_IFMT == libc::S_IFREG => stat,
         Ok(_) => return Some(false),
         Err(error) => return is_missing(error).then_some(false),
-    }
+    };
     let (real, _kept) = view.real(path).ok()?;
     match sys::access(&real, libc::X_OK) {
         Ok(()) => Some(true),
-        Err(error) => (error.raw() == libc::EACCES).then_some(false),
+        Err(error) if error.raw() == libc::EACCES => {
+            // Where the bits let us it is an access control list or a security module (SELinux is asked here too).
+            let needed = match stat.st_uid == sys::effective_uid() {
+                true => 0o100,
+                false => 0o111,
+            };
+            let is_by_bits = stat.st_mode & needed != needed;
+            let noexec = || sys::forbidden_on(&real).is_ok_and(|mount| mount.execution);
+            (is_by_bits || noexec()).then_some(false)
+        }
+        Err(_) => None,
     }
 }
 

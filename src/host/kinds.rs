@@ -15,6 +15,11 @@ pub(crate) fn existing(proc: &Proc) -> Option<Kinds> {
     kinds.has(Kind::Mnt).then_some(kinds)
 }
 
+/// Whether this kernel is known to have no user namespaces.
+pub(crate) fn has_no_user(proc: &Proc) -> bool {
+    existing(proc).is_some_and(|kinds| !kinds.has(Kind::User))
+}
+
 /// The kinds in which our children will be elsewhere than we are.
 pub(crate) fn unentered(proc: &Proc) -> Option<Kinds> {
     let mut differing = Kinds::NONE;

@@ -54,9 +54,10 @@ impl Status {
             groups: numbers(field(b"Groups")?)?,
             threads: number(field(b"Threads")?)?,
             cap_effective: bits(b"CapEff")?,
-            signals_blocked: bits(b"SigBlk")?,
-            signals_ignored: bits(b"SigIgn")?,
-            signals_caught: bits(b"SigCgt")?,
+            // A sandbox in the kernel's place (gVisor) leaves them out: then none is known not to be minded.
+            signals_blocked: bits(b"SigBlk").unwrap_or(u64::MAX),
+            signals_ignored: bits(b"SigIgn").unwrap_or(u64::MAX),
+            signals_caught: bits(b"SigCgt").unwrap_or(u64::MAX),
             pids: field(b"NSpid").map_or(Some(Vec::new()), numbers)?,
             no_new_privs: match field(b"NoNewPrivs") {
                 Some(text) => Some(number::<u32>(text)? != 0),

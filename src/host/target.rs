@@ -7,6 +7,7 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 
 use super::ids::map_of;
+use super::kinds::has_no_user;
 use super::procfs::{ProcAccess, Status, access};
 use crate::model::number::decimal;
 use crate::model::{Ids, Kind};
@@ -137,7 +138,11 @@ impl Process {
             files_of: stat("/status").and_then(|stat| Some(stat.ok()?.st_uid)),
             has_our_map: number.and_then(|number| {
                 let map = |process: &str| map_of(proc, process, Ids::Uid).ok();
-                Some(map(&number.to_string())? == map("self")?)
+                match (map(&number.to_string()), map("self")) {
+                    (Some(its), Some(ours)) => Some(its == ours),
+                    // There are no maps then.
+                    _ => has_no_user(proc).then_some(true),
+                }
             }),
         }
     }

@@ -112,11 +112,15 @@ explains! {
     Rule {
         id: "fork-seccomp",
         errors: [EPERM, EACCES, ENOSYS],
-        about: "A seccomp filter refuses new processes: the kernel itself never says so.",
-        advice: "Use another seccomp profile.",
+        about: "A seccomp filter refuses new processes: the kernel itself never says so. Without a filter ENOSYS is a kernel \
+                that has no signalfd(2).",
+        advice: "Use another seccomp profile, or a kernel with CONFIG_SIGNALFD.",
         find: |_, case| {
             if case.facts.seccomp()? != 2 {
-                return None;
+                return (case.errno == ENOSYS).then(|| perhaps(
+                    "perhaps this kernel has no signalfd(2), with which the child is waited for",
+                    "use a kernel with CONFIG_SIGNALFD",
+                ))?;
             }
             let hint = "use another seccomp profile";
             match confining(case.facts) {

@@ -29,13 +29,13 @@ impl fmt::Display for Root {
 impl Do for Root {
     fn run(&self, state: &mut State) -> Result<()> {
         state.change_root(|_| {
-            sys::chroot(&self.0).map_err(|error| cannot_change_root(&self.0, error))?;
+            sys::chroot(&self.0).map_err(|error| ChangeRoot::to(&self.0).failed(error))?;
             change_to("/".as_ref())
         })
     }
 
     fn predict<'a>(&'a self, line: &str, ahead: &mut Ahead<'a>) {
-        ChangeRoot(Some(self.0.clone())).predict(line, ahead);
+        ChangeRoot::to(&self.0).predict(line, ahead);
     }
 }
 
@@ -52,13 +52,22 @@ impl fmt::Display for PivotRoot {
 impl Do for PivotRoot {
     fn run(&self, state: &mut State) -> Result<()> {
         state.change_root(|_| {
-            pivot_root(&self.0).map_err(|error| cannot_change_root(&self.0, error))?;
+            pivot_root(&self.0).map_err(|error| self.change().failed(error))?;
             change_to("/".as_ref())
         })
     }
 
     fn predict<'a>(&'a self, line: &str, ahead: &mut Ahead<'a>) {
-        ChangeRoot(Some(self.0.clone())).predict(line, ahead);
+        self.change().predict(line, ahead);
+    }
+}
+
+impl PivotRoot {
+    fn change(&self) -> ChangeRoot {
+        ChangeRoot {
+            dir: Some(self.0.clone()),
+            capability: Capability::SysAdmin,
+        }
     }
 }
 
@@ -83,15 +92,6 @@ fn pivot_root(dir: &OsStr) -> sys::Result<()> {
     sys::detach(".".as_ref())
 }
 
-fn cannot_change_root(dir: &OsStr, error: sys::Error) -> Failure {
-    let text = line([
-        "cannot change root directory to '".as_ref(),
-        dir,
-        "'".as_ref(),
-    ]);
-    Failure::new(ChangeRoot(Some(dir.to_owned())), text, error)
-}
-
 /// chroot(2) to what was opened; the working directory stays.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OpenedRoot;
@@ -108,7 +108,7 @@ impl Do for OpenedRoot {
             let Some(root) = opened.root.take() else {
                 return Ok(());
             };
-            let failed = |text: &str, error| Failure::new(ChangeRoot(None), text, error);
+            let failed = |text: &str, error| Failure::new(ChangeRoot::CHROOT, text, error);
             sys::change_directory_fd(root.as_fd()).map_err(|error| {
                 failed("change directory by root file descriptor failed", error)
             })?;
@@ -121,16 +121,43 @@ impl Do for OpenedRoot {
     }
 }
 
-/// The root directory is changed, to this one or to what was opened.
-pub(crate) struct ChangeRoot(pub(crate) Option<OsString>);
+/// The root directory is changed.
+pub(crate) struct ChangeRoot {
+    /// To this one; else to what was opened.
+    pub(crate) dir: Option<OsString>,
+    /// What the kernel asks for: pivot_root(2) changes mounts.
+    pub(crate) capability: Capability,
+}
 
 impl ChangeRoot {
+    pub(crate) const CHROOT: ChangeRoot = ChangeRoot {
+        dir: None,
+        capability: Capability::SysChroot,
+    };
+
+    pub(crate) fn to(dir: &OsStr) -> ChangeRoot {
+        ChangeRoot {
+            dir: Some(dir.to_owned()),
+            ..ChangeRoot::CHROOT
+        }
+    }
+
+    fn failed(self, error: sys::Error) -> Failure {
+        let dir = self.dir.as_deref().unwrap_or_default();
+        let text = line([
+            "cannot change root directory to '".as_ref(),
+            dir,
+            "'".as_ref(),
+        ]);
+        Failure::new(self, text, error)
+    }
+
     fn predict(&self, line: &str, ahead: &mut Ahead<'_>) {
         let as_inside = ahead.as_inside();
         if !ahead.tell(line, self, EPERM, as_inside) {
             ahead.tell_of_path(line, self);
         }
-        ahead.has_root(self.0.as_deref());
+        ahead.has_root(self.dir.as_deref());
         ahead.moved = true;
     }
 }
@@ -144,11 +171,11 @@ explains! {
     Rule {
         id: "root-privilege",
         errors: [EPERM],
-        about: "CAP_SYS_CHROOT is missing.",
+        about: "CAP_SYS_CHROOT is missing, or CAP_SYS_ADMIN, which --pivot-root takes.",
         advice: "Run as root, or {also_user}.",
-        find: |_, case| {
+        find: |root, case| {
             let hint = format!("run as root, or {}", case.applet.also_user());
-            lacks(case.facts, Capability::SysChroot)?.because("", hint)
+            lacks(case.facts, root.capability)?.because("", hint)
         },
     },
     Rule {
@@ -156,7 +183,7 @@ explains! {
         errors: [ENOENT, ENOTDIR, EACCES],
         about: "A part of the path is missing, is no directory, or may not be searched.",
         advice: "The part is named.",
-        find: |root, case| no_directory(case, root.0.as_ref()?, "name a directory that is there"),
+        find: |root, case| no_directory(case, root.dir.as_ref()?, "name a directory that is there"),
     },
     Rule {
         id: "root-refused",
@@ -164,7 +191,7 @@ explains! {
         about: "A security module refuses it.",
         advice: "Have the module's profile allow it (AppArmor: \"pivot_root,\" and \"mount,\").",
         find: |root, case| {
-            let is_open = match &root.0 {
+            let is_open = match &root.dir {
                 Some(dir) => case.facts.place(dir)?.obstacle.is_none(),
                 None => true,
             };

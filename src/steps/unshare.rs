@@ -9,10 +9,10 @@ use super::ahead::{Ahead, refusal};
 use super::fork::process_bounds;
 use super::{Do, State};
 use crate::failure::common::{
-    NATIVE_BINARY, apparmor_before, apparmor_profile, confining, filtered, lacks, many_threads,
-    module_refuses,
+    NATIVE_BINARY, apparmor_before, apparmor_profile, confining, filtered, lacks, lacks_kind,
+    many_threads, module_refuses,
 };
-use crate::failure::{Case, Failure, Finding, Result, because, explains, perhaps};
+use crate::failure::{Case, Failure, Finding, Result, because, explains, perhaps, shown};
 use crate::host::capability::Capability;
 use crate::host::facts::Facts;
 use crate::host::procfs::ProcAccess;
@@ -173,7 +173,7 @@ explains! {
                  it is a module.",
         find: |unshare, case| {
             let is_known = apparmor_profile(case.facts).or_else(|| apparmor_before(case.facts)).is_some();
-            (unshare.0.has(Kind::User) && !is_known).then(|| refused(case))?
+            (unshare.0.has(Kind::User) && !is_known).then(|| refused(unshare, case))?
         },
     },
     Rule {
@@ -191,7 +191,7 @@ explains! {
     },
     Rule {
         id: "unshare-kind",
-        errors: [EINVAL],
+        errors: [EINVAL, EPERM],
         about: "This kernel has no namespaces of this kind.",
         advice: "The kernel must be built with the option that is named.",
         find: missing_kind,
@@ -268,16 +268,22 @@ pub(crate) fn probed(kinds: Kinds, facts: &Facts<'_>) -> Kinds {
 }
 
 /// What is left where nothing else says why a user namespace is refused. A chroot is EPERM, never EACCES.
-fn refused(case: &Case<'_>) -> Option<Finding> {
+fn refused(unshare: &Unshare, case: &Case<'_>) -> Option<Finding> {
     if case.errno == EACCES {
         return module_refuses(case, "user namespaces", "userns,", true);
     }
     let of =
         confining(case.facts).map_or_else(String::new, |label| format!(" (our label is {label})"));
+    // Of the others the module is asked when they are made in the new user namespace.
+    let what = if unshare.0.without(Kind::User).is_empty() {
+        "user namespaces"
+    } else {
+        "these namespaces"
+    };
     perhaps(
         format!(
-            "either this is a chroot whose root is a mount point, or a security module refuses user namespaces{of}; \
-             looked at: {}",
+            "either this is a chroot whose root is a mount point, or a security module refuses {what}{of}; looked \
+             at: {}",
             case.facts.looked_at()
         ),
         "change the root with pivot_root(2), or look into the kernel's log for the module's refusal",
@@ -291,7 +297,11 @@ fn privilege(unshare: &Unshare, case: &Case<'_>) -> Option<Finding> {
     }
     lacks(case.facts, Capability::SysAdmin)?.because(
         &format!(", which a new namespace ({kinds}) takes without -U"),
-        "add -r, which makes you root in a user namespace of your own, or run as root",
+        if lacks_kind(case.facts, Kind::User) {
+            "run as root"
+        } else {
+            "add -r, which makes you root in a user namespace of your own, or run as root"
+        },
     )
 }
 
@@ -333,7 +343,9 @@ fn missing_kind(unshare: &Unshare, case: &Case<'_>) -> Option<Finding> {
         return None;
     }
     let options: Vec<&str> = missing.iter().map(Kind::config_option).collect();
-    because(
+    // Some kernels look at the privilege first.
+    let proved = if case.errno == EINVAL { because } else { shown };
+    proved(
         format!("this kernel has no {missing} namespaces (no such file in /proc/self/ns)"),
         format!("use a kernel with {}", options.join(", ")),
     )

@@ -6,8 +6,10 @@ use super::{Error, Result, check, owned};
 
 /// Brings the loopback interface of our network namespace up (netdevice(7), `SIOCSIFFLAGS`).
 pub(crate) fn loopback_up() -> Result<()> {
-    // A kernel may have one family without the other; the flags of the interface are the same for both.
-    let socket = socket(libc::AF_INET).or_else(|_| socket(libc::AF_INET6))?;
+    // A kernel may have one family without the others; the flags of the interface are the same for all.
+    let socket = socket(libc::AF_INET)
+        .or_else(|_| socket(libc::AF_INET6))
+        .or_else(|_| socket(libc::AF_UNIX))?;
     let mut request = libc::ifreq {
         ifr_name: [0; libc::IFNAMSIZ],
         ifr_ifru: libc::__c_anonymous_ifr_ifru { ifru_flags: 0 },

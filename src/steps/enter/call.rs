@@ -46,7 +46,7 @@ impl ToEnter {
                 kinds,
                 leave,
             } => Entering {
-                kinds: *kinds,
+                kinds: in_this_kernel(*kinds, *leave),
                 pid: Some(target.pid()),
                 file: None,
                 leaves_ours: *leave == Leave::OursOfAll,
@@ -134,16 +134,23 @@ pub(super) fn possible(target: &mut Target, kinds: Kinds, leave: Leave) -> Resul
     if leave == Leave::OursByName {
         return Ok(kinds);
     }
-    // Our own files say it: a target's are missing also when it has ended.
-    let kinds = match existing(&Proc::default()) {
-        Some(existing) => kinds.iter().filter(|kind| existing.has(*kind)).collect(),
-        None => kinds,
-    };
+    let kinds = in_this_kernel(kinds, leave);
     Ok(if kinds.has(Kind::User) && is_ours(target, Kind::User)? {
         kinds.without(Kind::User)
     } else {
         kinds
     })
+}
+
+/// Without the kinds that this kernel does not have, where those may be left out.
+fn in_this_kernel(kinds: Kinds, leave: Leave) -> Kinds {
+    // Our own files say it: a target's are missing also when it has ended.
+    match existing(&Proc::default()) {
+        Some(existing) if leave == Leave::OursOfAll => {
+            kinds.iter().filter(|kind| existing.has(*kind)).collect()
+        }
+        _ => kinds,
+    }
 }
 
 /// Whether we are in the target's namespace of this kind already.

@@ -362,3 +362,26 @@ fn a_kind_with_a_vowel() {
         .because("it is an ipc namespace, not a net namespace", "--ipc")
         .only(1);
 }
+
+/// What a sandbox shows that answers in the kernel's place: processes, and nothing of namespaces nor of signals.
+#[test]
+fn a_sandbox_in_the_kernels_place() {
+    needs!(root(), explains());
+    let place = Place::new();
+    let status = place.at("status");
+    let within = |words: &str| {
+        why(Tool::fixture().line("-m").sh(&format!(
+            "grep -v '^Sig' /proc/self/status >{status}; mount -t tmpfs none /proc; mkdir -p /proc/self/ns; \
+             cp {status} /proc/self/status; exec {words}"
+        )))
+        .because(
+            "/proc/self/ns has no mnt, as every Linux has: perhaps a sandbox answers in the kernel's place; looked at: user 0, CapEff",
+            "run it outside the sandbox",
+        )
+        .only(1)
+    };
+    within("setns --show").of(&format!("setns: cannot open /proc: {ENOENT}"));
+    within("unshare -r true").of(&format!(
+        "unshare: cannot open /proc/self/setgroups: {ENOENT}"
+    ));
+}

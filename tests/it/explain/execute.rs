@@ -277,3 +277,24 @@ fn a_program_of_no_form() {
         )
         .only(1);
 }
+
+/// The mode shows the mask of an access control list, and not what it says of a user.
+#[test]
+fn a_program_that_an_access_control_list_refuses() {
+    needs!(root(), explains(), command("python3"));
+    let place = Place::new().owned_by_ordinary();
+    let file = place.script("x", "exit 0");
+    let set = format!(
+        "import os, struct\n\
+         entries = [(1, 7, -1), (2, 0, {ORDINARY}), (4, 5, -1), (16, 5, -1), (32, 5, -1)]\n\
+         value = struct.pack('<I', 2) + b''.join(struct.pack('<HHi', *entry) for entry in entries)\n\
+         os.chown('{file}', 0, 0)\n\
+         os.chmod('{file}', 0o755)\n\
+         os.setxattr('{file}', 'system.posix_acl_access', value)"
+    );
+    Tool::program("python3").arg("-c").arg(set).run().ok();
+    why(Tool::unshare().arg("-r").arg(&file).by_ordinary())
+        .of(&format!("unshare: failed to execute {file}: {EACCES}"))
+        .because("none of those known", "")
+        .only(1);
+}

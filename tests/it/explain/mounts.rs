@@ -26,12 +26,17 @@ fn a_proc_without_a_fork() {
         .only(1);
 }
 
+/// Does something with each proc that is mounted whole, wherever: one that is as it was is enough for the kernel.
+const EACH: &str = r#"each() { grep ' - proc ' /proc/self/mountinfo | while read -r _ _ _ root point _; do
+    [ "$root" != / ] || "$1" "$point"
+done; }"#;
+
 /// In a container whose /proc was changed by `script`, another one.
 fn nested(script: &str) -> Tool {
     Tool::fixture()
         .line("-rmpf --mount-proc")
         .sh(&format!(
-            "set -e; {script}; exec unshare -rpf --mount-proc true"
+            "set -e; {EACH}; {script}; exec unshare -rpf --mount-proc true"
         ))
         .by_ordinary()
 }
@@ -40,13 +45,15 @@ fn nested(script: &str) -> Tool {
 fn a_proc_that_is_masked() {
     needs!(explains(), user_namespaces());
     nested("true").run().ok();
-    why(nested("mount --bind /dev/null /proc/uptime"))
-        .of(&format!("{PROC_FAILED}{EPERM}"))
-        .because(
-            "/proc is covered in parts (/proc/uptime)",
-            "unmask=ALL (podman)",
-        )
-        .only(1);
+    why(nested(
+        "cover() { mount --bind /dev/null \"$1/uptime\"; }; each cover",
+    ))
+    .of(&format!("{PROC_FAILED}{EPERM}"))
+    .because(
+        "/proc is covered in parts (/proc/uptime)",
+        "unmask=ALL (podman)",
+    )
+    .only(1);
 }
 
 #[test]
@@ -56,7 +63,7 @@ fn a_proc_that_is_read_only() {
         Tool::fixture()
             .line("-rmpf --mount-proc")
             .sh(&format!(
-                "mount -o remount,bind,ro /proc && exec unshare {words} true"
+                "{EACH}; close() {{ mount -o remount,bind,ro \"$1\"; }}; each close && exec unshare {words} true"
             ))
             .by_ordinary()
     };
@@ -89,6 +96,42 @@ fn a_directory_for_proc_that_is_not_there() {
     .of("unshare: mount /etc/passwd failed: Not a directory")
     .because("/etc/passwd is no directory", "name a directory")
     .only(1);
+}
+
+/// Of several it is ours that is told of, not one that lies somewhere.
+#[test]
+fn another_proc_on_the_machine() {
+    needs!(root(), explains());
+    let place = Place::new();
+    let other = place.subdir("other");
+    let cover = "cover() { mount --bind /dev/null \"$1/uptime\"; }; each cover";
+    let nested = format!("set -e; {EACH}; {cover}; exec unshare --explain -rpf --mount-proc true");
+    let place = place.script("nested", &nested);
+    why(Tool::fixture().line("-m").sh(&format!(
+        "mount -t proc proc {other} && exec unshare -rmpf --mount-proc sh {place}"
+    )))
+    .because("/proc is covered in parts (/proc/uptime", "unmask=ALL")
+    .only(1);
+}
+
+#[test]
+fn a_filter_of_pivot_root() {
+    needs!(root(), explains(), command("python3"));
+    let place = Place::new();
+    let dir = place.subdir("root");
+    let ran = why(filtered("pivot_root", "unshare")
+        .line("-m --pivot-root --root")
+        .arg(&dir)
+        .arg("true"))
+    .because(
+        "none of those known, so perhaps a seccomp filter (Seccomp is 2 in /proc/self/status) refuses it",
+        "seccomp profile",
+    )
+    .only(1);
+    assert_eq!(
+        ran.line,
+        format!("unshare: cannot change root directory to '{dir}': {EPERM}")
+    );
 }
 
 #[test]

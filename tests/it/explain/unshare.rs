@@ -9,8 +9,8 @@ const FAILED: &str = "unshare: unshare failed: ";
 pub(super) const FILTER: &str = r#"
 import ctypes, os, platform, struct, sys
 NUMBERS = {
-    "x86_64": dict(unshare=272, setns=308, mount=165, clone=56, clone3=435, fork=57, vfork=58),
-    "aarch64": dict(unshare=97, setns=268, mount=40, clone=220, clone3=435),
+    "x86_64": dict(unshare=272, setns=308, mount=165, pivot_root=155, clone=56, clone3=435, fork=57, vfork=58),
+    "aarch64": dict(unshare=97, setns=268, mount=40, pivot_root=41, clone=220, clone3=435),
 }[platform.machine()]
 LOAD, EQUAL, ANY, RETURN = 0x20, 0x15, 0x45, 0x06
 REFUSE, ALLOW = 0x00050000, 0x7fff0000
