@@ -10,8 +10,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use crate::case::Version;
-use crate::guest;
+use crate::case::{Case, User, Version};
+use crate::{cases, guest};
 
 /// How long a machine may run: seconds on a machine of today; the emulated one may be 20 times slower, and one more
 /// for what else runs beside it.
@@ -20,11 +20,23 @@ const LIMIT: Duration = Duration::from_secs(1200);
 /// What begins the lines of ours on the console.
 pub(crate) const MARK: &str = "@nskit";
 
+/// Whether a test of this name is asked for.
+pub(crate) type Wanted = dyn Fn(&str) -> bool + Send + Sync;
+
+const SELINUX: &str = "selinux=1 security=selinux enforcing=1";
+const APPARMOR: &str = "apparmor=1 security=apparmor";
+
 /// A kernel that is booted.
 pub(crate) struct Kernel {
-    /// Its directory in `.kernels`, which begins with the architecture.
+    /// What it is called in tests.
     pub(crate) name: &'static str,
+    /// Its directory in `.kernels`.
+    dir: &'static str,
     pub(crate) arch: &'static str,
+    /// The words of its command line that say which security module there is.
+    security: &'static str,
+    /// What is tried on it.
+    cases: fn() -> Vec<Case>,
     qemu: &'static [&'static str],
     console: &'static str,
     /// The variable that names the static release binary for it.
@@ -33,10 +45,33 @@ pub(crate) struct Kernel {
 }
 
 impl Kernel {
+    /// Debian's.
     pub(crate) const fn x86_64(name: &'static str) -> Self {
+        Self::pc(name, name, APPARMOR, cases::all)
+    }
+
+    /// Built by us, without some kinds of namespaces.
+    pub(crate) const fn small(name: &'static str, cases: fn() -> Vec<Case>) -> Self {
+        Self::pc(name, name, "", cases)
+    }
+
+    /// Debian's of that directory, with SELinux and our policy.
+    pub(crate) const fn selinux(name: &'static str, dir: &'static str) -> Self {
+        Self::pc(name, dir, SELINUX, cases::selinux)
+    }
+
+    const fn pc(
+        name: &'static str,
+        dir: &'static str,
+        security: &'static str,
+        cases: fn() -> Vec<Case>,
+    ) -> Self {
         Self {
             name,
+            dir,
             arch: "x86_64",
+            security,
+            cases,
             qemu: &["qemu-system-x86_64", "-machine", "q35", "-cpu", "max"],
             console: "ttyS0",
             release: "NSKIT_RELEASE",
@@ -47,7 +82,10 @@ impl Kernel {
     pub(crate) const fn aarch64(name: &'static str) -> Self {
         Self {
             name,
+            dir: name,
             arch: "aarch64",
+            security: APPARMOR,
+            cases: cases::all,
             qemu: &[
                 "qemu-system-aarch64",
                 "-machine",
@@ -62,7 +100,21 @@ impl Kernel {
     }
 
     fn dir(&self) -> PathBuf {
-        guest::kernels().join(self.name)
+        guest::kernels().join(self.dir)
+    }
+
+    /// What is tried on it: each case, by each of its users.
+    pub(crate) fn tries(&self) -> impl Iterator<Item = (Case, User)> {
+        let each = |case: Case| {
+            let users = case.users.clone();
+            users.into_iter().map(move |user| (case.clone(), user))
+        };
+        (self.cases)().into_iter().flat_map(each)
+    }
+
+    /// What the test of this case is called.
+    pub(crate) fn test_name(&self, case: &Case, user: User) -> String {
+        format!("{}::{}::{}", self.name, user.word(), case.name)
     }
 
     /// A file of its modules, if it is not built in.
@@ -75,6 +127,10 @@ impl Kernel {
         std::env::var_os(self.release).map_or_else(PathBuf::new, PathBuf::from)
     }
 
+    pub(crate) fn has_selinux(&self) -> bool {
+        self.security == SELINUX
+    }
+
     /// What is missing to boot it.
     pub(crate) fn lacks(&self) -> Option<String> {
         let make = "make test-kernels";
@@ -82,7 +138,8 @@ impl Kernel {
             let what = "the path of a static release build";
             return Some(format!("{}, {what} ({make} has it)", self.release));
         }
-        for program in [self.qemu[0], "cpio"] {
+        let compiler = self.has_selinux().then_some("secilc");
+        for program in [self.qemu[0], "cpio"].into_iter().chain(compiler) {
             if !in_path(program) {
                 return Some(program.to_owned());
             }
@@ -95,16 +152,20 @@ impl Kernel {
     }
 
     /// What came of the cases; boots when first asked.
-    pub(crate) fn booted(&self) -> Result<&Booted, &str> {
+    pub(crate) fn booted(&self, wanted: &Wanted) -> Result<&Booted, &str> {
         self.booted
-            .get_or_init(|| self.boot())
+            .get_or_init(|| self.boot(wanted))
             .as_ref()
             .map_err(String::as_str)
     }
 
-    fn boot(&self) -> Result<Booted, String> {
+    fn boot(&self, wanted: &Wanted) -> Result<Booted, String> {
         let place = tempfile::tempdir().map_err(|error| error.to_string())?;
-        let image = guest::image(self, place.path())?;
+        let tries: Vec<_> = self
+            .tries()
+            .filter(|(case, user)| wanted(&self.test_name(case, *user)))
+            .collect();
+        let image = guest::image(self, &tries, place.path())?;
         let console = self.run(&image, "rdinit=/init", &place.path().join("console"))?;
         Booted::read(&console)
     }
@@ -112,7 +173,7 @@ impl Kernel {
     /// Boots it as PID 1 of its initial file system, and gives what the console said.
     pub(crate) fn boot_as_init(&self) -> Result<String, String> {
         let place = tempfile::tempdir().map_err(|error| error.to_string())?;
-        let image = guest::image(self, place.path())?;
+        let image = guest::image(self, &[], place.path())?;
         let words = "rdinit=/bin/unshare -- -m -u -i -n -C --mount-proc /bin/sh /as-init";
         self.run(&image, words, &place.path().join("console"))
     }
@@ -130,8 +191,8 @@ impl Kernel {
             .arg(image)
             .arg("-append")
             .arg(format!(
-                "console={} loglevel=4 panic=-1 mitigations=off apparmor=1 security=apparmor {words}",
-                self.console
+                "console={} loglevel=4 panic=-1 mitigations=off {} {words}",
+                self.console, self.security
             ))
             .stdin(Stdio::null())
             .stdout(Stdio::from(log))

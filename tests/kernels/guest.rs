@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::boot::Kernel;
-use crate::cases;
+use crate::case::{Case, User};
+use crate::selinux;
 
 /// Where the kernels and Debian's programs are, with which machines are made.
 pub(crate) fn kernels() -> PathBuf {
@@ -22,10 +23,20 @@ const PROGRAMS: [&str; 4] = [
     "sbin/apparmor_parser",
 ];
 
-/// Makes the initial file system in `place`, and gives its path.
-pub(crate) fn image(kernel: &Kernel, place: &Path) -> Result<PathBuf, String> {
+/// Makes the initial file system in `place`, with what is to be tried, and gives its path.
+pub(crate) fn image(
+    kernel: &Kernel,
+    tries: &[(Case, User)],
+    place: &Path,
+) -> Result<PathBuf, String> {
     let root = place.join("root");
-    fill(kernel, &root).map_err(|error| format!("cannot make a machine's files: {error}"))?;
+    fill(kernel, tries, &root)
+        .map_err(|error| format!("cannot make a machine's files: {error}"))?;
+    if kernel.has_selinux() {
+        selinux::compile(&place.join("policy"))?;
+        copy(&place.join("policy"), &root.join("policy"), 0o644)
+            .map_err(|error| error.to_string())?;
+    }
     let image = place.join("image");
     // Everything belongs to root, also when the tests do not run as root.
     let packed = Command::new("sh")
@@ -42,7 +53,7 @@ pub(crate) fn image(kernel: &Kernel, place: &Path) -> Result<PathBuf, String> {
     }
 }
 
-fn fill(kernel: &Kernel, root: &Path) -> std::io::Result<()> {
+fn fill(kernel: &Kernel, tries: &[(Case, User)], root: &Path) -> std::io::Result<()> {
     for dir in [
         "dev", "etc", "new", "proc", "run", "sys", "tmp", "usr/bin", "usr/sbin", "cases",
     ] {
@@ -103,12 +114,10 @@ fn fill(kernel: &Kernel, root: &Path) -> std::io::Result<()> {
         fs::write(root.join("etc").join(name), text)?;
     }
     let mut list = String::new();
-    for case in cases::all() {
+    for (case, user) in tries {
         let script = format!("{PRELUDE}{}", case.script);
         fs::write(root.join("cases").join(&case.name), script)?;
-        for user in &case.users {
-            writeln!(list, "{} {}", case.name, user.word()).expect("a text takes lines");
-        }
+        writeln!(list, "{} {}", case.name, user.word()).expect("a text takes lines");
     }
     fs::write(root.join("cases/.list"), list)
 }
@@ -154,7 +163,7 @@ const ETC: [(&str, &str); 4] = [
 const INIT: &str = r"#!/bin/busybox sh
 /bin/busybox mount -t tmpfs -o mode=755 new /new
 /bin/busybox cp -a /bin /lib /lib64 /sbin /usr /etc /cases /second /dev /proc /run /sys /tmp /new
-/bin/busybox cp /*.ko /new
+/bin/busybox cp /*.ko /policy /new
 exec /bin/busybox switch_root /new /second
 ";
 
@@ -171,6 +180,11 @@ mount -t devtmpfs dev /dev
 mount -t securityfs securityfs /sys/kernel/security
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mount -t tmpfs -o mode=1777 tmp /tmp
+if [ -e /policy ]; then
+    mount -t selinuxfs selinuxfs /sys/fs/selinux
+    cat /policy >/sys/fs/selinux/load
+    dmesg | grep -i selinux
+fi
 dmesg -n 1
 echo "@nskit kernel $(uname -r)"
 said() {
@@ -192,7 +206,7 @@ while read -r name user; do
     rm -rf "$T"
 done </cases/.list
 echo "@nskit end"
-poweroff -f
+reboot -f
 "#;
 
 /// What every case has in front of it.
@@ -247,5 +261,5 @@ unlike() {
 const AS_INIT: &str = r#"
 /bin/busybox echo "@nskit init $$ $(/bin/busybox ls /proc/1/ns | /bin/busybox wc -w) $(/bin/busybox readlink /proc/1/exe)"
 /bin/busybox mount -t proc proc /proc
-/bin/busybox poweroff -f
+/bin/busybox reboot -f
 "#;

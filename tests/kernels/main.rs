@@ -13,16 +13,23 @@ mod boot;
 mod case;
 mod cases;
 mod guest;
+mod selinux;
 
-use boot::Kernel;
+use std::sync::Arc;
+
+use boot::{Kernel, Wanted};
 use libtest_mimic::{Arguments, Trial};
 
-static KERNELS: [Kernel; 5] = [
+static KERNELS: [Kernel; 9] = [
     Kernel::x86_64("x86_64-5.10"),
     Kernel::x86_64("x86_64-6.1"),
     Kernel::x86_64("x86_64-6.12"),
     Kernel::x86_64("x86_64-newest"),
     Kernel::aarch64("aarch64-newest"),
+    Kernel::selinux("x86_64-6.1-selinux", "x86_64-6.1"),
+    Kernel::selinux("x86_64-newest-selinux", "x86_64-newest"),
+    Kernel::small("x86_64-without-user", cases::without_user),
+    Kernel::small("x86_64-without-namespaces", cases::without_namespaces),
 ];
 
 fn main() {
@@ -34,18 +41,33 @@ fn main() {
     trials.push(Trial::test("every_option_has_a_case", || {
         cases::every_option().map_err(Into::into)
     }));
-    // Kernel by kernel last, so that several boot at once.
-    for case in cases::all() {
-        for user in case.users.clone() {
-            for kernel in &there {
-                let name = format!("{}::{}::{}", kernel.name, user.word(), case.name);
-                let (case, kernel) = (case.clone(), *kernel);
-                trials.push(Trial::test(name, move || {
-                    let booted = kernel.booted()?;
-                    let outcome = booted.outcome(&format!("{}.{}", case.name, user.word()))?;
-                    Ok(case.judge(booted.version, outcome)?)
-                }));
-            }
+    let arguments = Arguments::from_args();
+    let asked = arguments.clone();
+    // A machine runs only what is asked for.
+    let wanted: Arc<Wanted> = Arc::new(move |name| {
+        let is = |filter: &String| match asked.exact {
+            true => name == filter,
+            false => name.contains(filter),
+        };
+        asked.filter.iter().all(is) && !asked.skip.iter().any(is)
+    });
+    // Each kernel has a list; they are taken in turns, so that several boot at once.
+    let mut lists: Vec<_> = there.iter().map(|kernel| kernel.tries()).collect();
+    loop {
+        let before = trials.len();
+        for (kernel, tries) in there.iter().copied().zip(&mut lists) {
+            let Some((case, user)) = tries.next() else {
+                continue;
+            };
+            let wanted = Arc::clone(&wanted);
+            trials.push(Trial::test(kernel.test_name(&case, user), move || {
+                let booted = kernel.booted(&*wanted)?;
+                let outcome = booted.outcome(&format!("{}.{}", case.name, user.word()))?;
+                Ok(case.judge(booted.version, outcome)?)
+            }));
+        }
+        if trials.len() == before {
+            break;
         }
     }
     for kernel in there {
@@ -59,7 +81,7 @@ fn main() {
             Err(format!("no {wanted:?}:\n{}", boot::tail(&console)).into())
         }));
     }
-    libtest_mimic::run(&Arguments::from_args(), trials).exit();
+    libtest_mimic::run(&arguments, trials).exit();
 }
 
 /// Whether `NSKIT_KERNELS` names it, or nothing.

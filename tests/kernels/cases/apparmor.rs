@@ -192,6 +192,54 @@ pub(super) fn cases() -> Vec<Case> {
             "@{PROC}/*/setgroups w,",
         ),
     ];
+    // The doctor names it too, in lines and in JSON; a user namespace is asked for from Linux 6.7 on.
+    for (name, rule, by, allowed) in [
+        (
+            "apparmor_doctor_capability",
+            "capability",
+            "sh -c",
+            "capability sys_admin,",
+        ),
+        (
+            "apparmor_doctor_mount",
+            "mount",
+            "su -s /bin/sh ordinary -c",
+            "mount,",
+        ),
+        (
+            "apparmor_doctor_userns",
+            "userns",
+            "su -s /bin/sh ordinary -c",
+            "userns,",
+        ),
+    ] {
+        let label = format!("our label is {name} (enforce)");
+        let is_old = rule == "userns";
+        let says = |name: &str, command: &str, allowed: &str| {
+            let script = format!(
+                "confine {label_name} {rule}; under {label_name} {by} \"{command}\"",
+                label_name = name.trim_end_matches("_json"),
+            );
+            let case = Case::new(name, &script).root();
+            let case = if is_old {
+                case.out_has("").since(6, 7)
+            } else {
+                case
+            };
+            let case = case
+                .fails(1)
+                .err("")
+                .out_has(&label)
+                .out_has(&format!("have the profile allow it ({allowed})"));
+            FALSE.into_iter().fold(case, |case, part| case.lacks(part))
+        };
+        cases.push(says(name, "nskit doctor", &format!("\"{allowed}\"")));
+        cases.push(says(
+            &format!("{name}_json"),
+            "nskit doctor --json",
+            &format!("\\\"{allowed}\\\""),
+        ));
+    }
     for (name, words, status) in [
         ("apparmor_ptrace", "nsenter --explain -t $PID -n true", 1),
         (

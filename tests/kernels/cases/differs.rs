@@ -4,6 +4,16 @@ use crate::case::Case;
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
+        // The kernel has to relocate us: each start is at another address, and no loader of shared libraries is needed.
+        Case::new("random_address", "for run in 1 2 3 4; do\n\
+             unshare -u -f sleep 1000 & maker=$!\n\
+             until child=$(cat /proc/$maker/task/$maker/children 2>/dev/null) && [ \"$child\" ]; do usleep 10000; done\n\
+             grep -m 1 nskit /proc/$maker/maps | cut -d- -f1 >>\"$T/at\"; grep -o ' /.*' /proc/$maker/maps >>\"$T/files\"\n\
+             kill -9 $child; wait $maker; done\n\
+             sort -u \"$T/files\"; [ $(wc -l <\"$T/at\") = 4 ] && [ $(sort -u \"$T/at\" | wc -l) -gt 1 ] && echo elsewhere; hexdump -s 16 -n 2 -e '1/2 \"%d\"' /bin/nskit")
+            .root()
+            .err_has("")
+            .out(" /usr/bin/nskit\nelsewhere\n3"),
         // Before Linux 6.9 all pidfds have one inode, so it tells no process from another.
         Case::new(
             "nsenter_by_inode",

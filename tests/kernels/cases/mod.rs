@@ -5,8 +5,10 @@ mod diagnoses;
 mod differs;
 mod doctor;
 mod nsenter;
+mod selinux;
 mod setns;
 mod unshare;
+mod without;
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -27,6 +29,25 @@ pub(crate) fn all() -> Vec<Case> {
     .into_iter()
     .flatten()
     .collect();
+    once_each(all)
+}
+
+/// What is tried on a kernel that has neither user nor time namespaces.
+pub(crate) fn without_user() -> Vec<Case> {
+    once_each(without::user())
+}
+
+/// What is tried where SELinux refuses something.
+pub(crate) fn selinux() -> Vec<Case> {
+    once_each(selinux::cases())
+}
+
+/// What is tried on a kernel that has mount namespaces alone.
+pub(crate) fn without_namespaces() -> Vec<Case> {
+    once_each(without::namespaces())
+}
+
+fn once_each(all: Vec<Case>) -> Vec<Case> {
     let names: BTreeSet<_> = all.iter().map(|case| &case.name).collect();
     assert_eq!(names.len(), all.len(), "a name stands twice");
     all
