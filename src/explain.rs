@@ -2,11 +2,10 @@
 //!
 //! Nothing here is called before something has failed, so a run that succeeds pays nothing for it.
 
-use crate::failure::common::confining;
+use crate::failure::common::who_refuses;
 use crate::failure::wrapped::wrapped;
 use crate::failure::{Case, Cause, Failure, cause};
 use crate::host::facts::Facts;
-use crate::host::procfs::ProcAccess;
 use crate::plan::Report;
 use crate::sys::{self, Proc, Stream};
 
@@ -67,37 +66,9 @@ fn causes(failure: &Failure, report: &Report, facts: &Facts<'_>) -> Vec<Cause> {
     if !causes.is_empty() || is_said {
         return causes;
     }
-    let (who, hint) = refusing(&case).unwrap_or_default();
+    let (who, hint) = who_refuses(&case).unwrap_or_default();
     vec![Cause {
         cause: format!("none of those known{who}; looked at: {}", facts.looked_at()),
         hint: hint.to_owned(),
     }]
-}
-
-/// Who may have refused where the kernel's own reasons are not seen, and what to do.
-fn refusing(case: &Case<'_>) -> Option<(String, &'static str)> {
-    let proc_access = case.facts.proc_access();
-    if proc_access == Some(ProcAccess::Granted) && case.facts.kinds().is_none() {
-        let who = ", but /proc/self/ns has no mnt, as every Linux has: perhaps a sandbox answers in the kernel's place";
-        return Some((who.to_owned(), "run it outside the sandbox"));
-    }
-    if !matches!(case.errno, libc::EPERM | libc::EACCES) {
-        return None;
-    }
-    let (mut who, mut hint) = match confining(case.facts) {
-        Some(label) => (
-            format!("a security module (our label is {label})"),
-            "look into the kernel's log for the refusal",
-        ),
-        None => (String::new(), ""),
-    };
-    if case.facts.seccomp() == Some(2) {
-        if who.is_empty() {
-            hint = "use another seccomp profile";
-        } else {
-            who.push_str(" or ");
-        }
-        who.push_str("a seccomp filter (Seccomp is 2 in /proc/self/status)");
-    }
-    (!who.is_empty()).then(|| (format!(", so perhaps {who} refuses it"), hint))
 }

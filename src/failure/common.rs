@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 
-use libc::{EACCES, EFAULT, ENOENT, ENOTDIR};
+use libc::{EACCES, EFAULT, ENOENT, ENOTDIR, EPERM};
 
 use super::{Case, Cause, Finding, because, perhaps, shown};
 use crate::host::capability::Capability;
@@ -92,6 +92,34 @@ fn allow(facts: &Facts<'_>, rule: &str) -> String {
         }
         _ => log.to_owned(),
     }
+}
+
+/// Who may have refused where the kernel's own reasons are not seen, and what to do.
+pub(crate) fn who_refuses(case: &Case<'_>) -> Option<(String, &'static str)> {
+    let proc_access = case.facts.proc_access();
+    if proc_access == Some(ProcAccess::Granted) && case.facts.kinds().is_none() {
+        let who = ", but /proc/self/ns has no mnt, as every Linux has: perhaps a sandbox answers in the kernel's place";
+        return Some((who.to_owned(), "run it outside the sandbox"));
+    }
+    if !matches!(case.errno, EPERM | EACCES) {
+        return None;
+    }
+    let (mut who, mut hint) = match confining(case.facts) {
+        Some(label) => (
+            format!("a security module (our label is {label})"),
+            "look into the kernel's log for the refusal",
+        ),
+        None => (String::new(), ""),
+    };
+    if case.facts.seccomp() == Some(2) {
+        if who.is_empty() {
+            hint = "use another seccomp profile";
+        } else {
+            who.push_str(" or ");
+        }
+        who.push_str("a seccomp filter (Seccomp is 2 in /proc/self/status)");
+    }
+    (!who.is_empty()).then(|| (format!(", so perhaps {who} refuses it"), hint))
 }
 
 /// Whether this is a profile of AppArmor, which writes the mode behind the name, and refuses what is not in it.

@@ -15,9 +15,9 @@ pub(crate) fn existing(proc: &Proc) -> Option<Kinds> {
     kinds.has(Kind::Mnt).then_some(kinds)
 }
 
-/// Whether this kernel is known to have no user namespaces.
-pub(crate) fn has_no_user(proc: &Proc) -> bool {
-    existing(proc).is_some_and(|kinds| !kinds.has(Kind::User))
+/// Whether this kernel is known not to have this kind.
+pub(crate) fn is_missing(proc: &Proc, kind: Kind) -> bool {
+    existing(proc).is_some_and(|kinds| !kinds.has(kind))
 }
 
 /// The kinds in which our children will be elsewhere than we are.

@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use super::kinds::existing;
+use super::kinds::{existing, is_missing};
 use super::target::Process;
 use crate::model::number::decimal;
 use crate::model::{Kind, Kinds};
@@ -133,7 +133,7 @@ pub(crate) fn is_initial(proc: &Proc, kind: Kind) -> Option<bool> {
         Kind::Pid => 0xEFFF_FFFC,
         _ => return None,
     };
-    if kind == Kind::User && !existing(proc)?.has(Kind::User) {
+    if kind == Kind::User && !existing(proc)?.has(kind) {
         // A kernel without user namespaces has this one.
         return Some(true);
     }
@@ -170,7 +170,11 @@ fn is_own(proc: &Proc, fd: BorrowedFd<'_>, kind: Kind) -> Option<bool> {
 fn owner(proc: &Proc, fd: BorrowedFd<'_>) -> Option<(Relation, Option<u32>)> {
     match sys::owner_of(fd) {
         Ok(user) => relation(proc, user.as_fd(), Kind::User),
-        Err(error) if error.raw() == libc::EPERM => Some((Relation::Outside, None)),
+        // So says a kernel without user namespaces too, where all is ours.
+        Err(error) if error.raw() == libc::EPERM => match is_missing(proc, Kind::User) {
+            true => Some((Relation::Ours, None)),
+            false => Some((Relation::Outside, None)),
+        },
         Err(_) => None,
     }
 }

@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 
 use super::ids::map_of;
-use super::kinds::has_no_user;
+use super::kinds::is_missing;
 use super::procfs::{ProcAccess, Status, access};
 use crate::model::number::decimal;
 use crate::model::{Ids, Kind};
@@ -141,7 +141,7 @@ impl Process {
                 match (map(&number.to_string()), map("self")) {
                     (Some(its), Some(ours)) => Some(its == ours),
                     // There are no maps then.
-                    _ => has_no_user(proc).then_some(true),
+                    _ => is_missing(proc, Kind::User).then_some(true),
                 }
             }),
         }

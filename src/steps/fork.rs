@@ -116,7 +116,7 @@ explains! {
                 that has no signalfd(2).",
         advice: "Use another seccomp profile, or a kernel with CONFIG_SIGNALFD.",
         find: |_, case| {
-            if case.facts.seccomp()? != 2 {
+            if case.facts.seccomp() != Some(2) {
                 return (case.errno == ENOSYS).then(|| perhaps(
                     "perhaps this kernel has no signalfd(2), with which the child is waited for",
                     "use a kernel with CONFIG_SIGNALFD",

@@ -12,7 +12,7 @@ use crate::failure::{Case, Explain, Failure, Finding, Result, because, explains}
 use crate::host::capability::Capability;
 use crate::host::facts::Facts;
 use crate::host::ids::{map_of, setgroups_of};
-use crate::host::kinds::has_no_user;
+use crate::host::kinds::is_missing;
 use crate::host::target::Process;
 use crate::model::value::Setgroups;
 use crate::model::{AppletName, IdMap, Ids, Kind};
@@ -216,7 +216,7 @@ impl Do for DropGroupsEarly {
     fn run(&self, state: &mut State) -> Result<()> {
         let ours = match &mut state.target {
             Some(target) if self.unless_ours => match super::enter::is_ours(target, Kind::User) {
-                Err(_) if has_no_user(&Proc::default()) => true,
+                Err(_) if is_missing(&Proc::default(), Kind::User) => true,
                 ours => ours?,
             },
             _ => false,

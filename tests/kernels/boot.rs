@@ -24,6 +24,7 @@ pub(crate) const MARK: &str = "@nskit";
 pub(crate) type Wanted = dyn Fn(&str) -> bool + Send + Sync;
 
 const SELINUX: &str = "selinux=1 security=selinux enforcing=1";
+const NAMESPACES: &str = "-m -u -i -n -C";
 const APPARMOR: &str = "apparmor=1 security=apparmor";
 
 /// A kernel that is booted.
@@ -35,6 +36,8 @@ pub(crate) struct Kernel {
     pub(crate) arch: &'static str,
     /// The words of its command line that say which security module there is.
     security: &'static str,
+    /// What nskit makes as PID 1.
+    namespaces: &'static str,
     /// What is tried on it.
     cases: fn() -> Vec<Case>,
     qemu: &'static [&'static str],
@@ -51,8 +54,14 @@ impl Kernel {
     }
 
     /// Built by us, without some kinds of namespaces.
-    pub(crate) const fn small(name: &'static str, cases: fn() -> Vec<Case>) -> Self {
-        Self::pc(name, name, "", cases)
+    pub(crate) const fn small(
+        name: &'static str,
+        namespaces: &'static str,
+        cases: fn() -> Vec<Case>,
+    ) -> Self {
+        let mut kernel = Self::pc(name, name, "", cases);
+        kernel.namespaces = namespaces;
+        kernel
     }
 
     /// Debian's of that directory, with SELinux and our policy.
@@ -71,6 +80,7 @@ impl Kernel {
             dir,
             arch: "x86_64",
             security,
+            namespaces: NAMESPACES,
             cases,
             qemu: &["qemu-system-x86_64", "-machine", "q35", "-cpu", "max"],
             console: "ttyS0",
@@ -85,6 +95,7 @@ impl Kernel {
             dir: name,
             arch: "aarch64",
             security: APPARMOR,
+            namespaces: NAMESPACES,
             cases: cases::all,
             qemu: &[
                 "qemu-system-aarch64",
@@ -174,8 +185,11 @@ impl Kernel {
     pub(crate) fn boot_as_init(&self) -> Result<String, String> {
         let place = tempfile::tempdir().map_err(|error| error.to_string())?;
         let image = guest::image(self, &[], place.path())?;
-        let words = "rdinit=/bin/unshare -- -m -u -i -n -C --mount-proc /bin/sh /as-init";
-        self.run(&image, words, &place.path().join("console"))
+        let words = format!(
+            "rdinit=/bin/unshare -- {} --mount-proc /bin/sh /as-init",
+            self.namespaces
+        );
+        self.run(&image, &words, &place.path().join("console"))
     }
 
     /// Runs the machine to its end; `words` are the last ones of the kernel's command line.

@@ -28,8 +28,8 @@ static KERNELS: [Kernel; 9] = [
     Kernel::aarch64("aarch64-newest"),
     Kernel::selinux("x86_64-6.1-selinux", "x86_64-6.1"),
     Kernel::selinux("x86_64-newest-selinux", "x86_64-newest"),
-    Kernel::small("x86_64-without-user", cases::without_user),
-    Kernel::small("x86_64-without-namespaces", cases::without_namespaces),
+    Kernel::small("x86_64-without-user", "-m -u -i -n -C", cases::without_user),
+    Kernel::small("x86_64-without-namespaces", "-m", cases::without_namespaces),
 ];
 
 fn main() {

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use super::causes::Setns;
 use crate::failure::{Failure, Result};
-use crate::host::kinds::existing;
+use crate::host::kinds::{existing, is_missing};
 use crate::host::namespace::{identity, own};
 use crate::model::{Kind, Kinds};
 use crate::steps::ahead::Entering;
@@ -179,9 +179,17 @@ pub(super) fn may_be_left(kind: Kind, leave: Leave) -> bool {
 pub(crate) fn different(target: &mut Target, kinds: Kinds, leave: Leave) -> Result<Kinds> {
     let mut needed = Kinds::NONE;
     for kind in kinds.iter() {
-        if !may_be_left(kind, leave) || !is_ours(target, kind)? {
-            needed = needed.with(kind);
+        if may_be_left(kind, leave) {
+            match is_ours(target, kind) {
+                Ok(false) => {}
+                Ok(true) => continue,
+                Err(_) if leave == Leave::OursOfAll && is_missing(&Proc::default(), kind) => {
+                    continue;
+                }
+                Err(failure) => return Err(failure),
+            }
         }
+        needed = needed.with(kind);
     }
     target.check_alive()?;
     Ok(needed)

@@ -358,6 +358,7 @@ pub(super) fn recorded() -> Vec<Recorded> {
     let passes = |facts: Facts<'static>| Facts { unshare_probe: error(EINVAL).into(), root_is_mount: known(true), ..facts };
     let bounded = |processes: Processes| Facts { processes: known(processes), ..ordinary() };
     vec![
+        case("unshare-privilege", unshare(&[Kind::Net]), EPERM, Facts { kinds: known(Kinds::ALL.without(Kind::User)), ..passes(ordinary()) }),
         case("unshare-privilege", unshare(&[Kind::Net, Kind::Uts]), EPERM, passes(ordinary())),
         case("unshare-privilege", unshare(&[Kind::Net]), EPERM, masked(passes(root()))),
         case("unshare-privilege", unshare(&[Kind::Net]), EPERM, Facts { label: None.into(), ..masked(passes(root())) }),
@@ -378,6 +379,7 @@ pub(super) fn recorded() -> Vec<Recorded> {
         case("unshare-refused", user(), EPERM, confined(passes(ordinary()))),
         case("unshare-refused", user(), EACCES, Facts { seccomp: known(2), ..passes(ordinary()) }),
         case("unshare-threads", user(), EINVAL, Facts { threads: known(3), ..ordinary() }),
+        case("unshare-kind", unshare(&[Kind::User]), EPERM, Facts { kinds: known(Kinds::ALL.without(Kind::User)), ..passes(ordinary()) }),
         case("unshare-kind", unshare(&[Kind::Time, Kind::Net, Kind::Pid]), EINVAL, Facts { kinds: known(Kinds::ALL.without(Kind::Time).without(Kind::Pid)), ..root() }),
         case("unshare-pid-twice", unshare(&[Kind::Pid]), EINVAL, Facts { kinds: known(Kinds::ALL), unentered: known(Kinds::NONE.with(Kind::Pid)), ..root() }),
         case("unshare-pid-owner", unshare(&[Kind::Pid]), EINVAL, Facts { kinds: known(Kinds::ALL), unentered: known(Kinds::NONE), ..root() }),
@@ -394,6 +396,7 @@ pub(super) fn recorded() -> Vec<Recorded> {
         case("fork-some-bound", NewProcess, EAGAIN, Facts { processes: known(Processes { limit: Some(10), ours: Some(50), ..Processes::default() }), ..inside() }),
         case("fork-dead-init", NewProcess, ENOMEM, Facts { unentered: known(Kinds::NONE.with(Kind::Pid)), memory: known(123_456), ..root() }),
         case("fork-dead-init", NewProcess, ENOMEM, Facts { unentered: known(Kinds::NONE), memory: known(12), ..root() }),
+        case("fork-seccomp", NewProcess, ENOSYS, Facts { seccomp: None.into(), ..root() }),
         case("fork-seccomp", NewProcess, EPERM, Facts { seccomp: known(2), ..root() }),
         case("fork-seccomp", NewProcess, EACCES, Facts { seccomp: known(2), label: known("u:r:t:s0".into()), ..root() }),
 
