@@ -85,12 +85,11 @@ pub(crate) fn confining<'a>(facts: &'a Facts<'_>) -> Option<&'a str> {
 
 /// What can be done where a security module refuses; `rule` is what AppArmor calls it in a profile.
 fn allow(facts: &Facts<'_>, rule: &str) -> String {
-    let log = "look into the kernel's log for the refusal";
     match confining(facts) {
         Some(label) if is_enforced(label) => {
-            format!("have the profile allow it (\"{rule}\"), or {log}")
+            format!("have the profile allow it (\"{rule}\"), or {SEE_LOG}")
         }
-        _ => log.to_owned(),
+        _ => SEE_LOG.to_owned(),
     }
 }
 
@@ -104,23 +103,25 @@ pub(crate) fn who_refuses(case: &Case<'_>) -> Option<(String, &'static str)> {
     if !matches!(case.errno, EPERM | EACCES) {
         return None;
     }
-    let (mut who, mut hint) = match confining(case.facts) {
-        Some(label) => (
-            format!("a security module (our label is {label})"),
-            "look into the kernel's log for the refusal",
-        ),
-        None => (String::new(), ""),
+    let is_filtered = case.facts.seccomp() == Some(2);
+    let (who, hint) = match (confining(case.facts), is_filtered) {
+        (None, false) => return None,
+        (None, true) => ("a seccomp filter", "use another seccomp profile"),
+        (Some(_), false) => ("a security module", SEE_LOG),
+        (Some(_), true) => ("a seccomp filter or a security module", SEE_LOG),
     };
-    if case.facts.seccomp() == Some(2) {
-        if who.is_empty() {
-            hint = "use another seccomp profile";
-        } else {
-            who.push_str(" or ");
-        }
-        who.push_str("a seccomp filter (Seccomp is 2 in /proc/self/status)");
-    }
-    (!who.is_empty()).then(|| (format!(", so perhaps {who} refuses it"), hint))
+    let label = our_label(case.facts);
+    Some((format!(", so perhaps {who} refuses it{label}"), hint))
 }
+
+/// ` (our label is …)`, if something may be refused under it.
+#[inline(never)]
+pub(crate) fn our_label(facts: &Facts<'_>) -> String {
+    confining(facts).map_or_else(String::new, |label| format!(" (our label is {label})"))
+}
+
+/// What can be done where a security module refuses, whichever it is.
+const SEE_LOG: &str = "look into the kernel's log for the refusal";
 
 /// Whether this is a profile of AppArmor, which writes the mode behind the name, and refuses what is not in it.
 fn is_enforced(label: &str) -> bool {
@@ -139,7 +140,7 @@ pub(crate) fn module_refuses(
 ) -> Option<Finding> {
     let facts = case.facts;
     let label = confining(facts);
-    let of = label.map_or_else(String::new, |label| format!(" (our label is {label})"));
+    let of = our_label(facts);
     let hint = allow(facts, rule);
     match facts.seccomp() {
         Some(0) if evident || label.is_some_and(is_enforced) => {

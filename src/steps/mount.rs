@@ -248,13 +248,11 @@ fn proc_owner(mounting: &Mounting, case: &Case<'_>) -> Option<Finding> {
 
 fn proc_masked(mounting: &Mounting, case: &Case<'_>) -> Option<Finding> {
     let procs = unprivileged_procs(mounting, case)?;
-    // Of several, ours, or one that is not hidden under another.
-    let is_on_top = |proc: &&ProcMount| !proc.covered.contains(&proc.point);
-    let first = procs
-        .iter()
-        .filter(is_on_top)
-        .max_by_key(|proc| proc.point.as_os_str() == "/proc")
-        .or(procs.first())?;
+    // Of several ours, if it is not hidden under another.
+    let is_ours = |proc: &&ProcMount| {
+        proc.point.as_os_str() == "/proc" && !proc.covered.contains(&proc.point)
+    };
+    let first = procs.iter().find(is_ours).or(procs.first())?;
     // One that can be seen whole is enough for the kernel.
     if procs.iter().any(|proc| proc.covered.is_empty()) {
         return None;

@@ -1,6 +1,6 @@
 //! Why a process cannot be looked into.
 
-use crate::failure::common::{confining, module_refuses};
+use crate::failure::common::{confining, module_refuses, our_label};
 use crate::failure::{Case, Finding, because, perhaps};
 use crate::host::capability::Capability;
 use crate::host::target::TargetFacts;
@@ -141,8 +141,7 @@ pub(crate) fn not_traced(target: &TargetFacts, case: &Case<'_>) -> Option<Findin
     if hidden(target).is_some() || other_user(target, case).is_some() {
         return None;
     }
-    let of =
-        confining(case.facts).map_or_else(String::new, |label| format!(" (our label is {label})"));
+    let of = our_label(case.facts);
     // Without it all that a process of our own user lacks is what it holds more than we.
     let capabilities = if case.facts.has(Capability::SysPtrace)? {
         ""

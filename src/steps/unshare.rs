@@ -9,8 +9,8 @@ use super::ahead::{Ahead, refusal};
 use super::fork::process_bounds;
 use super::{Do, State};
 use crate::failure::common::{
-    NATIVE_BINARY, apparmor_before, apparmor_profile, confining, filtered, lacks, lacks_kind,
-    many_threads, module_refuses,
+    NATIVE_BINARY, apparmor_before, apparmor_profile, filtered, lacks, lacks_kind, many_threads,
+    module_refuses, our_label,
 };
 use crate::failure::{Case, Failure, Finding, Result, because, explains, perhaps, shown};
 use crate::host::capability::Capability;
@@ -173,7 +173,7 @@ explains! {
                  it is a module.",
         find: |unshare, case| {
             let is_known = apparmor_profile(case.facts).or_else(|| apparmor_before(case.facts)).is_some();
-            (unshare.0.has(Kind::User) && !is_known).then(|| refused(unshare, case))?
+            (unshare.0.has(Kind::User) && !is_known).then(|| refused(case))?
         },
     },
     Rule {
@@ -268,22 +268,15 @@ pub(crate) fn probed(kinds: Kinds, facts: &Facts<'_>) -> Kinds {
 }
 
 /// What is left where nothing else says why a user namespace is refused. A chroot is EPERM, never EACCES.
-fn refused(unshare: &Unshare, case: &Case<'_>) -> Option<Finding> {
+fn refused(case: &Case<'_>) -> Option<Finding> {
     if case.errno == EACCES {
         return module_refuses(case, "user namespaces", "userns,", true);
     }
-    let of =
-        confining(case.facts).map_or_else(String::new, |label| format!(" (our label is {label})"));
-    // Of the others the module is asked when they are made in the new user namespace.
-    let what = if unshare.0.without(Kind::User).is_empty() {
-        "user namespaces"
-    } else {
-        "these namespaces"
-    };
+    let of = our_label(case.facts);
     perhaps(
         format!(
-            "either this is a chroot whose root is a mount point, or a security module refuses {what}{of}; looked \
-             at: {}",
+            "either this is a chroot whose root is a mount point, or a security module refuses it{of}; looked at: \
+             {}",
             case.facts.looked_at()
         ),
         "change the root with pivot_root(2), or look into the kernel's log for the module's refusal",

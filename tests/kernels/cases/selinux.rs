@@ -62,7 +62,7 @@ pub(super) fn cases() -> Vec<Case> {
         refused(target("setns_file", "no_admin", "setns --explain net=$PID true"), "no_admin", 125, perhaps),
         refused(target("setns_mnt", "no_chroot", "nsenter --explain -t $PID -m true"), "no_chroot", 1, perhaps),
         // The module is asked of these when the namespaces are made in the new user namespace.
-        one("net_inside", "no_admin_inside", &ordinary("unshare --explain -rn true"), 1, "or a security module refuses these namespaces"),
+        one("net_inside", "no_admin_inside", &ordinary("unshare --explain -rn true"), 1, "or a security module refuses it"),
         one("setgroups_inside", "no_admin_inside", &ordinary("unshare --explain -r true"), 1, "a security module refuses us /proc/self/setgroups"),
         one("loopback_inside", "no_net_admin", &ordinary("unshare --explain -r --loopback true"), 1, perhaps),
         one("mount", "no_mount", "unshare --explain -pf --mount-proc true", 1, "perhaps a security module refuses the mount of proc"),
@@ -87,7 +87,7 @@ pub(super) fn cases() -> Vec<Case> {
             .out_has("\"cause\":\"a security module refuses user namespaces (our label is u:r:no_userns)\""),
         within("doctor_admin", "no_admin", "nskit doctor").fails(1).err("")
             .out_has("our label is u:r:no_admin\n")
-            .out_has("cause: none of those known, so perhaps a security module (our label is u:r:no_admin) refuses it"),
+            .out_has("cause: none of those known, so perhaps a security module refuses it (our label is u:r:no_admin)"),
     ];
     for (name, script, message) in [
         (
