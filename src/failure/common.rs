@@ -22,6 +22,11 @@ pub(crate) struct Lack {
 }
 
 impl Lack {
+    /// Whether a security module takes it away, in whatever user namespace.
+    pub(crate) fn is_by_module(&self) -> bool {
+        self.hint.is_some()
+    }
+
     /// The cause, with what follows that sentence; and what can be done where we do not hold it at all.
     pub(crate) fn because(self, then: &str, hint: impl Into<String>) -> Option<Finding> {
         because(

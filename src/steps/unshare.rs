@@ -284,12 +284,19 @@ fn refused(case: &Case<'_>) -> Option<Finding> {
 }
 
 fn privilege(unshare: &Unshare, case: &Case<'_>) -> Option<Finding> {
-    let kinds = unshare.0;
-    if kinds.has(Kind::User) {
+    let lack = lacks(case.facts, Capability::SysAdmin)?;
+    let kinds = unshare.0.without(Kind::User);
+    // A new user namespace gives it, but where a module does not let it count.
+    if kinds.is_empty() || kinds != unshare.0 && !lack.is_by_module() {
         return None;
     }
-    lacks(case.facts, Capability::SysAdmin)?.because(
-        &format!(", which a new namespace ({kinds}) takes without -U"),
+    let without = if kinds == unshare.0 {
+        " without -U"
+    } else {
+        ""
+    };
+    lack.because(
+        &format!(", which a new namespace ({kinds}) takes{without}"),
         if lacks_kind(case.facts, Kind::User) {
             "run as root"
         } else {

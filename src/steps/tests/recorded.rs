@@ -361,6 +361,7 @@ pub(super) fn recorded() -> Vec<Recorded> {
         case("unshare-privilege", unshare(&[Kind::Net]), EPERM, Facts { kinds: known(Kinds::ALL.without(Kind::User)), ..passes(ordinary()) }),
         case("unshare-privilege", unshare(&[Kind::Net, Kind::Uts]), EPERM, passes(ordinary())),
         case("unshare-privilege", unshare(&[Kind::Net]), EPERM, masked(passes(root()))),
+        case("unshare-privilege", unshare(&[Kind::User, Kind::Net]), EPERM, masked(passes(root()))),
         case("unshare-privilege", unshare(&[Kind::Net]), EPERM, Facts { label: None.into(), ..masked(passes(root())) }),
         case("unshare-privilege", unshare(&[Kind::Net]), EPERM, Facts { cap_eff: None.into(), ..passes(ordinary()) }),
         case("unshare-seccomp", user(), EPERM, Facts { seccomp: known(2), unshare_probe: error(EPERM).into(), ..ordinary() }),
