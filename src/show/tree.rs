@@ -429,6 +429,9 @@ pid:[2] ours, 2 processes
         };
         assert_eq!(with("", "en_US.UTF-8"), Lines::Unicode);
         assert_eq!(with("C.utf8", "C"), Lines::Unicode);
+        assert_eq!(with("", "de_DE.UTF-8@euro"), Lines::Unicode);
+        assert_eq!(with("", "UTF-8"), Lines::Unicode);
+        assert_eq!(with("", "de_DE.ISO-8859-15@euro"), Lines::Ascii);
         assert_eq!(with("C", "en_US.UTF-8"), Lines::Ascii);
         assert_eq!(with("", ""), Lines::Ascii);
     }
