@@ -74,7 +74,9 @@ fn what_is_mounted_in_it_does_not_spread() {
         before=$(cat /proc/self/mountinfo)
         setns --ip-netns netns:blue sh -c 'mount -t tmpfs inside /tmp; grep -c inside /proc/self/mountinfo'
         test \"$before\" = \"$(cat /proc/self/mountinfo)\"";
-    with_blue(script).ok().out("1\n");
+    with_blue(&[WITHOUT_OTHERS, script].concat())
+        .ok()
+        .out("1\n");
 }
 
 #[test]

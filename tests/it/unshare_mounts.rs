@@ -227,7 +227,8 @@ fn stays_with_us(prepare: &str, command: &str, expected: &str) {
     let root = bare_root(&place);
     // `kept` lies in a mount of its own, as `kept/dir` does not.
     let script = format!(
-        r#"mount --make-rshared /
+        r#"{WITHOUT_OTHERS}
+        mount --make-rshared /
         {FILL}
         mkdir kept other && mount -t tmpfs none kept && mkdir kept/dir && cd kept/dir && mkdir dir || exit 99
         {prepare}
@@ -707,7 +708,7 @@ fn a_failure_leaves_no_mount_behind() {
         echo compared"#;
     Tool::fixture()
         .line("-m --propagation private")
-        .sh(script)
+        .sh(&[WITHOUT_OTHERS, script].concat())
         .dir(place.path())
         .run()
         .ok()

@@ -29,7 +29,7 @@ fn alone(script: &str) -> Tool {
     "#;
     Tool::fixture()
         .line("-mnpf --mount-proc --kill-child --propagation private")
-        .sh(&format!("{preamble}{script}"))
+        .sh(&format!("{WITHOUT_OTHERS}{preamble}{script}"))
 }
 
 const COMPARE: &str = "

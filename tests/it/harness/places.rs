@@ -8,6 +8,14 @@ use nix::mount::{MntFlags, umount2};
 use super::cleaner;
 use super::user::ORDINARY;
 
+/// For a shell in a mount namespace of its own that is to compare mounts: lets go of those of other tests, which go when
+/// their files are removed, at any time.
+pub(crate) const WITHOUT_OTHERS: &str = "
+        for mount in $(cut -d ' ' -f 5 /proc/self/mountinfo | grep /nskit-test- | sort -r); do
+            umount -l $mount 2>/dev/null || true
+        done
+";
+
 /// A directory of a test's own, which every user may enter.
 pub(crate) struct Place(tempfile::TempDir);
 
