@@ -68,35 +68,6 @@ pub unsafe fn call(number: usize, a: usize, b: usize, c: usize, d: usize, e: usi
 /// What a child does; it never returns.
 pub type Body = extern "C" fn(*const *const u8) -> !;
 
-/// A child that borrows our memory and stack, while we wait, until it has executed a program or ended.
-///
-/// # Safety
-/// `body` must not change memory that we rely on.
-#[inline(always)]
-pub unsafe fn vfork(body: Body, argument: *const *const u8) -> isize {
-    // CLONE_VM, CLONE_VFORK, and SIGCHLD at the end.
-    let flags: usize = 0x100 | 0x4000 | 17;
-    let result: isize;
-    // SAFETY: the child pushes below our stack pointer, where an asm block without `nostack` has nothing
-    // of ours, and never comes back out of `body`; so our frame is as it was when we go on.
-    #[cfg(target_arch = "x86_64")]
-    unsafe {
-        asm!("syscall", "test rax, rax", "jnz 2f", "mov rdi, {argument}", "call {body}", "ud2", "2:",
-             argument = in(reg) argument, body = in(reg) body,
-             inout("rax") CLONE => result, in("rdi") flags, in("rsi") 0, in("rdx") 0, in("r10") 0,
-             in("r8") 0, out("rcx") _, out("r11") _)
-    };
-    // SAFETY: as above.
-    #[cfg(target_arch = "aarch64")]
-    unsafe {
-        asm!("svc 0", "cbnz x0, 2f", "mov x0, {argument}", "blr {body}", "brk 1", "2:",
-             argument = in(reg) argument, body = in(reg) body,
-             in("x8") CLONE, inout("x0") flags => result, in("x1") 0, in("x2") 0, in("x3") 0,
-             in("x4") 0)
-    };
-    result
-}
-
 /// A child that shares our memory and runs beside us, on a stack of its own that ends at `top`.
 ///
 /// # Safety

@@ -10,7 +10,8 @@
 //! | `enter FILE FLAGS` | enters the namespace of an nsfs file |
 //! | `private` | makes every mount private |
 //! | `proc` | mounts a fresh proc on /proc |
-//! | `fork` | does the rest in a vfork child, and ends with its status |
+//! | `share` | does the rest in a child that shares our memory, and ends with its status; unlike vfork(2) it leaves us killable |
+//! | `copy` | the same in a child that has a copy of our memory, as who enters the namespaces of others must |
 //! | `helpers FLAGS [HELPER … ;] …` | starts the helpers beside us (at most two), each with our PID put in as its first argument; makes the new namespaces; lets the helpers run; waits for them |
 //! | `outside FLAGS FILE TEXT` | the same with one helper, which writes TEXT to our /proc/PID/FILE |
 //! | `print BYTES` | writes so many bytes, and ends with 0 |
@@ -108,10 +109,15 @@ extern "C" fn steps(mut words: Words) -> ! {
             // MS_NOSUID, MS_NODEV, MS_NOEXEC.
             mount(c"proc", c"/proc", c"proc", 2 | 4 | 8);
             words = words.wrapping_add(1);
-        } else if is(step, b"fork") {
-            // SAFETY: the child does the rest of the steps and changes nothing that `wait` reads.
-            let child = unsafe { kernel::vfork(steps, words.wrapping_add(1)) };
+        } else if is(step, b"share") {
+            // SAFETY: the stack is the child's alone; it does the rest of the steps, while we only wait.
+            let child = unsafe { kernel::beside(stack(0), steps, words.wrapping_add(1)) };
             wait(child);
+        } else if is(step, b"copy") {
+            match fork() {
+                0 => words = words.wrapping_add(1),
+                child => wait(child),
+            }
         } else if is(step, b"helpers") {
             words = helpers(words.wrapping_add(1));
         } else if is(step, b"outside") {
@@ -212,17 +218,21 @@ fn end_of(mut words: Words) -> Words {
     words.wrapping_add(1)
 }
 
-/// Starts these children at the same time, as soon as the new namespaces are there; waits for them.
-fn beside(flags: Word, bodies: &[Body], mut words: Words) {
+/// The end of one of two stacks for children that share our memory.
+fn stack(index: usize) -> *mut u8 {
     #[repr(align(16))]
     struct Stack(#[allow(dead_code)] [u8; 4096]);
     static mut STACKS: [Stack; 2] = [const { Stack([0; 4096]) }; 2];
+    let stacks = (&raw mut STACKS).cast::<Stack>();
+    stacks.wrapping_add(index + 1).cast()
+}
+
+/// Starts these children at the same time, as soon as the new namespaces are there; waits for them.
+fn beside(flags: Word, bodies: &[Body], mut words: Words) {
     let mut children = [0_isize; 2];
     for ((index, body), child) in bodies.iter().enumerate().zip(&mut children) {
-        let stacks = &raw mut STACKS;
-        // SAFETY: the end of the stack of this index, which only this child uses.
-        *child =
-            unsafe { kernel::beside(stacks.cast::<Stack>().add(index + 1).cast(), *body, words) };
+        // SAFETY: the stack of this index, which only this child uses.
+        *child = unsafe { kernel::beside(stack(index), *body, words) };
         if bodies.len() > 1 {
             words = end_of(words);
         }
@@ -305,8 +315,7 @@ fn print(bytes: usize) -> ! {
 
 fn hold() -> ! {
     die_with_parent();
-    // SAFETY: a plain fork, by clone(2) with nothing but SIGCHLD: the child has a copy of our memory.
-    let child = unsafe { call(kernel::CLONE, 17, 0, 0, 0, 0) };
+    let child = fork();
     if child == 0 {
         die_with_parent();
         loop {
@@ -317,6 +326,15 @@ fn hold() -> ! {
     let text = decimal(child as usize).map(|byte| if byte == 0 { b'\n' } else { byte });
     kernel(kernel::WRITE, [1, text.as_ptr() as usize, text.len(), 0, 0]);
     wait(child)
+}
+
+fn fork() -> isize {
+    // SAFETY: a plain fork, by clone(2) with nothing but SIGCHLD: the child has a copy of our memory.
+    let child = unsafe { call(kernel::CLONE, 17, 0, 0, 0, 0) };
+    if child < 0 {
+        exit(child.unsigned_abs());
+    }
+    child
 }
 
 fn die_with_parent() {
