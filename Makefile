@@ -17,7 +17,7 @@ binary := $(target_dir)/$(if $(filter 1,$(HARDEN)),hardened,static)$(TARGET:%=/%
 sources := $(shell find src -name '*.rs') Cargo.toml Cargo.lock Makefile .ci/build-static .ci/link-static-pie .ci/layout.ld
 
 .PHONY: all static-toolchain install uninstall dist deb test test-dist test-deb test-kernels test-faults test-model \
-    test-stress fuzz docs bench clean
+    test-stress test-mutants fuzz docs bench clean
 
 all: $(binary)
 
@@ -102,6 +102,12 @@ test-model: $(binary)
 
 test-stress: $(binary)
 	NSKIT_RELEASE='$(abspath $(binary))' NSKIT_STRESS=$(RUNS) $(CARGO) test --test faults -- stress
+
+# Small changes of these files that no unit test notices; by default of those that have changed.
+FILES ?= $(shell git diff --name-only --diff-filter=d origin/HEAD -- 'src/*.rs')
+
+test-mutants:
+	.ci/mutants $(FILES)
 
 fuzz:
 	NSKIT_FUZZ=$(MUTATIONS) $(CARGO) test --bin nskit -- fuzz

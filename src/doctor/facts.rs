@@ -282,9 +282,10 @@ pub(super) fn nproc(doctor: &Examiner<'_>) -> Learned {
         ours: all.ours,
         ..Processes::default()
     };
-    let ours = all
-        .ours
-        .map_or_else(String::new, |ours| format!("; our user has {ours} threads"));
+    let ours = match all.ours {
+        Some(ours) => format!("; our user has {ours} threads"),
+        None => "; how many our user has cannot be seen".to_owned(),
+    };
     let limit = match sys::thread_limit() {
         Ok(Some(limit)) => limit.to_string(),
         Ok(None) => "none".to_owned(),
