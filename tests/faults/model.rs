@@ -132,9 +132,21 @@ fn is_known(user: User, line: &str) -> Option<&'static str> {
             return Some("theirs leaves what it has bound when a later step fails");
         }
     }
+    let has_word = |word: &str| line.split(' ').any(|one| one == word);
+    if has(&["--mount-proc"]) && has(&["-R"]) && line.contains("--propagation shared") {
+        return Some("ours makes /proc private first, so that the new one is nowhere else");
+    }
     if line.starts_with("nsenter") {
+        if has_word("-r") && has(&["-r@"]) || has_word("-w") && has(&["-w/"]) {
+            return Some("theirs takes the target's, and not what comes last");
+        }
         if has(&["--net="]) && has(&["-n", "-a"]) {
             return Some("theirs takes the one that comes last, a file or the target's");
+        }
+        if user == User::Ordinary && line.contains("@O") && has(&["-a"]) {
+            return Some(
+                "theirs enters those that are its own already, which an ordinary user may not",
+            );
         }
         if user == User::Ordinary && !has(&["-a"]) {
             return Some("ours enters the user namespace that owns what is asked for");
@@ -146,6 +158,16 @@ fn is_known(user: User, line: &str) -> Option<&'static str> {
         }
     }
     None
+}
+
+/// What the program found, but for what theirs binds beside it when it may be running already.
+fn without_binds(line: &str, found: &str) -> String {
+    let binds = ["--uts=", "--net=", "--ipc="];
+    let is_beside = line.contains(" -f") && binds.iter().any(|bind| line.contains(bind));
+    let lines = found
+        .lines()
+        .filter(|one| !(is_beside && one.ends_with(" - nsfs nsfs rw")));
+    lines.map(|one| format!("{one}\n")).collect()
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -172,7 +194,7 @@ pub(crate) fn work(words: impl Iterator<Item = String>) -> i32 {
         let outside = ground.outside();
         let came = Came {
             runs: ended.code() == Some(7),
-            out: ground.written("out"),
+            out: without_binds(line, &ground.written("out")),
             files: outside.files,
             mounts: outside.mounts,
         };
