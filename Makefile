@@ -107,7 +107,7 @@ test-stress: $(binary)
 FILES ?= $(shell git diff --name-only --diff-filter=d origin/HEAD -- 'src/*.rs')
 
 test-mutants:
-	.ci/mutants $(FILES)
+	TESTS='$(TESTS)' .ci/mutants $(FILES)
 
 fuzz:
 	NSKIT_FUZZ=$(MUTATIONS) $(CARGO) test --bin nskit -- fuzz

@@ -6,9 +6,11 @@
 //! be one thread and may have no other children than those that it knows.
 
 use std::collections::{BTreeSet, HashMap};
+use std::ffi::{CStr, OsStr};
 use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -52,7 +54,7 @@ pub(crate) struct Traced {
     pub(crate) hit: Option<Call>,
     /// Processes that stayed.
     pub(crate) left: Vec<String>,
-    /// The program was executed.
+    /// The program was executed, or was about to be: who is killed in the middle of that may not be seen to be done.
     pub(crate) started: bool,
     /// Signals that were sent where they reach who started us.
     pub(crate) stray_signals: Vec<String>,
@@ -321,10 +323,7 @@ impl Run<'_> {
                     self.tracees.remove(&pid);
                     let program = std::fs::read_link(format!("/proc/{pid}/exe"));
                     // It may have been killed since; what it was cannot be seen then.
-                    let is_map_program = program.is_ok_and(|file| {
-                        file.ends_with("newuidmap") || file.ends_with("newgidmap")
-                    });
-                    self.traced.started |= !is_map_program;
+                    self.traced.started |= !program.is_ok_and(|file| is_map_program(&file));
                     let _ = ptrace::detach(pid, None);
                     return;
                 }
@@ -404,6 +403,11 @@ impl Run<'_> {
             .fault
             .filter(|fault| fault.process == call.process && fault.call == call.index);
         self.traced.calls.push(call.clone());
+        let fails = fault.is_some_and(|fault| matches!(fault.what, What::Fails(_)));
+        if call.number == libc::SYS_execve && !fails {
+            let program = string(pid, call.arguments[0]);
+            self.traced.started |= program.is_some_and(|file| !is_map_program(&file));
+        }
         let Some(fault) = fault else {
             return false;
         };
@@ -458,6 +462,19 @@ fn stray_signal(pid: Pid, call: &Call) -> Option<String> {
     let sees_us = std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok() == ours;
     let is_stray = matches!(target, 0 | -1) || target == 1 && sees_us;
     is_stray.then(|| format!("kill({target}, {signal}) by {}", call.process))
+}
+
+fn is_map_program(file: &Path) -> bool {
+    file.ends_with("newuidmap") || file.ends_with("newgidmap")
+}
+
+/// A string in the memory of a process.
+fn string(pid: Pid, at: u64) -> Option<PathBuf> {
+    let memory = std::fs::File::open(format!("/proc/{pid}/mem")).ok()?;
+    let mut room = [0; 256];
+    let length = memory.read_at(&mut room, at).ok()?;
+    let text = CStr::from_bytes_until_nul(&room[..length]).ok()?;
+    Some(OsStr::from_bytes(text.to_bytes()).into())
 }
 
 /// Where the dynamic loader of a process lies that has just executed a program.

@@ -24,6 +24,11 @@ fn agrees(found: &Found, run: impl Fn(&str) -> Tool) {
         };
         for tried in check["tried"].as_array().expect("a list") {
             let command = tried["command"].as_str().expect("a command");
+            // On a machine that is very busy, where a namespace takes seconds. There are enough others.
+            if tried["error"] == "it did not end in time" {
+                assert_eq!(tried["works"], Value::Null, "{name}: {check}");
+                continue;
+            }
             let ran = run(&format!("{command} sh -c '{inside}'")).run();
             assert_eq!(tried["works"], ran.succeeded(), "{name}: {check}: {ran}");
             if let Some(error) = tried["error"].as_str().filter(|error| !error.is_empty()) {
