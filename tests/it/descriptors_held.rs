@@ -185,7 +185,7 @@ fn of_who_waits_and_of_pid_1() {
 fn extra_in(
     tool: &str,
     words: &str,
-    (call, number): (&str, i64),
+    (call, number): (&str, nix::libc::c_long),
     found: impl Fn(i32, Vec<i32>) -> Option<i32>,
 ) -> Vec<String> {
     let place = Place::new();

@@ -64,6 +64,8 @@ fn what_would_be_done_is_what_is_done() {
             .run()
             .ok();
         let text = std::fs::read_to_string(&trace).expect("strace writes its file");
+        // Of IDs of 32 bits, on machines that have calls for those of 16 too.
+        let text = text.replace("groups32(", "groups(").replace("id32(", "id(");
         let mut lines = text.lines();
         for (step, call) in steps {
             let found = lines.any(|line| line.contains(call));

@@ -14,7 +14,7 @@ use crate::harness::*;
 /// However slow all is: the call is held far longer than anything takes here, until strace is killed, which lets go of
 /// what it traces.
 #[track_caller]
-fn killed_on_the_way(options: &str, call: &str, number: i64, where_to_hold: &str) {
+fn killed_on_the_way(options: &str, call: &str, number: nix::libc::c_long, where_to_hold: &str) {
     let what = format!("{options}: {call}:{where_to_hold}");
     let place = Place::new();
     let ran = place.at("ran");
@@ -56,13 +56,24 @@ fn the_child_ends_when_its_parent_is_killed_before_the_program_starts() {
         command("strace"),
         ours("looks before it asks, or not at all, and forgets the request when IDs change")
     );
-    use nix::libc::{SYS_execve, SYS_mount, SYS_prctl, SYS_setresgid, SYS_setresuid};
+    use nix::libc::{SYS_execve, SYS_mount, SYS_prctl};
+    // The calls of these names are of IDs of 16 bits on some machines.
+    #[cfg(target_arch = "x86")]
+    const IDS: [(&str, nix::libc::c_long); 2] = [
+        ("setresuid32", nix::libc::SYS_setresuid32),
+        ("setresgid32", nix::libc::SYS_setresgid32),
+    ];
+    #[cfg(not(target_arch = "x86"))]
+    const IDS: [(&str, nix::libc::c_long); 2] = [
+        ("setresuid", nix::libc::SYS_setresuid),
+        ("setresgid", nix::libc::SYS_setresgid),
+    ];
     let (prctl, execve, mount) = (
         ("prctl", SYS_prctl),
         ("execve", SYS_execve),
         ("mount", SYS_mount),
     );
-    let (setresuid, setresgid) = (("setresuid", SYS_setresuid), ("setresgid", SYS_setresgid));
+    let [setresuid, setresgid] = IDS;
     let (before, after) = ("delay_enter", "delay_exit");
     for (options, (call, number), where_to_hold) in [
         ("--kill-child", prctl, before),
