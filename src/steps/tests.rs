@@ -2,6 +2,7 @@
 
 mod hints;
 mod recorded;
+mod situations;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -17,7 +18,8 @@ use crate::steps::fork::NewProcess;
 use crate::steps::target::TargetProcess;
 use crate::steps::unshare::probed;
 use crate::sys::Error;
-use recorded::{Recorded, error, inside, known, map, ordinary, own_map, recorded, root, unshare};
+use recorded::{Recorded, recorded};
+use situations::{error, inside, known, map, ordinary, own_map, root, unshare};
 
 /// What is said of each recorded failure, as people see it.
 const SAID: &str = "src/steps/tests/said.txt";
