@@ -42,3 +42,26 @@ impl Ids {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_called_after_users_and_groups() {
+        let names = |ids: Ids| {
+            [
+                ids.usermod_option(),
+                ids.file(),
+                ids.helper(),
+                ids.sub_file(),
+            ]
+        };
+        let users = ["--add-subuids", "uid_map", "newuidmap", "/etc/subuid"];
+        assert_eq!(names(Ids::Uid), users);
+        assert_eq!(
+            names(Ids::Gid),
+            users.map(|name| name.replace("uid", "gid"))
+        );
+    }
+}

@@ -199,6 +199,9 @@ mod tests {
             prop_assert_eq!(*map.get_or_insert_with(limit, || 99), first);
             map.retain(|&key| key < limit);
             prop_assert!(map.iter().eq(tree.iter().filter(|(key, _)| **key < limit)));
+            prop_assert_eq!(map.is_empty(), map.iter().next().is_none());
+            map.retain(|_| false);
+            prop_assert!(map.is_empty());
         }
 
         #[test]
@@ -207,7 +210,8 @@ mod tests {
             let set: SortedSet<u8> = values.iter().copied().collect();
             prop_assert!(set.iter().eq(&tree));
             prop_assert!((0..20).all(|value| set.has(&value) == tree.contains(&value)));
-            prop_assert_eq!(set.len(), tree.len());
+            prop_assert_eq!((set.len(), set.is_empty()), (tree.len(), tree.is_empty()));
+            prop_assert!(SortedSet::<u8>::default().is_empty());
         }
     }
 }
