@@ -211,11 +211,12 @@ fn map_program(doctor: &Examiner<'_>, ids: Ids) -> Learned {
     causes.extend(proved(doctor.proc, &given, 0, |_| {}));
     let path = program.path.unwrap_or_default();
     let mut detail = path.to_string_lossy().into_owned();
-    if program.set_user_id == Some(true) {
-        detail.push_str(", set-user-ID root");
-    } else if program.capabilities == Some(true) {
-        detail.push_str(", with file capabilities");
-    }
+    detail.push_str(match (program.set_user_id, program.capabilities) {
+        (Some(true), _) => ", set-user-ID root",
+        (_, Some(true)) => ", with file capabilities",
+        _ if detail.is_empty() || !causes.is_empty() => "",
+        _ => "; what privilege it has cannot be seen",
+    });
     unless(causes, detail)
 }
 
