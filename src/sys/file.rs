@@ -211,9 +211,10 @@ pub(crate) fn read_file_at(dir: BorrowedFd<'_>, path: &OsStr, limit: Limit) -> R
 
 /// Up to `buffer.len()` bytes (read(2)); 0 at the end.
 pub(crate) fn read_some(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize> {
+    let mut was_reset = false;
     loop {
         match nix::unistd::read(fd, buffer) {
-            Err(errno) if super::is_passing(errno) => {}
+            Err(errno) if super::is_passing(errno, &mut was_reset) => {}
             other => return Ok(other?),
         }
     }

@@ -29,10 +29,14 @@ pub(crate) fn receive_credentials(socket: BorrowedFd<'_>) -> Result<()> {
 }
 
 /// Whether what was read in vain can be read again. Who ends with something unread leaves us `ECONNRESET`, once, in front
-/// of what it has sent before.
-pub(crate) fn is_passing(errno: nix::errno::Errno) -> bool {
+/// of what it has sent before; `was_reset` remembers it, as a file system of somebody else's may answer so for ever.
+pub(crate) fn is_passing(errno: nix::errno::Errno, was_reset: &mut bool) -> bool {
     use nix::errno::Errno;
-    matches!(errno, Errno::EINTR | Errno::ECONNRESET)
+    match errno {
+        Errno::EINTR => true,
+        Errno::ECONNRESET => !std::mem::replace(was_reset, true),
+        _ => false,
+    }
 }
 
 /// Waits for a message, and gives its length, 0 at the end, and its sender's PID as we see it (unix(7),
@@ -44,10 +48,11 @@ pub(crate) fn receive_from(
     use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixCredentials, recvmsg};
     let mut parts = [std::io::IoSliceMut::new(buffer)];
     let mut room = nix::cmsg_space!(UnixCredentials);
+    let mut was_reset = false;
     loop {
         let flags = MsgFlags::empty();
         match recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut room), flags) {
-            Err(errno) if is_passing(errno) => {}
+            Err(errno) if is_passing(errno, &mut was_reset) => {}
             Err(errno) => return Err(errno.into()),
             Ok(message) => {
                 let sender = message.cmsgs()?.find_map(|control| match control {
@@ -80,5 +85,14 @@ mod tests {
             };
             assert_eq!((receive(), receive()), (Ok(4), Ok(0)));
         }
+    }
+
+    #[test]
+    fn who_is_reset_for_ever_is_not_read_for_ever() {
+        use nix::errno::Errno::{ECONNRESET, EINTR, EIO};
+        let mut was_reset = false;
+        let passes = [EINTR, ECONNRESET, EINTR, ECONNRESET, EIO];
+        let passes = passes.map(|errno| is_passing(errno, &mut was_reset));
+        assert_eq!(passes, [true, true, true, false, false]);
     }
 }
