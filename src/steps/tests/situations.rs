@@ -88,17 +88,12 @@ pub(super) fn ordinary() -> Facts<'static> {
 /// Root in a user namespace of an ordinary user.
 pub(super) fn inside() -> Facts<'static> {
     Facts {
-        capabilities: known(ALL),
-        cap_eff: known(ALL),
-        uid: known(0),
-        real_uid: known(0),
-        gid: known(0),
         is_initial_user: known(false),
         has_initial_mounts: known(false),
         uid_map: map("0 1000 1\n"),
         gid_map: map("0 1000 1\n"),
         setgroups: known(Setgroups::Deny),
-        ..ordinary()
+        ..root()
     }
 }
 
