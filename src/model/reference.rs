@@ -274,7 +274,7 @@ pub(crate) fn parse(text: &OsStr) -> Result<Reference, String> {
         let shown = |bytes| OsStr::from_bytes(bytes).display();
         let before = text.as_bytes().strip_suffix(rest).unwrap_or_default();
         let is_owner = before.ends_with(b"owner:");
-        let (before, kinds, reference) = (shown(before), shown(kinds), shown(reference));
+        let (before, kinds) = (shown(before), shown(kinds));
         if is_owner {
             return Err(format!(
                 "{}: no kind can stand here; of one namespace of a process it is {before}/proc/PID/ns/{kinds}",
@@ -282,8 +282,9 @@ pub(crate) fn parse(text: &OsStr) -> Result<Reference, String> {
             ));
         }
         return Err(format!(
-            "{}: the kind comes first: {kinds}={before}{reference}",
-            Quoted(text)
+            "{}: the kind comes first: {kinds}={before}{}",
+            Quoted(text),
+            Word(OsStr::from_bytes(reference))
         ));
     }
     let innermost = parse_innermost(OsStr::from_bytes(rest))?;
