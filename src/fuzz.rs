@@ -1,7 +1,8 @@
 //! Parsers fed with what is near to real text, and far from it: none panics, and what they say holds.
 //!
 //! `tests/corpora` has a directory for each parser. The ordinary tests replay every file and some thousand mutations of
-//! them; `make fuzz` tries as many as `NSKIT_FUZZ` says. What is found is written there, to be committed with what mends it.
+//! them; `make fuzz` tries as many as `NSKIT_FUZZ` says, or goes on for `NSKIT_FUZZ_SECONDS`. What is found is written
+//! there, to be committed with what mends it.
 //!
 //! The hard thing: without a compiler that counts branches nothing says which mutation came far. So corpora hold a case of
 //! each form, and mutations mix them and put in the numbers and signs at which parsers turn.
@@ -10,7 +11,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::host::accounts::{Group, User};
 use crate::host::mountinfo::{self, Mount, ProcMount};
@@ -135,18 +136,26 @@ pub(crate) fn fuzz(name: &str, holds: fn(&[u8])) {
         let held = catch_unwind(AssertUnwindSafe(|| holds(text)));
         assert!(held.is_ok(), "{} does not hold", file.display());
     }
-    let count = std::env::var("NSKIT_FUZZ").map_or(MUTATIONS, |count| {
-        count.parse().expect("NSKIT_FUZZ is a number")
-    });
+    let number = |variable: &str| -> Option<u64> {
+        let text = std::env::var(variable).ok()?;
+        Some(text.parse().expect("NSKIT_FUZZ and its like are numbers"))
+    };
+    let seconds = number("NSKIT_FUZZ_SECONDS");
+    let count = number("NSKIT_FUZZ").unwrap_or(seconds.map_or(MUTATIONS, |_| u64::MAX));
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    let seed = std::env::var("NSKIT_FUZZ_SEED").map_or(since.as_nanos() as u64, |seed| {
-        seed.parse().expect("NSKIT_FUZZ_SEED is a number")
-    });
+    let seed = number("NSKIT_FUZZ_SEED").unwrap_or(since.as_nanos() as u64);
     eprintln!("{name}: NSKIT_FUZZ_SEED={seed}");
     let mut random = Random(seed | 1);
-    for _ in 0..count {
+    let start = Instant::now();
+    let is_over = |done: u64| {
+        let is_late = |seconds| done.is_multiple_of(1024) && start.elapsed().as_secs() >= seconds;
+        done == count || seconds.is_some_and(is_late)
+    };
+    let mut done = 0;
+    while !is_over(done) {
+        done += 1;
         let text = mutated(&corpus, &mut random);
         if catch_unwind(AssertUnwindSafe(|| holds(&text))).is_err() {
             let found = directory.join(format!("found-{seed}"));
@@ -158,6 +167,7 @@ pub(crate) fn fuzz(name: &str, holds: fn(&[u8])) {
             );
         }
     }
+    eprintln!("{name}: {done} mutations in {:.0?}", start.elapsed());
 }
 
 /// A sentence that is part of one line.
