@@ -48,10 +48,17 @@ pub(crate) fn run() {
         in_namespaces(&[model::WORD, &words[0], &words[1]])
     }));
     let runs = number("NSKIT_STRESS", RUNS);
-    for sort in stress::SORTS {
+    for (sort, part) in stress::SORTS {
         trials.push(Trial::test(format!("stress::{sort}"), move || {
-            let words = [seed, runs].map(|number| number.to_string());
-            in_namespaces(&[stress::WORD, sort, &words[0], &words[1]])
+            let (batches, mut done) = (stress::batches(runs, part), 0);
+            let all: u64 = batches.iter().sum();
+            for (seed, count) in (seed..).zip(batches) {
+                let words = [seed, count].map(|number| number.to_string());
+                in_namespaces(&[stress::WORD, sort, &words[0], &words[1]])?;
+                done += count;
+                eprintln!("stress::{sort}: NSKIT_MODEL_SEED={seed}: {done} of {all} runs are well");
+            }
+            Ok(())
         }));
     }
     libtest_mimic::run(&arguments, trials).exit();
