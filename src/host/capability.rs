@@ -53,3 +53,37 @@ impl Capability {
 pub(crate) fn effective() -> Option<u64> {
     sys::capabilities().ok().map(|held| held.effective)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As <linux/capability.h> numbers and capabilities(7) names them.
+    #[test]
+    fn each_has_its_bit_and_its_name() {
+        for (capability, number, name) in [
+            (Capability::Setgid, 6, "CAP_SETGID"),
+            (Capability::Setuid, 7, "CAP_SETUID"),
+            (Capability::SysChroot, 18, "CAP_SYS_CHROOT"),
+            (Capability::SysPtrace, 19, "CAP_SYS_PTRACE"),
+            (Capability::SysAdmin, 21, "CAP_SYS_ADMIN"),
+            (Capability::SysResource, 24, "CAP_SYS_RESOURCE"),
+            (Capability::SysTime, 25, "CAP_SYS_TIME"),
+            (Capability::Setfcap, 31, "CAP_SETFCAP"),
+        ] {
+            assert_eq!(capability.name(), name);
+            assert!(capability.is_in(1 << number) && capability.is_in(u64::MAX));
+            assert!(!capability.is_in(!(1 << number)) && !capability.is_in(0));
+        }
+    }
+
+    #[test]
+    fn what_is_in_force_is_what_proc_says() {
+        let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+        let set = u64::from_str_radix(line.unwrap().trim(), 16).unwrap();
+        assert_eq!(effective(), Some(set));
+        let admin = Capability::SysAdmin;
+        assert_eq!(admin.is_held(), admin.is_in(set));
+    }
+}

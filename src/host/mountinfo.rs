@@ -172,12 +172,15 @@ pub(crate) fn mounts(proc: &Proc) -> Option<Vec<Mount>> {
 /// Whether the /proc among these mounts hides the processes of others from us, who may not trace them (proc(5),
 /// `hidepid`).
 pub(crate) fn hides_processes(mounts: &[Mount]) -> bool {
+    has_hidepid(mounts) && !Capability::SysPtrace.is_held()
+}
+
+fn has_hidepid(mounts: &[Mount]) -> bool {
     let proc = Mount::holding(mounts, Path::new("/proc/self"));
-    let hides = proc.is_some_and(|proc| {
+    proc.is_some_and(|proc| {
         let mut how = words(&proc.super_options).filter_map(|word| word.strip_prefix(b"hidepid="));
         how.any(|how| how != b"0" && how != b"off")
-    });
-    hides && !Capability::SysPtrace.is_held()
+    })
 }
 
 /// The words of a mount's options.
@@ -287,6 +290,51 @@ mod tests {
         );
         let proc = Mount::holding(&mounts, Path::new("/proc/self/status")).unwrap();
         assert_eq!(proc.fs_type, "proc");
+    }
+
+    #[test]
+    fn who_is_hidden() {
+        for (options, hides) in [
+            ("rw", false),
+            ("rw,hidepid=0", false),
+            ("rw,hidepid=off", false),
+            ("rw,gid=4,hidepid=2", true),
+            ("hidepid=invisible,gid=4", true),
+            ("rw,hidepid=ptraceable", true),
+        ] {
+            let text = format!(
+                "1 0 0:1 / / rw - a a rw\n2 1 0:2 / /proc rw - proc proc {options}\n\
+                 3 1 0:3 / /other rw - proc proc hidepid=2\n"
+            );
+            let mounts: Vec<Mount> = Mount::parse_all(text.as_bytes()).collect();
+            assert_eq!(has_hidepid(&mounts), hides, "{options}");
+            let sees_all = Capability::SysPtrace.is_held();
+            assert_eq!(hides_processes(&mounts), hides && !sees_all, "{options}");
+        }
+    }
+
+    #[test]
+    fn each_proc_and_what_covers_it() {
+        let text = b"1 1 0:1 / / rw - a a rw\n2 1 0:2 / /proc rw,ro,x - proc proc rw\n\
+            3 2 0:3 / /proc/sys/fs/binfmt_misc rw - b b rw\n4 2 0:4 / /proc/fs/nfsd rw - c c rw\n\
+            5 1 0:2 / /a rw - proc proc rw,ro\n6 5 0:5 / /a/kcore rw - d d rw\n\
+            7 1 0:2 /sys /b rw - proc proc rw\n8 1 0:6 / /c rw - e proc rw\n9 9 0:2 / /d rw,rox - proc proc rw\n";
+        let mounts: Vec<Mount> = Mount::parse_all(text).collect();
+        let found = ProcMount::all(&mounts);
+        let found: Vec<_> = found
+            .iter()
+            .map(|proc| {
+                (
+                    proc.point.to_str().unwrap(),
+                    proc.read_only,
+                    proc.covered.len(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            found,
+            [("/proc", true, 0), ("/a", true, 1), ("/d", false, 0)]
+        );
     }
 
     #[test]

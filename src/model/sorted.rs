@@ -205,13 +205,15 @@ mod tests {
         }
 
         #[test]
-        fn each_once(values in prop::collection::vec(0..20_u8, 0..60)) {
+        fn each_once(values in prop::collection::vec(0..20_u8, 0..60), limit in 0..20_u8) {
             let tree: BTreeSet<u8> = values.iter().copied().collect();
-            let set: SortedSet<u8> = values.iter().copied().collect();
+            let mut set: SortedSet<u8> = values.iter().copied().collect();
             prop_assert!(set.iter().eq(&tree));
             prop_assert!((0..20).all(|value| set.has(&value) == tree.contains(&value)));
             prop_assert_eq!((set.len(), set.is_empty()), (tree.len(), tree.is_empty()));
             prop_assert!(SortedSet::<u8>::default().is_empty());
+            set.retain(|&value| value < limit);
+            prop_assert!(set.iter().eq(tree.iter().filter(|value| **value < limit)));
         }
     }
 }

@@ -270,5 +270,48 @@ mod tests {
         );
         assert_eq!(value["owner_unknown"], json!([]));
         assert_eq!(value["unreadable_processes"], 0);
+        let text = tree(&seen, &trees, &[], true, &ASK);
+        let value: Value = serde_json::from_str(&text).unwrap();
+        let inner = &value["pid_namespaces"][0]["below"][2]["below"][0];
+        assert_eq!((&inner["pid"], &inner["uid"]), (&json!(8), &json!(1000)));
+        assert!(
+            inner
+                .as_object()
+                .is_some_and(|inner| inner.contains_key("ppid"))
+        );
+    }
+
+    #[test]
+    fn what_came_of_a_comparison() {
+        let known = |inode| super::super::same::Known::is((4, inode));
+        let mut hidden = known(2);
+        hidden.unknown = Some("who can \"know\"".to_owned());
+        let side = |name: &str, net| Side {
+            name: name.to_owned(),
+            of: [(Kind::User, known(1)), (Kind::Net, net)]
+                .into_iter()
+                .collect(),
+        };
+        let sides = [side("a", known(2)), side("b\n", hidden)];
+        let rows = [(Kind::User, Verdict::Same), (Kind::Net, Verdict::Unknown)];
+        let text = super::same(&sides, &rows);
+        assert!(text.ends_with("}\n") && text.lines().count() == 1);
+        let of = |inode: u32, unknown: Value| json!({"namespaces": [{"device": 4, "inode": inode}], "unknown": unknown});
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            value,
+            json!({
+                "result": "unknown",
+                "references": ["a", "b\n"],
+                "kinds": [
+                    {"kind": "user", "result": "same", "of": [of(1, Value::Null), of(1, Value::Null)]},
+                    {
+                        "kind": "net",
+                        "result": "unknown",
+                        "of": [of(2, Value::Null), of(2, json!("who can \"know\""))],
+                    },
+                ],
+            })
+        );
     }
 }

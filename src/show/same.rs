@@ -120,10 +120,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn one(inode: u64) -> Known {
-        Known {
-            these: SortedSet::from_iter([(4, inode)]),
-            unknown: None,
-        }
+        Known::is((4, inode))
     }
 
     fn unreadable() -> Known {

@@ -342,4 +342,39 @@ mod tests {
         );
         assert_eq!(limits(&seen, &all, &[]), "");
     }
+
+    #[test]
+    fn owners_and_what_may_be_missing() {
+        assert_eq!(
+            (uid(Some(0)), uid(None)),
+            ("0".to_owned(), UNKNOWN.to_owned())
+        );
+        let mut seen = sample();
+        assert_eq!(missing(&seen), "");
+        seen.refused = 3;
+        let why = seen.unreadable().expect("some were refused");
+        assert_eq!(missing(&seen), format!("\n{why}: there may be more\n"));
+    }
+
+    #[test]
+    fn no_more_places_than_fit() {
+        for count in [MOUNTS, MOUNTS + 1, MOUNTS + 2] {
+            let mut seen = sample();
+            let net = seen.entry((Kind::Net, 9));
+            net.mounts = (0..count)
+                .map(|number| Mounted {
+                    path: format!("/{number}").into(),
+                    mount_namespace: 4,
+                    pid: None,
+                })
+                .collect();
+            let shown = mounts(net).expect("there are some");
+            let first: Vec<String> = (0..MOUNTS).map(|number| format!("/{number}")).collect();
+            let more = match count - MOUNTS {
+                0 => String::new(),
+                more => format!(" +{more}"),
+            };
+            assert_eq!(shown, first.join(",") + &more);
+        }
+    }
 }
