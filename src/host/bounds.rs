@@ -141,3 +141,64 @@ pub(super) fn is_of_cgroups(file: BorrowedFd<'_>) -> bool {
     const CGROUPS: [u64; 2] = [0x0027_e0eb, 0x6367_7270];
     sys::filesystem_magic(file).is_ok_and(|magic| CGROUPS.contains(&magic))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_is_told() {
+        assert_eq!(Processes::default().told(), "");
+        let all = Processes {
+            limit: Some(1),
+            ours: Some(2),
+            cgroups: vec![("/cg/a".into(), 5, 6), ("/cg".into(), 7, 8)],
+            threads_max: Some(3),
+            pid_max: Some(4),
+            all: Some(9),
+        };
+        assert_eq!(
+            all.told(),
+            "RLIMIT_NPROC 1, threads of our user 2, kernel.threads-max 3, kernel.pid_max 4, \
+             pids.max 6 of /cg/a (5 now), pids.max 8 of /cg (7 now)"
+        );
+    }
+
+    #[test]
+    fn threads_are_those_of_a_user() {
+        let proc = Proc::default();
+        // Others come and go; this one and its second are there, and nobody has the ID below.
+        let ours = std::thread::scope(|scope| {
+            let (end, ended) = std::sync::mpsc::channel::<()>();
+            scope.spawn(move || ended.recv());
+            let ours = threads_of(&proc, sys::real_uid());
+            drop(end);
+            ours
+        });
+        assert!(ours.is_some_and(|count| count >= 2), "{ours:?}");
+        assert_eq!(threads_of(&proc, 4_123_456_789), Some(0));
+    }
+
+    #[test]
+    fn what_this_machine_has() {
+        let proc = Proc::default();
+        let file = |name: &str| std::fs::read_to_string(format!("/proc/{name}")).unwrap();
+        let memory = memory(&proc).unwrap();
+        let total = file("meminfo");
+        let total: u64 = total.split_whitespace().nth(1).unwrap().parse().unwrap();
+        assert!((1024..=total).contains(&memory), "{memory} of {total}");
+        let found = processes(&proc, &[], false);
+        let number = |name: &str| file(name).trim().parse().ok();
+        assert_eq!(found.pid_max, number("sys/kernel/pid_max"));
+        assert_eq!(found.threads_max, number("sys/kernel/threads-max"));
+        assert_eq!((found.ours, found.cgroups), (None, Vec::new()));
+        assert!(found.all.is_some_and(|all| all > 1));
+    }
+
+    #[test]
+    fn a_file_beside_the_cgroups_is_none_of_theirs() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "7\n").unwrap();
+        assert_eq!(of_cgroup(file.path().as_os_str()), None);
+    }
+}

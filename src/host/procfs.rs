@@ -294,6 +294,7 @@ mod tests {
     #[test]
     fn status() {
         let status = Status::parse(STATUS.as_bytes()).unwrap();
+        assert_eq!((status.effective_uid(), status.effective_gid()), (0, 5));
         assert_eq!(
             status,
             Status {
@@ -475,5 +476,51 @@ mod tests {
             Status::parse(&text);
             Cgroup::parse(&text);
         }
+    }
+
+    #[test]
+    fn texts_and_numbers_of_files() {
+        let text = |bytes: &[u8]| text_of(bytes.to_vec());
+        assert_eq!(text(b"a b\n"), Some("a b".to_owned()));
+        assert_eq!(text(b" unconfined\0\n"), Some(" unconfined".to_owned()));
+        assert_eq!(text(b"\n"), Some(String::new()));
+        assert_eq!(text(b"\xff"), None);
+        assert_eq!(number_of("4194304"), Some(4_194_304));
+        for none in ["max", "", "-1", "18446744073709551616"] {
+            assert_eq!(number_of(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn of_two_signs_both_make_the_unified_hierarchy() {
+        for (line, is_unified) in [
+            (&b"0::/a"[..], true),
+            (b"0:pids:/a", false),
+            (b"3::/a", false),
+            (b"3:name=systemd:/a", false),
+        ] {
+            let cgroups = Cgroup::parse(line).unwrap();
+            assert_eq!(
+                cgroups[0].is_unified(),
+                is_unified,
+                "{}",
+                line.escape_ascii()
+            );
+        }
+    }
+
+    #[test]
+    fn our_own_files() {
+        let proc = Proc::default();
+        let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+        let text = text_at(&proc, "sys/kernel/osrelease");
+        assert_eq!(text.as_deref(), Some(release.trim_end()));
+        let most = std::fs::read_to_string("/proc/sys/kernel/pid_max").unwrap();
+        let number = number_at(&proc, "sys/kernel/pid_max");
+        assert_eq!(number, most.trim().parse().ok());
+        assert_eq!(number_at(&proc, "sys/kernel/osrelease"), None);
+        let status = Status::read(&proc, "self/status").unwrap();
+        assert_eq!(status.effective_uid(), nix::unistd::geteuid().as_raw());
+        assert_eq!(access(&proc), Some(ProcAccess::Granted));
     }
 }
