@@ -2,10 +2,12 @@
 //!
 //! The hard thing: until the child executes the program every signal is blocked in both of us, so that none is
 //! lost and none hits a half-made child, and yet the signals that end us must, whoever holds the child: the parent
-//! takes them by waiting for them, beside the line to the child that comes to its end when the program is executed.
+//! takes them by waiting for them. Where nothing is to be done when the program has been executed, nobody waits for that:
+//! to be woken for it would cost the program's start two changes of process.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::Run;
 use super::ended::Ended;
@@ -79,16 +81,12 @@ pub(super) fn kill(child: i32) {
 pub(super) struct Ending(OwnedFd);
 
 impl Ending {
-    /// All that are neither passed on to the child, which gets them when it runs, nor blocked by our caller.
-    fn new(fork: &Fork, mask: SignalSet) -> sys::Result<Ending> {
-        let signals: SignalSet = ENDING.into_iter().collect();
-        sys::signal_descriptor(signals.less(forwarded(fork)).less(mask)).map(Ending)
+    pub(super) fn new(fork: &Fork, mask: SignalSet) -> sys::Result<Ending> {
+        sys::signal_descriptor(ending(fork, mask)).map(Ending)
     }
 
     /// Waits until the line to the child can be read, or has ended. When a signal ends us first, or on an error, the
     /// child is killed and reaped.
-    ///
-    /// Allocates nothing, and uses no memory of the child's, as [`sys::share`] wants it.
     pub(super) fn or_line(
         &self,
         child: i32,
@@ -117,6 +115,73 @@ impl Ending {
     }
 }
 
+/// All of [`ENDING`] that are neither passed on to the child, which gets them when it runs, nor blocked by our caller.
+fn ending(fork: &Fork, mask: SignalSet) -> SignalSet {
+    let signals: SignalSet = ENDING.into_iter().collect();
+    signals.less(forwarded(fork)).less(mask)
+}
+
+/// How long a child is left alone, after something came that neither ended it nor us.
+const A_WHILE: Duration = Duration::from_millis(5);
+
+/// Waits until a child has ended, or anything has come that is not blocked by our caller: by then the child has executed the
+/// program, as a rule, and what has come is left to [`watch`]. When one of the signals in `ending` ends us before that, or on
+/// an error, the child is killed and reaped; that signal is given. `prepares`: the child has not executed the program.
+///
+/// Allocates nothing, and uses no memory of the child's, as [`sys::share`] wants it.
+fn program_or_signal(
+    child: i32,
+    prepares: &dyn Fn() -> sys::Result<bool>,
+    arrivals: BorrowedFd<'_>,
+    ending: SignalSet,
+) -> sys::Result<Option<i32>> {
+    let signal = first_signal(child, prepares, arrivals, ending);
+    if !matches!(signal, Ok(None)) {
+        kill(child);
+    }
+    signal
+}
+
+/// The signal that ends us, if one does before the child has executed the program or has ended.
+fn first_signal(
+    child: i32,
+    prepares: &dyn Fn() -> sys::Result<bool>,
+    arrivals: BorrowedFd<'_>,
+    ending: SignalSet,
+) -> sys::Result<Option<i32>> {
+    sys::wait_readable([arrivals])?;
+    if !prepares()? {
+        return Ok(None);
+    }
+    // Whatever else has come waits for the program too; that the child has executed it is looked for from time to time.
+    sys::change_signals(arrivals, ending.with(libc::SIGCHLD))?;
+    while prepares()? {
+        if !sys::is_readable_within(arrivals, A_WHILE)? {
+            continue;
+        }
+        match sys::take_signal(arrivals)?.signal {
+            libc::SIGCHLD => {
+                if sys::is_dead(child)? {
+                    break;
+                }
+            }
+            // What our caller had ignored stays ignored; blocked, it comes all the same.
+            signal => {
+                if !sys::is_ignored(signal)? {
+                    return Ok(Some(signal));
+                }
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// A descriptor that can be read when anything has come that our caller had not blocked, or our child has changed.
+fn arrivals(mask: SignalSet) -> Result<OwnedFd> {
+    let any = SignalSet::ALL.less(mask).with(libc::SIGCHLD);
+    sys::signal_descriptor(any).map_err(fork_failed)
+}
+
 /// What came first.
 pub(super) enum Next {
     /// Something can be read from the line, or it has ended.
@@ -138,16 +203,15 @@ impl Run<'_> {
         self.parent_death = Some(ParentDeath::new(fork.kill_child));
         let mask = sys::set_blocked(SignalSet::ALL).map_err(fork_failed)?;
         self.mask = Some(mask);
-        let result = Ending::new(fork, mask)
-            .map_err(fork_failed)
-            .and_then(|ending| match fork.init {
-                Some(init) => self.fork_init(fork, init, rest, ending),
-                // Whoever holds a child in a place of somebody else's must not hold us, nor find our memory in it.
-                None if self.state.sealed.is_some() => self.fork_copy(fork, rest, ending),
-                // Nor must who it becomes, where fs.suid_dumpable lets them look into it (proc_sys_fs(5)).
-                None if rest.iter().any(Step::changes_ids) => self.fork_copy(fork, rest, ending),
-                None => self.fork_sharing(fork, rest, ending),
-            });
+        let result = match fork.init {
+            Some(init) => self.fork_init(fork, init, rest),
+            None if self.awaits_start() => self.fork_telling(fork, rest),
+            // Whoever holds a child in a place of somebody else's must not hold us, nor find our memory in it.
+            None if self.state.sealed.is_some() => self.fork_copy(fork, rest),
+            // Nor must who it becomes, where fs.suid_dumpable lets them look into it (proc_sys_fs(5)).
+            None if rest.iter().any(Step::changes_ids) => self.fork_copy(fork, rest),
+            None => self.fork_sharing(fork, rest),
+        };
         self.mask = None;
         let _ = sys::set_blocked(mask);
         if let Some(status) = &self.status {
@@ -156,62 +220,86 @@ impl Run<'_> {
         result
     }
 
-    /// The child shares our memory until it executes the program, which spares a copy of the page tables.
-    fn fork_sharing(&mut self, fork: &Fork, rest: &[Step], ending: Ending) -> Result<Ended> {
+    /// The child shares our memory until it executes the program, which spares a copy of the page tables. When that is, nobody
+    /// hears.
+    fn fork_sharing(&mut self, fork: &Fork, rest: &[Step]) -> Result<Ended> {
+        let mask = self.mask.unwrap_or_default();
+        let (arrivals, ending) = (arrivals(mask)?, ending(fork, mask));
         let mut failure = None;
         let child = sys::share(
             |pid| {
-                if let Some(status) = &self.status {
-                    status.close_copies();
-                }
-                let Err(mut why) = self.in_child(pid, rest);
+                let Err(mut why) = self.in_child(Some(pid), rest);
                 (self.inquiry)(&mut why);
                 failure = Some(why);
                 1
             },
-            |child, line| ending.or_line(child, line, Ready::End),
+            |child| program_or_signal(child.pid(), &|| Ok(child.lasts()), arrivals.as_fd(), ending),
         );
+        drop(arrivals);
         self.number = None;
-        let (child, next) = match child {
+        let (child, signal) = match child {
             Ok(child) => child,
             // From Linux 5.6 to 6.0 no process that shares its memory enters a time namespace, not even until it
             // executes a program (time_namespaces(7)).
-            Err(error) if error.raw() == libc::EINVAL => {
-                return self.fork_copy(fork, rest, ending);
-            }
+            Err(error) if error.raw() == libc::EINVAL => return self.fork_copy(fork, rest),
             Err(error) => return Err(fork_failed(error)),
         };
-        match next.map_err(fork_failed)? {
-            Next::Signal(signal) => Ok(self.ended_before(signal)),
-            Next::Line => match failure {
-                Some(failure) => {
-                    // It ended before it could execute the program: what remains is its number.
-                    let _ = sys::wait(child);
-                    Err(failure)
-                }
-                None => {
-                    drop(ending);
-                    self.watch_program(child, None, fork, None)
-                }
-            },
+        match (signal.map_err(fork_failed)?, failure) {
+            (Some(signal), _) => Ok(self.ended_before(signal)),
+            (None, Some(failure)) => {
+                // It ended before it could execute the program: what remains is its number.
+                let _ = sys::wait(child);
+                Err(failure)
+            }
+            (None, None) => self.watch_program(child, None, fork, None),
         }
     }
 
-    /// The child is a copy of us. It tells of a failure itself; a socket carries its PID in, and out whether it starts
-    /// the program and what is to be told of it on the status descriptor, which it does not keep.
-    fn fork_copy(&mut self, fork: &Fork, rest: &[Step], ending: Ending) -> Result<Ended> {
+    /// The child is a copy of us, which tells of a failure itself. When it executes the program, nobody hears: only the end of
+    /// a pipe tells, if that is asked for.
+    fn fork_copy(&mut self, fork: &Fork, rest: &[Step]) -> Result<Ended> {
+        let mask = self.mask.unwrap_or_default();
+        let arrivals = arrivals(mask)?;
+        let (ours, theirs) = sys::pipe().map_err(fork_failed)?;
+        let child = match sys::fork().map_err(fork_failed)? {
+            Forked::Parent(child) => child,
+            Forked::Child => {
+                drop((ours, arrivals));
+                self.line = Some(Rc::new(theirs));
+                self.be_copy();
+                let Err(why) = self.in_child(None, rest);
+                return Err(why);
+            }
+        };
+        drop(theirs);
+        let prepares = || sys::is_ready(ours.as_fd(), Ready::End).map(|is_over| !is_over);
+        let ending = ending(fork, mask);
+        let signal = program_or_signal(child, &prepares, arrivals.as_fd(), ending);
+        drop((ours, arrivals));
+        match signal.map_err(fork_failed)? {
+            Some(signal) => Ok(self.ended_before(signal)),
+            None => self.watch_program(child, None, fork, None),
+        }
+    }
+
+    /// As [`Run::fork_copy`], where something is to be done as soon as the program has been executed. A socket carries the
+    /// child's PID in, and out whether it starts the program and what is to be told of it on the status descriptor, which
+    /// it does not keep.
+    fn fork_telling(&mut self, fork: &Fork, rest: &[Step]) -> Result<Ended> {
+        let ending = Ending::new(fork, self.mask.unwrap_or_default()).map_err(fork_failed)?;
         let (ours, theirs) = sys::socket_pair().map_err(fork_failed)?;
         let child = match sys::fork().map_err(fork_failed)? {
             Forked::Parent(child) => child,
             Forked::Child => {
                 drop((ours, ending));
+                self.parent_listens = true;
                 let line: &OwnedFd = self.line.insert(Rc::new(theirs));
                 let mut pid = [0; size_of::<i32>()];
                 let heard = sys::read_some(line.as_fd(), &mut pid);
                 self.be_copy();
                 let why = match heard {
                     Ok(4) => {
-                        let Err(why) = self.in_child(i32::from_ne_bytes(pid), rest);
+                        let Err(why) = self.in_child(Some(i32::from_ne_bytes(pid)), rest);
                         why
                     }
                     // The parent is gone.
@@ -290,18 +378,21 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn in_child(&mut self, pid: i32, rest: &[Step]) -> Result<std::convert::Infallible> {
+    /// Does the rest of the steps in a child. `pid`: as its parent knows it, if that is wanted.
+    fn in_child(&mut self, pid: Option<i32>, rest: &[Step]) -> Result<std::convert::Infallible> {
         self.die_with_parent()?;
-        self.number = Some(pid);
+        self.number = pid;
         self.steps(rest)?;
         Err(Failure::plain(Unexplained("fork"), "nothing was executed"))
     }
 
-    /// A child that is a copy of us tells that it is about to execute the program.
+    /// A child that is a copy of us tells that it is about to execute the program, where that is waited for.
     pub(super) fn tell_start(&self) -> Result<()> {
         match &self.line {
-            Some(line) => sys::send(line.as_fd(), &[STARTING]).map_err(fork_failed),
-            None => Ok(()),
+            Some(line) if self.parent_listens => {
+                sys::send(line.as_fd(), &[STARTING]).map_err(fork_failed)
+            }
+            _ => Ok(()),
         }
     }
 

@@ -50,6 +50,8 @@ pub(crate) struct Run<'a> {
     parent_death: Option<child::ParentDeath>,
     /// The line to the parent that we are a copy of.
     line: Option<Rc<OwnedFd>>,
+    /// That parent waits to hear that we execute the program.
+    parent_listens: bool,
     /// The number of the child that becomes the program, as the one who forked sees it.
     number: Option<i32>,
     /// What is to be blocked again when the program is executed, while everything is blocked.
@@ -82,6 +84,7 @@ pub(crate) fn run(plan: &Plan, args: &Args, proc: &Proc, inquiry: Inquiry<'_>) -
         },
         parent_death: None,
         line: None,
+        parent_listens: false,
         number: None,
         mask: None,
         inside: None,
@@ -168,6 +171,16 @@ impl Run<'_> {
         self.parent_death
             .as_ref()
             .map_or(Ok(()), child::ParentDeath::kills)
+    }
+
+    /// Whether [`Run::started`] has something to do that others wait for, or could tell by its not being done.
+    fn awaits_start(&self) -> bool {
+        let state = &self.state;
+        self.status.is_some()
+            || state.helper.is_some()
+            || state.environment.is_some()
+            || state.binding_from.is_some()
+            || state.opened.holds_descriptors()
     }
 
     /// The program has been started, as a child of ours with this PID.

@@ -64,15 +64,6 @@ impl StatusFd {
         }
     }
 
-    /// In a child that shares our memory, and tells nothing itself: closes its copies.
-    pub(super) fn close_copies(&self) {
-        let namespaces = self.namespaces.as_ref().map(AsFd::as_fd);
-        namespaces
-            .into_iter()
-            .chain([self.fd.as_fd()])
-            .for_each(sys::close_copy);
-    }
-
     /// The program's process exists, and everything is set up.
     pub(crate) fn ready(&mut self, pid: i32, forked: bool) {
         let namespaces = self.namespaces.take();

@@ -82,6 +82,11 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
+    /// Whether any descriptor is among it.
+    pub(crate) fn holds_descriptors(&self) -> bool {
+        self.root.is_some() || self.directory.is_some() || !self.cgroups.is_empty()
+    }
+
     /// Opens or reads one thing.
     fn open(&mut self, source: &Source, target: Option<&mut Target>) -> Result<()> {
         let target = || {
@@ -117,6 +122,7 @@ impl Opened {
 
     /// Reads the credentials to follow, if there are any, in the numbers of the user namespace that we are in now:
     /// `entered` if that is another one than before. Nothing of the target's in /proc is open afterwards.
+    #[inline(never)]
     pub(crate) fn read_credentials(&mut self, entered: bool) -> Result<()> {
         if let Some(followed) = self.followed.take() {
             self.credentials = Some(followed.credentials(entered)?);

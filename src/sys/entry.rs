@@ -55,7 +55,7 @@ impl Args {
 pub(crate) struct RawArgs(pub(super) *const *const c_char);
 
 /// Makes `main` for the C library, which calls `$begin` with the first word before any memory is taken, then `$start`
-/// with the [`Args`], and exits with its result.
+/// with the [`Args`], and ends with its result.
 #[macro_export]
 macro_rules! entry {
     ($begin:path, $start:path) => {
@@ -78,7 +78,8 @@ macro_rules! entry {
             }
             // SAFETY: these are main's own arguments, which the kernel laid out (execve(2)).
             let args = unsafe { $crate::sys::Args::from_main(argc, argv) };
-            std::ffi::c_int::from($start(&args))
+            // Nothing has been left to the C library to be done at the end.
+            $crate::sys::exit_now($start(&args))
         }
     };
 }

@@ -3,7 +3,7 @@
 //! Sets are the kernel's own (a bit a signal), and the calls raw: the C library's hide the two signals that it
 //! keeps for itself, which the caller may have blocked or ignored and the program must then find so.
 
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use super::{Result, check, owned};
 
@@ -148,17 +148,26 @@ pub(crate) struct Arrived {
 
 /// A descriptor that can be read when one of these signals has come, which must be blocked (signalfd(2)).
 pub(crate) fn signal_descriptor(set: SignalSet) -> Result<OwnedFd> {
+    owned(signalfd(-1, set)?)
+}
+
+/// Changes of which signals such a descriptor tells (signalfd(2)).
+pub(crate) fn change_signals(descriptor: BorrowedFd<'_>, set: SignalSet) -> Result<()> {
+    signalfd(descriptor.as_raw_fd(), set).map(drop)
+}
+
+fn signalfd(descriptor: RawFd, set: SignalSet) -> Result<libc::c_long> {
     // SAFETY: the kernel reads a set of the size given.
-    let fd = unsafe {
+    let done = unsafe {
         libc::syscall(
             libc::SYS_signalfd4,
-            -1,
+            descriptor,
             &raw const set.0,
             SET_SIZE,
             libc::SFD_CLOEXEC,
         )
     };
-    owned(check(fd)?)
+    check(done)
 }
 
 /// Waits for one of the signals, which must be blocked, and takes it (sigwaitinfo(2)).

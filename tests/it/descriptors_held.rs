@@ -54,6 +54,7 @@ fn extra(held: &BTreeMap<i32, String>, given: &BTreeMap<i32, String>) -> Vec<Str
 const PIDFD: &str = "anon_inode:[pidfd]";
 const SIGNALS: &str = "anon_inode:[signalfd]";
 const SOCKET: &str = "socket";
+const PIPE: &str = "pipe";
 
 /// What each of our processes needs while the program runs.
 struct Needs<'a> {
@@ -128,14 +129,16 @@ fn of_who_waits_and_of_pid_1() {
     hold_no_more(
         "unshare",
         &[
-            needs("--fork", &[], None),
+            // Where nothing is to be done when the program runs, they hear of it with the first signal that comes.
+            needs("--fork", &[SIGNALS], None),
             // By its name it would be that of the child's PID namespace.
-            needs("-pmf --mount-proc", &["/proc"], None),
-            needs("--kill-child", &[], None),
-            needs("--forward-signals", &[PIDFD], None),
+            needs("-pmf --mount-proc", &["/proc", SIGNALS], None),
+            // Our own, of which the child's is a copy.
+            needs("--kill-child", &[PIDFD, SIGNALS], None),
+            needs("--forward-signals", &[SIGNALS], None),
             needs("-f --status-fd=9", &[], None),
             needs("-f --pidfile={pidfile}", &[], None),
-            needs("-f --map-users=all --map-groups=all", &[], None),
+            needs("-f --map-users=all --map-groups=all", &[SIGNALS], None),
             needs("--init", &[SOCKET, SIGNALS], Some(&[SOCKET])),
             needs(
                 &format!("--init -m --mount-proc {everything}"),
@@ -149,8 +152,8 @@ fn of_who_waits_and_of_pid_1() {
     hold_no_more(
         "nsenter",
         &[
-            needs(&format!("-t {pid} -p"), &[], None),
-            needs(&format!("-t {pid} -a"), &[], None),
+            needs(&format!("-t {pid} -p"), &[SIGNALS, PIPE], None),
+            needs(&format!("-t {pid} -a"), &[SIGNALS, PIPE], None),
             needs(
                 &format!("-t {pid} -a -r -w -e -S follow -G follow"),
                 &[],
@@ -158,7 +161,7 @@ fn of_who_waits_and_of_pid_1() {
             ),
             needs(
                 &format!("-p/proc/{pid}/ns/pid -n/proc/{pid}/ns/net"),
-                &[],
+                &[SIGNALS, PIPE],
                 None,
             ),
             needs(
@@ -174,7 +177,7 @@ fn of_who_waits_and_of_pid_1() {
         "setns",
         &[
             needs(&all, &["/proc"], None),
-            needs(&format!("-f net={pid}"), &[], None),
+            needs(&format!("-f net={pid}"), &[SIGNALS, PIPE], None),
         ],
     );
 }
@@ -285,29 +288,32 @@ fn of_the_child_that_becomes_the_program() {
     let holder = Holder::unshare("-muinpCf");
     let pid = holder.pid();
     let all = "--status-fd=9 --pidfile={pidfile} --kill-child --forward-signals";
-    // Two ends of a pipe, and the signals that the parent waits for, are in the table that a child is born with; where
-    // somebody else could look, there are none. A socket leads to the parent that it is a copy of, another to the helper,
+    // The signals that the parent waits for are in the table that a child is born with which shares its memory; where somebody
+    // else could look, they are not. A pipe or a socket leads to the parent that it is a copy of, another to the helper,
     // which undoes what it did should the program not be executed; the pidfd is the parent's, whose death is the program's.
-    let shared = [SIGNALS, "pipe", "pipe"];
-    let also = |more: &[&'static str]| [&shared[..], more].concat();
     for (tool, words, mut expected) in [
-        ("unshare", "--fork".to_owned(), also(&[])),
+        ("unshare", "--fork".to_owned(), vec![SIGNALS]),
+        (
+            "unshare",
+            "-pf --kill-child".to_owned(),
+            vec![PIDFD, SIGNALS],
+        ),
         (
             "unshare",
             format!("-pmf --mount-proc {all}"),
-            also(&["/proc", PIDFD, SOCKET]),
+            vec!["/proc", PIDFD, SOCKET, SOCKET],
         ),
         (
             "unshare",
             format!("--uts={{file}} --net={{other}} {all}"),
-            also(&[PIDFD, SOCKET]),
+            vec![PIDFD, SOCKET, SOCKET],
         ),
         (
             "unshare",
             format!("--init --map-users=all --map-groups=all {all}"),
             vec![PIDFD, SOCKET],
         ),
-        ("nsenter", format!("-t {pid} -p"), vec![SOCKET]),
+        ("nsenter", format!("-t {pid} -p"), vec![PIPE]),
         (
             "nsenter",
             format!("-t {pid} -a -r -w -e -S follow -G follow {all}"),

@@ -4,14 +4,12 @@ use crate::explain::filtered;
 use crate::harness::*;
 
 /// `unshare` under strace, where a child that shares memory is refused, as from Linux 5.6 to 6.0 in a new time
-/// namespace.
-///
-/// `nth`: of the calls of clone(2). glibc's fork(3) makes one too, musl's does not.
-fn traced(nth: u32) -> Tool {
+/// namespace: the first call of clone(2).
+fn traced() -> Tool {
     Tool::program("strace")
         .args(["-f", "-qq", "-o", "/dev/null", "-e", "signal=none"])
         .args(["-e", "trace=clone", "-e"])
-        .arg(format!("inject=clone:error=EINVAL:when={nth}"))
+        .arg("inject=clone:error=EINVAL:when=1")
         .arg(Tool::path_of("unshare"))
 }
 
@@ -22,67 +20,18 @@ fn a_child_of_its_own_memory_runs_and_ends_alike() {
         command("strace"),
         ours("shares memory with its child")
     );
-    traced(1)
+    traced()
         .line("-T -f --monotonic=5 cat /proc/self/timens_offsets")
         .run()
         .ok()
         .out("monotonic           5         0\nboottime            0         0\n");
-    traced(1).line("-pf sh -c").arg("exit 7").run().exits(7);
-    traced(1)
+    traced().line("-pf sh -c").arg("exit 7").run().exits(7);
+    traced()
         .line("-f nosuchprogram")
         .run()
         .exits(127)
         .out("")
         .err("unshare: failed to execute nosuchprogram: No such file or directory\n");
-}
-
-#[test]
-fn what_it_would_leave_behind_is_undone() {
-    needs!(
-        root(),
-        command("strace"),
-        ours("shares memory with its child")
-    );
-    let place = Place::new();
-    let file = place.file("uts", "");
-    let pid = place.at("pid");
-    let words = [format!("--uts={file}"), format!("--pidfile={pid}")];
-    // The helper outside may be started by the first call.
-    let statuses = [1, 2].map(|nth| {
-        let ran = traced(nth)
-            .arg("-f")
-            .args(&words)
-            .arg("nosuchprogram")
-            .run();
-        assert!(!std::path::Path::new(&pid).exists());
-        let mounts = std::fs::read_to_string("/proc/self/mountinfo").expect("is readable");
-        assert!(!mounts.contains(&file), "{mounts}");
-        String::from_utf8_lossy(&ran.stderr).into_owned()
-    });
-    let line = "unshare: failed to execute nosuchprogram: No such file or directory\n";
-    assert!(statuses.iter().any(|said| said == line), "{statuses:?}");
-}
-
-#[test]
-fn the_pid_file_is_written_first() {
-    needs!(
-        root(),
-        command("strace"),
-        ours("shares memory with its child")
-    );
-    let place = Place::new();
-    let pid = place.at("pid");
-    let done = [1, 2].into_iter().any(|nth| {
-        let ran = traced(nth)
-            .arg("-f")
-            .arg(format!("--pidfile={pid}"))
-            .args(["sh", "-c", "cat \"$0\"; echo $$", &pid])
-            .run();
-        let said = ran.text();
-        let numbers: Vec<_> = said.lines().collect();
-        numbers.len() == 2 && numbers[0] == numbers[1]
-    });
-    assert!(done);
 }
 
 /// `unshare` on a kernel that refuses a child that shares memory (`CLONE_VM`), as before about Linux 6.2 in a new time
