@@ -209,7 +209,20 @@ fn fail_partly(name: &str, error: sys::Error, status: u8) -> u8 {
 fn call(applet: &'static Applet, argv: &'static [&'static CStr], args: &Args) -> u8 {
     #[cfg(not(test))]
     HEAP.end_with(applet.name, applet.failure_status);
-    let answer = (applet.ask)(argv, &Machine);
+    match (applet.ask)(argv, &Machine) {
+        Ok(Response::Do(Request::Run(plan))) => run(applet, &plan, args),
+        other => answer(applet, other, argv, args),
+    }
+}
+
+/// Does what is no start of a program, or says why there is none.
+#[cold]
+fn answer(
+    applet: &'static Applet,
+    answer: Result<Response, CommandLineError>,
+    argv: &'static [&'static CStr],
+    args: &Args,
+) -> u8 {
     match answer {
         Ok(Response::Print(text)) => print_help(applet.name, text, applet.failure_status),
         Ok(Response::Do(Request::Run(plan))) => run(applet, &plan, args),

@@ -25,6 +25,7 @@ use crate::steps::{
 ///
 /// # Errors
 /// A value that cannot be used, or options that contradict each other: a line that names them.
+#[inline(never)]
 pub(crate) fn request(
     parsed: &Parsed<Options>,
     argv: &'static [&'static CStr],

@@ -32,6 +32,7 @@ const BINFMT: &str = "/proc/sys/fs/binfmt_misc";
 ///
 /// # Errors
 /// A value that cannot be used, or options that contradict each other: a line that names them.
+#[inline(never)]
 pub(crate) fn request(
     parsed: &Parsed<Options>,
     argv: &'static [&'static CStr],

@@ -110,7 +110,7 @@ pub(crate) fn read<T: Declared>(argv: &[&CStr]) -> Result<Reading<T>, UsageError
         given.push(met);
     }
     Ok(Reading::Options(Parsed {
-        options: Box::leak(Box::new(from_argh(&given)?)),
+        options: from_argh(&given)?,
         order: given.iter().map(|met| met.row).collect(),
         first_operand: reader.first_operand(),
     }))
@@ -142,7 +142,10 @@ pub(crate) fn seen<'a, T: Declared>(argv: &'a [&'a CStr]) -> GivenOptions<'a> {
 /// Hands argh the one spelling that it knows: long names in full, each value a word of its own.
 ///
 /// Operands stay out of it: argh would take a bare `help` for `--help`.
-fn from_argh<T: Declared>(given: &[Met<'_>]) -> Result<T, UsageError> {
+///
+/// argh's own frame is the largest of a start, so it lies in nobody else's.
+#[inline(never)]
+fn from_argh<T: Declared>(given: &[Met<'_>]) -> Result<&'static T, UsageError> {
     let mut words: Vec<&str> = Vec::with_capacity(2 * given.len());
     for (index, met) in given.iter().enumerate() {
         let later = || {
@@ -165,9 +168,10 @@ fn from_argh<T: Declared>(given: &[Met<'_>]) -> Result<T, UsageError> {
     // The names come from the same declaration, and every field takes any text (a test tries each
     // option of each applet), so this does not fail; if a declaration ever breaks that, argh's own
     // words reach the user.
-    T::from_args(&[], &words).map_err(|early| {
-        UsageError(OsString::from_vec(
+    match T::from_args(&[], &words) {
+        Ok(options) => Ok(Box::leak(Box::new(options))),
+        Err(early) => Err(UsageError(OsString::from_vec(
             early.output.trim_end().as_bytes().to_vec(),
-        ))
-    })
+        ))),
+    }
 }

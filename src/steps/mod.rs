@@ -103,7 +103,7 @@ macro_rules! steps {
             pub(crate) fn run(&self, state: &mut State) -> Result<()> {
                 match self {
                     Step::Helper(_) | Step::Fork(_) | Step::Execute(_) => Ok(()),
-                    $(Step::$name(step) => step.run(state),)*
+                    $(Step::$name(step) => apart(step, state),)*
                 }
             }
 
@@ -181,6 +181,12 @@ steps! {
     Uid(Uid),
     Unshare(Unshare),
     WriteMap(WriteMap),
+}
+
+/// Does a step in a frame of its own: each has the stack that it needs, not that of the largest.
+#[inline(never)]
+fn apart<S: Do>(step: &S, state: &mut State) -> Result<()> {
+    step.run(state)
 }
 
 /// Whatever has causes of its own, in the order of doing.

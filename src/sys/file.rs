@@ -4,7 +4,6 @@ use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 
-use nix::NixPath;
 use nix::fcntl::{AtFlags, OFlag};
 use nix::sys::stat::Mode;
 
@@ -60,10 +59,10 @@ pub(crate) fn open_at(dir: BorrowedFd<'_>, path: &OsStr, purpose: For) -> Result
 /// The raw call: musl's wrapper makes another one, for kernels that do not know `O_CLOEXEC`.
 fn openat(dir: RawFd, path: &OsStr, purpose: For) -> Result<OwnedFd> {
     let flags = purpose.flags().bits() | libc::O_LARGEFILE;
-    let fd = path.with_nix_path(|path| {
-        // SAFETY: the path is a C string that lives across the call.
-        check(unsafe { libc::syscall(libc::SYS_openat, dir, path.as_ptr(), flags) })
-    })??;
+    // nix would copy it to a kilobyte of the stack.
+    let path = c_path(path)?;
+    // SAFETY: the path is a C string that lives across the call.
+    let fd = check(unsafe { libc::syscall(libc::SYS_openat, dir, path.as_ptr(), flags) })?;
     super::owned(fd)
 }
 

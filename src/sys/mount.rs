@@ -8,27 +8,36 @@ pub(crate) use nix::mount::MsFlags;
 
 use super::{Result, check, owned};
 
+/// mount(2), of which `None` is a null pointer. nix would copy each name to a kilobyte of the stack.
+fn call(
+    source: Option<&OsStr>,
+    target: &OsStr,
+    kind: Option<&OsStr>,
+    flags: MsFlags,
+    options: Option<&OsStr>,
+) -> Result<()> {
+    let [source, kind, options] =
+        [source, kind, options].map(|name| name.map(super::c_path).transpose());
+    let (source, target, kind, options) = (source?, super::c_path(target)?, kind?, options?);
+    Ok(nix::mount::mount(
+        source.as_deref(),
+        target.as_c_str(),
+        kind.as_deref(),
+        flags,
+        options.as_deref(),
+    )?)
+}
+
 /// Mounts a file system of type `kind` on `target` (mount(2)).
 pub(crate) fn mount(source: &str, target: &OsStr, kind: &str, flags: MsFlags) -> Result<()> {
-    Ok(nix::mount::mount(
-        Some(source),
-        target,
-        Some(kind),
-        flags,
-        None::<&str>,
-    )?)
+    let (source, kind) = (Some(source.as_ref()), Some(kind.as_ref()));
+    call(source, target, kind, flags, None)
 }
 
 /// As [`mount`], with options of the file system, from no source of its own.
 pub(crate) fn mount_with(kind: &str, target: &OsStr, options: &str) -> Result<()> {
-    let options = Some(options);
-    Ok(nix::mount::mount(
-        Some(kind),
-        target,
-        Some(kind),
-        MsFlags::empty(),
-        options,
-    )?)
+    let kind = Some(kind.as_ref());
+    call(kind, target, kind, MsFlags::empty(), Some(options.as_ref()))
 }
 
 /// Makes `source` visible at `target` too (mount(2), `MS_BIND`), with what is mounted below it if `recursive`.
@@ -39,13 +48,7 @@ pub(crate) fn bind(source: &OsStr, target: &OsStr, recursive: bool) -> Result<()
         } else {
             MsFlags::empty()
         };
-    Ok(nix::mount::mount(
-        Some(source),
-        target,
-        None::<&str>,
-        flags,
-        None::<&str>,
-    )?)
+    call(Some(source), target, None, flags, None)
 }
 
 /// Lays what is at `path`, with what is mounted below it, over `path` itself, as a mount of its own, and gives
@@ -84,13 +87,7 @@ pub(crate) fn cover_with_itself(path: &OsStr) -> Result<OwnedFd> {
 
 /// Sets how mounts below `target` spread to their peers (mount(2), `MS_PRIVATE` and its like).
 pub(crate) fn set_propagation(target: &OsStr, flags: MsFlags) -> Result<()> {
-    Ok(nix::mount::mount(
-        None::<&str>,
-        target,
-        None::<&str>,
-        flags,
-        None::<&str>,
-    )?)
+    call(None, target, None, flags, None)
 }
 
 /// The kernel's number for the mount that the descriptor lies on (statx(2), `STATX_MNT_ID`); none before Linux 5.8.

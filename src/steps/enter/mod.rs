@@ -218,9 +218,22 @@ fn enter_process(
             refusal = attempt(sealed, &target, kinds, tell);
         }
     }
-    let Some(error) = refusal else {
-        return Ok(kinds);
-    };
+    match refusal {
+        None => Ok(kinds),
+        Some(error) => after_refusal(sealed, target, kinds, leave, error, tell),
+    }
+}
+
+/// Enters them in another way than all at once, if there is one, or says why they cannot be entered.
+#[cold]
+fn after_refusal(
+    sealed: &Sealed,
+    mut target: Target,
+    kinds: Kinds,
+    leave: Leave,
+    error: sys::Error,
+    tell: Tell<'_>,
+) -> Result<Kinds> {
     let pid = Some(target.pid());
     if is_misunderstood(error) {
         if kinds.has(Kind::User) && is_ours(&mut target, Kind::User)? {

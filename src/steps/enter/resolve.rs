@@ -15,7 +15,8 @@ use crate::show::{self, Found};
 use crate::steps::file::{OpenFile, cannot_open, cannot_read};
 use crate::sys::{self, For, Limit, Number, Proc};
 
-/// Opens all that is to be entered.
+/// Opens all that is to be entered, in a frame of its own, which is large: nobody stands on it when that is entered.
+#[inline(never)]
 pub(crate) fn open(enter: &Enter, mut target: Option<Target>) -> Result<Vec<ToEnter>> {
     let mut opened = Vec::with_capacity(enter.wanted.len());
     for wanted in &enter.wanted {
