@@ -14,7 +14,7 @@ HARDEN ?=
 target_dir := $(or $(CARGO_TARGET_DIR),target)
 # The static release binary, whichever C library is in it.
 binary := $(target_dir)/$(if $(filter 1,$(HARDEN)),hardened,static)$(TARGET:%=/%)/nskit
-sources := $(shell find src -name '*.rs') Cargo.toml Cargo.lock Makefile .ci/build-static .ci/link-static-pie .ci/layout.ld
+sources := $(shell find src -name '*.rs') Cargo.toml Cargo.lock Makefile .ci/build-static .ci/link-static-pie .ci/layout.ld .ci/constants.ld
 
 .PHONY: all static-toolchain install uninstall dist deb test test-dist test-deb test-kernels test-faults test-model \
     test-stress test-mutants fuzz docs bench clean

@@ -1,8 +1,9 @@
-"""Counts the instructions of a program, one step after the other, until it executes another (ptrace(2)).
+"""Counts the instructions of a program, one step after the other, until it executes another (ptrace(2)). For x86_64.
 
-Arguments: the program and its arguments. Prints how many instructions there were. With --symbols FILE in front, the same
-binary with its symbols (CARGO_PROFILE_RELEASE_STRIP=false), also how many of them in each function, and which of them met
-a page that was not there (x86_64).
+Arguments: the program and its arguments. Prints how many instructions there were, how many bytes of the stack they used, and
+how many of them lay neither in the section .text.start, where .ci/layout.ld puts together what a start runs, nor in the
+few bytes before it. With --symbols FILE in front, the same binary with its symbols (CARGO_PROFILE_RELEASE_STRIP=none), also how
+many in each function, marked with a * where that lies elsewhere, and which of them met a page that was not there.
 """
 
 import bisect
@@ -10,14 +11,15 @@ import collections
 import ctypes
 import os
 import signal
+import struct
 import subprocess
 import sys
 
 TRACEME, PEEKUSER, SINGLESTEP, SETOPTIONS = 0, 3, 9, 0x4200
 O_TRACEEXEC, O_EXITKILL = 0x10, 0x100000
 EVENT_EXEC = signal.SIGTRAP | 4 << 8
-# The instruction pointer in struct user of x86_64.
-RIP = 16 * 8
+# The pointers to the instruction and to the stack in struct user of x86_64.
+RIP, RSP = 16 * 8, 19 * 8
 
 libc = ctypes.CDLL(None, use_errno=True)
 libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p]
@@ -51,6 +53,19 @@ def base(pid):
         return next(int(line.partition("-")[0], 16) for line in maps if line.rstrip().endswith(file))
 
 
+def end_of_start(file):
+    """Where the section .text.start ends (elf(5))."""
+    with open(file, "rb") as binary:
+        data = binary.read()
+    table, = struct.unpack_from("<Q", data, 40)
+    size, count, names = struct.unpack_from("<HHH", data, 58)
+    sections = [struct.unpack_from("<IIQQQQ", data, table + index * size) for index in range(count)]
+    for name, _, _, address, _, length in sections:
+        if data[sections[names][4] + name:].startswith(b".text.start\0"):
+            return address + length
+    return 0
+
+
 def functions(file):
     """The addresses where functions begin, and their names."""
     found = []
@@ -73,12 +88,16 @@ def main(arguments):
     stopped(child)
     ptrace(SETOPTIONS, child, None, O_TRACEEXEC | O_EXITKILL)
     first, faults = base(child), minor_faults(child)
-    count, by_name, where = 0, collections.Counter(), []
+    end = end_of_start(f"/proc/{child}/exe")
+    count, outside, by_name, where = 0, 0, collections.Counter(), []
+    top = lowest = ptrace(PEEKUSER, child, RSP)
     while True:
+        at = ptrace(PEEKUSER, child, RIP) - first
+        outside += at >= end
+        lowest = min(lowest, ptrace(PEEKUSER, child, RSP))
         if symbols:
-            at = ptrace(PEEKUSER, child, RIP) - first
             name = symbols[1][bisect.bisect_right(symbols[0], at) - 1]
-            by_name[name] += 1
+            by_name[name + " *" * (at >= end)] += 1
             before = minor_faults(child)
         ptrace(SINGLESTEP, child)
         count += 1
@@ -89,7 +108,7 @@ def main(arguments):
             break
         if why != signal.SIGTRAP:
             sys.exit(f"signal {why}")
-    print(count)
+    print(count, top - lowest, outside)
     for name, number in by_name.most_common():
         print(f"{number:7} {name}")
     print(*where, sep="\n")
