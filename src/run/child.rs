@@ -156,7 +156,8 @@ fn first_signal(
     // Whatever else has come waits for the program too; that the child has executed it is looked for from time to time.
     sys::change_signals(arrivals, ending.with(libc::SIGCHLD))?;
     while prepares()? {
-        if !sys::is_readable_within(arrivals, A_WHILE)? {
+        // What comes when the program has been executed meanwhile is the program's affair.
+        if !sys::is_readable_within(arrivals, A_WHILE)? || !prepares()? {
             continue;
         }
         match sys::take_signal(arrivals)?.signal {
