@@ -25,6 +25,7 @@ use crate::steps::{
 ///
 /// # Errors
 /// A value that cannot be used, or options that contradict each other: a line that names them.
+// Its frame is not to lie below the one in which argh reads.
 #[inline(never)]
 pub(crate) fn request(
     parsed: &Parsed<Options>,

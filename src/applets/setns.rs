@@ -165,6 +165,7 @@ impl Declared for Options {
 ///
 /// # Errors
 /// A reference or value that cannot be used, or options that contradict each other.
+// Its frame is not to lie below the one in which argh reads.
 #[inline(never)]
 pub(crate) fn request(
     parsed: &Parsed<Options>,

@@ -32,6 +32,7 @@ const BINFMT: &str = "/proc/sys/fs/binfmt_misc";
 ///
 /// # Errors
 /// A value that cannot be used, or options that contradict each other: a line that names them.
+// Its frame is not to lie below the one in which argh reads.
 #[inline(never)]
 pub(crate) fn request(
     parsed: &Parsed<Options>,

@@ -7,7 +7,6 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
-use std::time::Duration;
 
 use super::Run;
 use super::ended::Ended;
@@ -78,15 +77,62 @@ pub(super) fn kill(child: i32) {
 }
 
 /// The signals that end us until the program runs: a descriptor that they are read from, since they are blocked.
-pub(super) struct Ending(OwnedFd);
+pub(super) struct Ending {
+    arrivals: OwnedFd,
+    signals: SignalSet,
+}
+
+/// All of [`ENDING`] that are neither passed on to the child, which gets them when it runs, nor blocked by our caller.
+fn ending(fork: &Fork, mask: SignalSet) -> SignalSet {
+    let signals: SignalSet = ENDING.into_iter().collect();
+    signals.less(forwarded(fork)).less(mask)
+}
 
 impl Ending {
-    pub(super) fn new(fork: &Fork, mask: SignalSet) -> sys::Result<Ending> {
-        sys::signal_descriptor(ending(fork, mask)).map(Ending)
+    pub(super) fn new(fork: &Fork, mask: SignalSet) -> Result<Ending> {
+        let signals = ending(fork, mask);
+        Ending::telling(signals, signals)
+    }
+
+    /// As [`Ending::new`], for [`Ending::or_program`].
+    fn with_all(fork: &Fork, mask: SignalSet) -> Result<Ending> {
+        let all = SignalSet::ALL.less(mask).with(libc::SIGCHLD);
+        Ending::telling(all, ending(fork, mask))
+    }
+
+    fn telling(told: SignalSet, signals: SignalSet) -> Result<Ending> {
+        let arrivals = sys::signal_descriptor(told).map_err(fork_failed)?;
+        Ok(Ending { arrivals, signals })
+    }
+
+    /// Waits until anything comes that our caller has not blocked, which as a rule is the end of the child, and then until the
+    /// line to the child has ended, as it has when the child has executed the program. All that has come is left to who
+    /// watches the program, but for a signal that ends us before that: then, or on an error, the child is killed and
+    /// reaped.
+    ///
+    /// Allocates nothing, and uses no memory of the child's, as [`sys::share`] wants it.
+    fn or_program(&self, child: i32, line: BorrowedFd<'_>) -> sys::Result<Next> {
+        let arrivals = self.arrivals.as_fd();
+        let first = sys::wait_readable([arrivals])
+            .and_then(|_| sys::wait_either([(line, Ready::End), (arrivals, Ready::Read)]));
+        let rest = match first {
+            Ok(0) => return Ok(Next::Line),
+            Ok(_) => sys::change_signals(arrivals, self.signals),
+            Err(error) => Err(error),
+        };
+        match rest {
+            Ok(()) => self.or_line(child, line, Ready::End),
+            Err(error) => {
+                kill(child);
+                Err(error)
+            }
+        }
     }
 
     /// Waits until the line to the child can be read, or has ended. When a signal ends us first, or on an error, the
     /// child is killed and reaped.
+    ///
+    /// Allocates nothing, and uses no memory of the child's, as [`sys::share`] wants it.
     pub(super) fn or_line(
         &self,
         child: i32,
@@ -102,85 +148,17 @@ impl Ending {
 
     fn next(&self, line: BorrowedFd<'_>, until: Ready) -> sys::Result<Next> {
         loop {
-            let signals = (self.0.as_fd(), Ready::Read);
+            let signals = (self.arrivals.as_fd(), Ready::Read);
             if sys::wait_either([(line, until), signals])? == 0 {
                 return Ok(Next::Line);
             }
-            let arrived = sys::take_signal(self.0.as_fd())?;
+            let arrived = sys::take_signal(self.arrivals.as_fd())?;
             // What our caller had ignored stays ignored; blocked, it comes all the same.
             if !sys::is_ignored(arrived.signal)? {
                 return Ok(Next::Signal(arrived.signal));
             }
         }
     }
-}
-
-/// All of [`ENDING`] that are neither passed on to the child, which gets them when it runs, nor blocked by our caller.
-fn ending(fork: &Fork, mask: SignalSet) -> SignalSet {
-    let signals: SignalSet = ENDING.into_iter().collect();
-    signals.less(forwarded(fork)).less(mask)
-}
-
-/// How long a child is left alone, after something came that neither ended it nor us.
-const A_WHILE: Duration = Duration::from_millis(5);
-
-/// Waits until a child has ended, or anything has come that is not blocked by our caller: by then the child has executed the
-/// program, as a rule, and what has come is left to [`watch`]. When one of the signals in `ending` ends us before that, or on
-/// an error, the child is killed and reaped; that signal is given. `prepares`: the child has not executed the program.
-///
-/// Allocates nothing, and uses no memory of the child's, as [`sys::share`] wants it.
-fn program_or_signal(
-    child: i32,
-    prepares: &dyn Fn() -> sys::Result<bool>,
-    arrivals: BorrowedFd<'_>,
-    ending: SignalSet,
-) -> sys::Result<Option<i32>> {
-    let signal = first_signal(child, prepares, arrivals, ending);
-    if !matches!(signal, Ok(None)) {
-        kill(child);
-    }
-    signal
-}
-
-/// The signal that ends us, if one does before the child has executed the program or has ended.
-fn first_signal(
-    child: i32,
-    prepares: &dyn Fn() -> sys::Result<bool>,
-    arrivals: BorrowedFd<'_>,
-    ending: SignalSet,
-) -> sys::Result<Option<i32>> {
-    sys::wait_readable([arrivals])?;
-    if !prepares()? {
-        return Ok(None);
-    }
-    // Whatever else has come waits for the program too; that the child has executed it is looked for from time to time.
-    sys::change_signals(arrivals, ending.with(libc::SIGCHLD))?;
-    while prepares()? {
-        // What comes when the program has been executed meanwhile is the program's affair.
-        if !sys::is_readable_within(arrivals, A_WHILE)? || !prepares()? {
-            continue;
-        }
-        match sys::take_signal(arrivals)?.signal {
-            libc::SIGCHLD => {
-                if sys::is_dead(child)? {
-                    break;
-                }
-            }
-            // What our caller had ignored stays ignored; blocked, it comes all the same.
-            signal => {
-                if !sys::is_ignored(signal)? {
-                    return Ok(Some(signal));
-                }
-            }
-        }
-    }
-    Ok(None)
-}
-
-/// A descriptor that can be read when anything has come that our caller had not blocked, or our child has changed.
-fn arrivals(mask: SignalSet) -> Result<OwnedFd> {
-    let any = SignalSet::ALL.less(mask).with(libc::SIGCHLD);
-    sys::signal_descriptor(any).map_err(fork_failed)
 }
 
 /// What came first.
@@ -221,11 +199,9 @@ impl Run<'_> {
         result
     }
 
-    /// The child shares our memory until it executes the program, which spares a copy of the page tables. When that is, nobody
-    /// hears.
+    /// The child shares our memory until it executes the program, which spares a copy of the page tables.
     fn fork_sharing(&mut self, fork: &Fork, rest: &[Step]) -> Result<Ended> {
-        let mask = self.mask.unwrap_or_default();
-        let (arrivals, ending) = (arrivals(mask)?, ending(fork, mask));
+        let ending = Ending::with_all(fork, self.mask.unwrap_or_default())?;
         let mut failure = None;
         let child = sys::share(
             |pid| {
@@ -234,38 +210,36 @@ impl Run<'_> {
                 failure = Some(why);
                 1
             },
-            |child| program_or_signal(child.pid(), &|| Ok(child.lasts()), arrivals.as_fd(), ending),
+            |child, line| ending.or_program(child, line),
         );
-        drop(arrivals);
+        drop(ending);
         self.number = None;
-        let (child, signal) = match child {
+        let (child, next) = match child {
             Ok(child) => child,
             // From Linux 5.6 to 6.0 no process that shares its memory enters a time namespace, not even until it
             // executes a program (time_namespaces(7)).
             Err(error) if error.raw() == libc::EINVAL => return self.fork_copy(fork, rest),
             Err(error) => return Err(fork_failed(error)),
         };
-        match (signal.map_err(fork_failed)?, failure) {
-            (Some(signal), _) => Ok(self.ended_before(signal)),
-            (None, Some(failure)) => {
+        match (next.map_err(fork_failed)?, failure) {
+            (Next::Signal(signal), _) => Ok(self.ended_before(signal)),
+            (Next::Line, Some(failure)) => {
                 // It ended before it could execute the program: what remains is its number.
                 let _ = sys::wait(child);
                 Err(failure)
             }
-            (None, None) => self.watch_program(child, None, fork, None),
+            (Next::Line, None) => self.watch_program(child, None, fork, None),
         }
     }
 
-    /// The child is a copy of us, which tells of a failure itself. When it executes the program, nobody hears: only the end of
-    /// a pipe tells, if that is asked for.
+    /// The child is a copy of us, which tells of a failure itself.
     fn fork_copy(&mut self, fork: &Fork, rest: &[Step]) -> Result<Ended> {
-        let mask = self.mask.unwrap_or_default();
-        let arrivals = arrivals(mask)?;
+        let ending = Ending::with_all(fork, self.mask.unwrap_or_default())?;
         let (ours, theirs) = sys::pipe().map_err(fork_failed)?;
         let child = match sys::fork().map_err(fork_failed)? {
             Forked::Parent(child) => child,
             Forked::Child => {
-                drop((ours, arrivals));
+                drop((ours, ending));
                 self.line = Some(Rc::new(theirs));
                 self.be_copy();
                 let Err(why) = self.in_child(None, rest);
@@ -273,13 +247,11 @@ impl Run<'_> {
             }
         };
         drop(theirs);
-        let prepares = || sys::is_ready(ours.as_fd(), Ready::End).map(|is_over| !is_over);
-        let ending = ending(fork, mask);
-        let signal = program_or_signal(child, &prepares, arrivals.as_fd(), ending);
-        drop((ours, arrivals));
-        match signal.map_err(fork_failed)? {
-            Some(signal) => Ok(self.ended_before(signal)),
-            None => self.watch_program(child, None, fork, None),
+        let next = ending.or_program(child, ours.as_fd());
+        drop((ours, ending));
+        match next.map_err(fork_failed)? {
+            Next::Signal(signal) => Ok(self.ended_before(signal)),
+            Next::Line => self.watch_program(child, None, fork, None),
         }
     }
 
@@ -287,7 +259,7 @@ impl Run<'_> {
     /// child's PID in, and out whether it starts the program and what is to be told of it on the status descriptor, which
     /// it does not keep.
     fn fork_telling(&mut self, fork: &Fork, rest: &[Step]) -> Result<Ended> {
-        let ending = Ending::new(fork, self.mask.unwrap_or_default()).map_err(fork_failed)?;
+        let ending = Ending::new(fork, self.mask.unwrap_or_default())?;
         let (ours, theirs) = sys::socket_pair().map_err(fork_failed)?;
         let child = match sys::fork().map_err(fork_failed)? {
             Forked::Parent(child) => child,

@@ -34,7 +34,7 @@ struct Inside {
 impl Run<'_> {
     /// Starts PID 1, and waits for it.
     pub(super) fn fork_init(&mut self, fork: &Fork, init: Init, rest: &[Step]) -> Result<Ended> {
-        let ending = Ending::new(fork, self.mask.unwrap_or_default()).map_err(fork_failed)?;
+        let ending = Ending::new(fork, self.mask.unwrap_or_default())?;
         let (outside, inside) = sys::socket_pair().map_err(fork_failed)?;
         sys::receive_credentials(outside.as_fd()).map_err(fork_failed)?;
         let pid = match sys::fork().map_err(fork_failed)? {

@@ -77,6 +77,8 @@ pub(super) fn watch(
         }
     }
     let ended = watcher.watch().map_err(failed);
+    // What the terminal sent in the same instant has reached the program too, which has ended as it ended.
+    while let Ok(Some(_)) = sys::take_pending(interrupts) {}
     // The terminal comes back before anything can stop or end us.
     drop(watcher);
     for signal in ours.iter() {

@@ -122,6 +122,7 @@ impl Opened {
 
     /// Reads the credentials to follow, if there are any, in the numbers of the user namespace that we are in now:
     /// `entered` if that is another one than before. Nothing of the target's in /proc is open afterwards.
+    // Nearly nobody follows any: its frame is not to be part of who enters.
     #[inline(never)]
     pub(crate) fn read_credentials(&mut self, entered: bool) -> Result<()> {
         if let Some(followed) = self.followed.take() {

@@ -4,8 +4,7 @@
 //! here at the same time, is what their documentation says, no more.
 
 use std::ffi::{c_int, c_void};
-use std::os::fd::{AsRawFd, BorrowedFd};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd};
 
 use nix::sys::wait::{Id, WaitPidFlag};
 
@@ -51,74 +50,48 @@ pub(crate) fn process_group() -> i32 {
 /// # Errors
 /// Those of clone(2).
 pub(crate) fn vfork(mut body: impl FnMut() -> u8) -> Result<i32> {
-    let mut start = ChildStart::new(|_: &Sharing| body());
-    clone_sharing(&mut start, libc::CLONE_VFORK, BELOW_STANDING, Sharing::pid)
+    let mut start = ChildStart {
+        body: |_| body(),
+        pid: 0,
+    };
+    clone_sharing(&mut start, libc::CLONE_VFORK, BELOW_STANDING, |pid| pid)
 }
 
-/// As [`vfork`], but `meanwhile` is what we do until the child has executed a program or has ended. `body` is given its PID.
+/// As [`vfork`], but `meanwhile` is what we do until the child has executed a program or has ended: it is given the
+/// child's PID, and a descriptor that comes to its end then, or when the child ends. `body` is given the PID too.
 ///
-/// `meanwhile` may make system calls, and must not return while the child shares our memory ([`Sharing::lasts`]). It
+/// `meanwhile` may make system calls, and must not return before the child has executed a program or has ended. It
 /// must neither allocate nor touch what `body` uses: the two run at the same time, and errno is one for both, so no call
 /// of `meanwhile` may fail before it ends the child.
 ///
 /// # Errors
-/// Those of clone(2). `ENOMEM` also when the PID namespace for children has lost its init.
+/// Those of clone(2) and pipe(2). `ENOMEM` also when the PID namespace for children has lost its init.
 pub(crate) fn share<T>(
-    mut body: impl FnMut(i32) -> u8,
-    meanwhile: impl FnOnce(&Sharing) -> T,
+    body: impl FnMut(i32) -> u8,
+    meanwhile: impl FnOnce(i32, BorrowedFd<'_>) -> T,
 ) -> Result<(i32, T)> {
-    let mut start = ChildStart::new(|sharing: &Sharing| {
-        sharing.clear_when_over();
-        body(sharing.pid())
+    let (line, childs) = super::pipe()?;
+    // The child has its own copy of the descriptor table: there this number stays open until it executes or ends.
+    let childs = childs.into_raw_fd();
+    let mut start = ChildStart { body, pid: 0 };
+    let close = || {
+        // SAFETY: the number is ours, taken out of its owner above, and nobody uses it afterwards.
+        unsafe { libc::close(childs) }
+    };
+    let done = clone_sharing(&mut start, 0, BELOW_RUNNING, |pid| {
+        close();
+        (pid, meanwhile(pid, line.as_fd()))
     });
-    clone_sharing(&mut start, 0, BELOW_RUNNING, |sharing| {
-        (sharing.pid(), meanwhile(sharing))
-    })
+    if done.is_err() {
+        close();
+    }
+    done
 }
 
-/// A child and whether it shares our memory. The kernel writes the PID before the child runs (clone(2),
-/// `CLONE_PARENT_SETTID`), and the flag when it has executed a program or has ended (set_tid_address(2)).
-#[derive(Debug)]
-pub(crate) struct Sharing {
-    pid: AtomicI32,
-    lasts: AtomicI32,
-}
-
-impl Sharing {
-    /// The child's PID, as we see it.
-    pub(crate) fn pid(&self) -> i32 {
-        self.pid.load(Ordering::Relaxed)
-    }
-
-    /// Whether the child may still use our memory. One that was killed may seem to: before it had said where the flag is,
-    /// or by a signal that writes a core dump.
-    pub(crate) fn lasts(&self) -> bool {
-        self.lasts.load(Ordering::Acquire) != 0
-    }
-
-    /// In the child: has the kernel clear the flag. clone(2) could be told of it, but musl's refuses that.
-    fn clear_when_over(&self) {
-        // SAFETY: the kernel writes the flag, which outlives the child's use of our memory, and is an atomic.
-        unsafe { libc::syscall(libc::SYS_set_tid_address, self.lasts.as_ptr()) };
-    }
-}
-
-/// What a child that shares our memory is started with.
+/// What a child that shares our memory is started with. The kernel writes the PID before the child runs.
 struct ChildStart<F> {
     body: F,
-    sharing: Sharing,
-}
-
-impl<F: FnMut(&Sharing) -> u8> ChildStart<F> {
-    fn new(body: F) -> ChildStart<F> {
-        ChildStart {
-            body,
-            sharing: Sharing {
-                pid: AtomicI32::new(0),
-                lasts: AtomicI32::new(1),
-            },
-        }
-    }
+    pid: libc::pid_t,
 }
 
 /// Starts the child, and does `meanwhile`, after which it must not use our memory any more.
@@ -126,29 +99,27 @@ impl<F: FnMut(&Sharing) -> u8> ChildStart<F> {
 /// Its stack is ours, from `below` bytes under our frame on: what was used before is there already, so that where we stand
 /// still no new page is touched (two less than a stack in the heap has), and an overflow meets the kernel's guard at the
 /// end of the stack, as ours would, and nobody's memory.
-fn clone_sharing<F: FnMut(&Sharing) -> u8, T>(
+fn clone_sharing<F: FnMut(i32) -> u8, T>(
     start: &mut ChildStart<F>,
     flags: c_int,
     below: usize,
-    meanwhile: impl FnOnce(&Sharing) -> T,
+    meanwhile: impl FnOnce(i32) -> T,
 ) -> Result<T> {
-    extern "C" fn begin<F: FnMut(&Sharing) -> u8>(start: *mut c_void) -> c_int {
-        let start = start.cast::<ChildStart<F>>();
-        // SAFETY: `clone_sharing` passes its own `start`, which outlives the child; of this part nobody else knows.
-        let body = unsafe { &mut (*start).body };
-        // SAFETY: as above; this part is only read, by both of us.
-        let sharing = unsafe { &(*start).sharing };
-        c_int::from(body(sharing))
+    extern "C" fn begin<F: FnMut(i32) -> u8>(start: *mut c_void) -> c_int {
+        // SAFETY: `clone_sharing` passes its own `start`, which outlives the child and is left alone meanwhile.
+        let start = unsafe { &mut *start.cast::<ChildStart<F>>() };
+        c_int::from((start.body)(start.pid))
     }
     let flags = flags | libc::CLONE_VM | libc::CLONE_PARENT_SETTID | libc::SIGCHLD;
     let start = &raw mut *start;
-    // SAFETY: `start` is borrowed from our caller, valid and aligned; nobody writes this part but the kernel.
-    let sharing = unsafe { &(*start).sharing };
-    if clone_below(below, begin::<F>, flags, start.cast(), sharing) == -1 {
+    // SAFETY: `start` is borrowed from our caller, valid and aligned.
+    let pid = unsafe { &raw mut (*start).pid };
+    let pid = clone_below(below, begin::<F>, flags, start.cast(), pid);
+    if pid == -1 {
         return Err(Error::last());
     }
     // The child has executed a program or ended when this is done, so its stack may go.
-    Ok(meanwhile(sharing))
+    Ok(meanwhile(pid))
 }
 
 /// clone(2) with a stack for the child that begins `below` bytes under the frame of this function, which is small as nothing
@@ -159,17 +130,16 @@ fn clone_below(
     begin: extern "C" fn(*mut c_void) -> c_int,
     flags: c_int,
     start: *mut c_void,
-    sharing: &Sharing,
+    pid: *mut libc::pid_t,
 ) -> c_int {
     let frame = 0_u8;
     // Stacks grow down on every machine that Rust's Linux has, and are aligned to 16 bytes on all of them.
     let top = (&raw const frame)
         .wrapping_sub(below)
         .map_addr(|address| address & !15);
-    let pid = sharing.pid.as_ptr();
     // SAFETY: the child runs on a part of the stack that we do not use: with CLONE_VFORK we stand still while it uses our
     // memory, without it we do what `share` allows, which needs far less than lies between; `begin` has the type that
-    // clone(3) wants, and `start`, of which `sharing` is a part, outlives the child's use of it.
+    // clone(3) wants, and `start`, of which `pid` is a part, outlives the child's use of it.
     unsafe { libc::clone(begin, top.cast_mut().cast(), flags, start, pid) }
 }
 
@@ -254,13 +224,6 @@ pub(crate) fn reap(pid: i32) -> Result<Option<Change>> {
         WaitPidFlag::WEXITED | WaitPidFlag::WSTOPPED | WaitPidFlag::WNOHANG | WaitPidFlag::__WALL;
     let changed = wait_status(Id::Pid(nix::unistd::Pid::from_raw(pid)), flags)?;
     Ok(changed.map(|(_, change)| change))
-}
-
-/// Whether a child of ours has ended, which stays to be reaped (waitid(2), `WNOWAIT`).
-pub(crate) fn is_dead(pid: i32) -> Result<bool> {
-    let flags =
-        WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT | WaitPidFlag::__WALL;
-    Ok(wait_status(Id::Pid(nix::unistd::Pid::from_raw(pid)), flags)?.is_some())
 }
 
 fn wait_status(id: Id<'_>, flags: WaitPidFlag) -> Result<Option<(i32, Change)>> {

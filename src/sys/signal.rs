@@ -173,31 +173,44 @@ fn signalfd(descriptor: RawFd, set: SignalSet) -> Result<libc::c_long> {
 /// Waits for one of the signals, which must be blocked, and takes it (sigwaitinfo(2)).
 pub(crate) fn wait_for(set: SignalSet) -> Result<Arrived> {
     loop {
-        // SAFETY: siginfo_t is plain data, for which all zeroes is a value.
-        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
-        let forever = std::ptr::null::<libc::timespec>();
-        // SAFETY: the kernel reads a set of the size given and writes one siginfo_t.
-        let signal = check(unsafe {
-            libc::syscall(
-                libc::SYS_rt_sigtimedwait,
-                &raw const set.0,
-                &raw mut info,
-                forever,
-                SET_SIZE,
-            )
-        });
-        match signal {
-            Ok(_) => {
-                return Ok(Arrived {
-                    signal: info.si_signo,
-                    from_kernel: info.si_code == libc::SI_KERNEL,
-                });
-            }
+        match take(set, None) {
             // We were stopped and continued.
             Err(error) if error.raw() == libc::EINTR => {}
-            Err(error) => return Err(error),
+            other => return other,
         }
     }
+}
+
+/// Takes one of the signals, which must be blocked, if any has come (sigtimedwait(2)).
+pub(crate) fn take_pending(set: SignalSet) -> Result<Option<Arrived>> {
+    let at_once = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    match take(set, Some(&at_once)) {
+        Err(error) if error.raw() == libc::EAGAIN => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+fn take(set: SignalSet, within: Option<&libc::timespec>) -> Result<Arrived> {
+    // SAFETY: siginfo_t is plain data, for which all zeroes is a value.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let within = within.map_or(std::ptr::null(), std::ptr::from_ref);
+    // SAFETY: the kernel reads a set of the size given and, if there is one, a time, and writes one siginfo_t.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigtimedwait,
+            &raw const set.0,
+            &raw mut info,
+            within,
+            SET_SIZE,
+        )
+    })?;
+    Ok(Arrived {
+        signal: info.si_signo,
+        from_kernel: info.si_code == libc::SI_KERNEL,
+    })
 }
 
 /// Takes the next signal that has come from a descriptor of [`signal_descriptor`] (signalfd(2)).

@@ -125,9 +125,9 @@ fn root_in_namespaces_of_its_own() {
         command("strace"),
         release()
     );
-    // Five of them keep the parent one that can be killed, and a child that does not outlive it: a signalfd(2), a poll(2), and
-    // in the child twice prctl(2), and once set_tid_address(2).
-    at_most(22, "unshare", &["-Urpf"]);
+    // Six of them keep the parent one that can be killed, and a child that does not outlive it: a signalfd(2), a pipe(2)
+    // and its other end closed, a poll(2), and twice prctl(2).
+    at_most(23, "unshare", &["-Urpf"]);
 }
 
 /// How many bytes of the stack a start uses: each page of it that was not there is a page fault, and one in four kilobytes

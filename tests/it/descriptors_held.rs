@@ -129,16 +129,20 @@ fn of_who_waits_and_of_pid_1() {
     hold_no_more(
         "unshare",
         &[
-            // Where nothing is to be done when the program runs, they hear of it with the first signal that comes.
-            needs("--fork", &[SIGNALS], None),
+            // Where nothing is to be done when the program runs, they look at the pipe when the first signal comes.
+            needs("--fork", &[SIGNALS, PIPE], None),
             // By its name it would be that of the child's PID namespace.
-            needs("-pmf --mount-proc", &["/proc", SIGNALS], None),
+            needs("-pmf --mount-proc", &["/proc", SIGNALS, PIPE], None),
             // Our own, of which the child's is a copy.
-            needs("--kill-child", &[PIDFD, SIGNALS], None),
-            needs("--forward-signals", &[SIGNALS], None),
+            needs("--kill-child", &[PIDFD, SIGNALS, PIPE], None),
+            needs("--forward-signals", &[SIGNALS, PIPE], None),
             needs("-f --status-fd=9", &[], None),
             needs("-f --pidfile={pidfile}", &[], None),
-            needs("-f --map-users=all --map-groups=all", &[SIGNALS], None),
+            needs(
+                "-f --map-users=all --map-groups=all",
+                &[SIGNALS, PIPE],
+                None,
+            ),
             needs("--init", &[SOCKET, SIGNALS], Some(&[SOCKET])),
             needs(
                 &format!("--init -m --mount-proc {everything}"),
@@ -288,15 +292,16 @@ fn of_the_child_that_becomes_the_program() {
     let holder = Holder::unshare("-muinpCf");
     let pid = holder.pid();
     let all = "--status-fd=9 --pidfile={pidfile} --kill-child --forward-signals";
-    // The signals that the parent waits for are in the table that a child is born with which shares its memory; where somebody
-    // else could look, they are not. A pipe or a socket leads to the parent that it is a copy of, another to the helper,
-    // which undoes what it did should the program not be executed; the pidfd is the parent's, whose death is the program's.
+    // Two ends of a pipe, and the signals that the parent waits for, are in the table that a child is born with which shares
+    // its memory; where somebody else could look, it has its own end alone. A socket leads to a parent that waits to hear,
+    // another to the helper, which undoes what it did should the program not be executed; the pidfd is the parent's, whose
+    // death is the program's.
     for (tool, words, mut expected) in [
-        ("unshare", "--fork".to_owned(), vec![SIGNALS]),
+        ("unshare", "--fork".to_owned(), vec![SIGNALS, PIPE, PIPE]),
         (
             "unshare",
             "-pf --kill-child".to_owned(),
-            vec![PIDFD, SIGNALS],
+            vec![PIDFD, SIGNALS, PIPE, PIPE],
         ),
         (
             "unshare",

@@ -92,6 +92,44 @@ fn a_signal_that_is_passed_on_is_kept_for_the_program() {
     );
 }
 
+/// A signal that ends nobody comes before the program runs, one that would have ended us then afterwards.
+#[test]
+fn what_comes_before_the_program_is_forgotten_when_it_runs() {
+    needs!(
+        command("strace"),
+        root(),
+        ours("ignores both from the start")
+    );
+    let holder = Holder::unshare("-pf");
+    for (words, call, ends) in [
+        ("unshare -f --wd=/".to_owned(), "chdir", None),
+        // The same with a copy of us as the child.
+        ("unshare -f --wd=/ -S 0".to_owned(), "chdir", None),
+        (
+            format!("nsenter -t {} -p -S 0", holder.pid()),
+            "/^setresuid",
+            Some(Signal::SIGTERM),
+        ),
+    ] {
+        let started = Tool::program("strace")
+            .args(["-D", "-f", "-o", "/dev/null"])
+            .arg(format!("--inject={call}:signal=SIGSTOP:when=1"))
+            .line(&words)
+            .sh("echo it runs; sleep 0.2; exit 7")
+            .start();
+        let child = stopped_child(&started);
+        kill(started.pid(), Signal::SIGWINCH);
+        kill(child, Signal::SIGCONT);
+        started.until_says("it runs");
+        kill(started.pid(), Signal::SIGTERM);
+        let ran = started.wait();
+        match ends {
+            None => ran.exits(7),
+            Some(signal) => ran.dies_of(signal),
+        };
+    }
+}
+
 /// Runs what it is given with a full pipe as descriptor 9; says so, and reads the pipe to its end when it is asked to.
 const FULL_PIPE: &str = r#"
 import fcntl, os, subprocess, sys

@@ -101,6 +101,37 @@ fn nsenter_dies_of_a_signal_of_its_own() {
     }
 }
 
+/// A signal that meets the end of the program, as of a terminal whose key ended it: the status is the program's.
+#[test]
+fn a_program_that_has_ended_ended_as_it_did() {
+    needs!(ours("dies of SIGQUIT itself"), root());
+    let holder = Holder::unshare("-npf");
+    let nsenter = format!("nsenter -t {} -p", holder.pid());
+    for (way, signal) in [
+        ("unshare --fork", Signal::SIGQUIT),
+        ("unshare -pf --mount-proc", Signal::SIGQUIT),
+        (&nsenter, Signal::SIGINT),
+        (&nsenter, Signal::SIGQUIT),
+    ] {
+        let place = Place::new();
+        let go = place.at("go");
+        let program = format!("while ! test -e {go}; do sleep 0.01; done; exit 5");
+        let (started, _) = waiting(way, &program);
+        let child = children(started.pid())[0];
+        kill(started.pid(), Signal::SIGSTOP);
+        eventually(&format!("{way}: who waits is stopped"), || {
+            (state(started.pid()) == Some('T')).then_some(())
+        });
+        place.file("go", "");
+        eventually(&format!("{way}: the end of the program"), || {
+            (state(child) == Some('Z')).then_some(())
+        });
+        kill(started.pid(), signal);
+        kill(started.pid(), Signal::SIGCONT);
+        started.wait().exits(5);
+    }
+}
+
 /// The program is stopped and continued by somebody else, as cpulimit(1) and debuggers do it, who will not wake a
 /// parent that has stopped too.
 #[track_caller]
