@@ -290,8 +290,10 @@ fn job_control_of_a_shell() {
         });
         terminal.types("kill -STOP %1");
         terminal.expect("ready> ");
-        eventually("the program is stopped", || {
-            (state(program) == Some('T')).then_some(())
+        // Who waits too: the shell continues only what it has heard to be stopped.
+        eventually("the job is stopped", || {
+            let job = tree(terminal.pid()).into_iter().skip(1);
+            job.map(state).all(|state| state == Some('T')).then_some(())
         });
         terminal.types("fg");
         terminal.expect("sleep 60");
