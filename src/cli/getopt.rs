@@ -34,6 +34,8 @@ pub(super) struct Reader<'a> {
     index: usize,
     /// What is left of a cluster of short options (`-Urpf`).
     cluster: &'a [u8],
+    /// The long option met last: where there are hundreds, each is as a rule the same as the one before.
+    last: Option<Row>,
 }
 
 impl<'a> Reader<'a> {
@@ -44,6 +46,7 @@ impl<'a> Reader<'a> {
             argv,
             index: argv.len().min(1),
             cluster: b"",
+            last: None,
         }
     }
 
@@ -90,7 +93,11 @@ impl<'a> Reader<'a> {
             Some(at) => (&word[..at], Some(&word[at + 1..])),
             None => (word, None),
         };
-        let row = self.look_up(word, name)?;
+        let row = match self.last {
+            Some(row) if row.is(name) => row,
+            _ => self.look_up(word, name)?,
+        };
+        self.last = Some(row);
         let value = match (row.arity(), attached) {
             (Arity::None, Some(_)) => return Err(OptionError::Unwanted(row)),
             (Arity::Required, None) => match self.next_word() {

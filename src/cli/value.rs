@@ -43,7 +43,7 @@ pub(super) fn attach(value: Option<&[u8]>) -> &str {
 /// few of those.
 pub(super) fn encode(bytes: &[u8]) -> &str {
     match std::str::from_utf8(bytes) {
-        Ok(text) if !text.contains(stands_for_byte) => text,
+        Ok(text) if is_plain(text) => text,
         _ => escape(bytes).leak(),
     }
 }
@@ -65,7 +65,7 @@ fn escape(bytes: &[u8]) -> String {
 
 /// The bytes of which `text` is the text form.
 fn decode(text: &str) -> OsString {
-    if !text.contains(stands_for_byte) {
+    if is_plain(text) {
         return OsString::from(text);
     }
     let mut bytes = Vec::with_capacity(text.len());
@@ -78,6 +78,11 @@ fn decode(text: &str) -> OsString {
         }
     }
     OsString::from_vec(bytes)
+}
+
+/// Whether every character stands for itself; the quick answer first.
+fn is_plain(text: &str) -> bool {
+    text.is_ascii() || !text.contains(stands_for_byte)
 }
 
 /// Bytes outside UTF-8 are never below 0x80.

@@ -13,6 +13,8 @@ use crate::model::subid::SubIds;
 
 /// The most extents that a map can have (user_namespaces(7): 340 since Linux 4.15).
 const MOST_EXTENTS: usize = 340;
+/// The most bytes of an extent's line: three numbers of ten digits, and what ends each.
+const LONGEST_LINE: usize = 3 * (10 + 1);
 
 /// `count` IDs from `inside` on, each mapped to the one as far from `outside`; never empty.
 ///
@@ -416,16 +418,18 @@ impl IdMap {
     /// The bytes for `/proc/PID/uid_map` or `gid_map`, to be written at once.
     pub(crate) fn text(&self) -> Vec<u8> {
         // Put together by hand: a long map has a thousand numbers, and fmt would take most of the start.
-        let mut text = Vec::with_capacity(self.length());
+        let mut text = Vec::with_capacity(self.extents.len() * LONGEST_LINE);
         for extent in &self.extents {
+            let mut line = [0; LONGEST_LINE];
+            let mut start = line.len();
             for (number, end) in [
-                (extent.inside, b' '),
-                (extent.outside, b' '),
                 (extent.count, b'\n'),
+                (extent.outside, b' '),
+                (extent.inside, b' '),
             ] {
-                push_decimal(&mut text, number);
-                text.push(end);
+                start = put_before(&mut line, start, number, end);
             }
+            text.extend_from_slice(line.get(start..).unwrap_or_default());
         }
         text
     }
@@ -437,23 +441,34 @@ impl fmt::Display for IdMap {
     }
 }
 
-/// Appends a number in decimal.
-fn push_decimal(text: &mut Vec<u8>, number: u32) {
-    let start = text.len();
+/// Puts a number in decimal, and the sign that ends it, into the line in front of `start`; where it begins.
+fn put_before(line: &mut [u8; LONGEST_LINE], mut start: usize, number: u32, end: u8) -> usize {
+    let mut put = |byte| {
+        start -= 1;
+        line[start] = byte;
+    };
+    put(end);
     let mut rest = number;
     loop {
         // The remainder is below 10.
-        text.push(b'0' + (rest % 10) as u8);
+        put(b'0' + (rest % 10) as u8);
         rest /= 10;
         if rest == 0 {
-            break;
+            return start;
         }
     }
-    text.get_mut(start..).unwrap_or_default().reverse();
 }
 
 /// Fails when two ranges share an ID on the side that `first` gives.
 fn overlap(ranges: &[Range], side: &str, first: impl Fn(Extent) -> u32) -> Result<(), String> {
+    let is_before = |pair: &[Range]| match pair {
+        [one, other] => first(one.extent) + one.extent.count <= first(other.extent),
+        _ => true,
+    };
+    // Most are given in order, which is seen without sorting.
+    if ranges.windows(2).all(is_before) {
+        return Ok(());
+    }
     let first_of = |index: usize| ranges.get(index).map_or(0, |range| first(range.extent));
     let order = sorted(ranges.len(), |index| first_of(index).into());
     // Where any two overlap, two neighbours do.

@@ -29,10 +29,29 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
+/// Reads digits alone, so few that no number is too large: nearly every number that anybody gives, of which a long map has
+/// a thousand.
+fn digits_alone(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || text.len() > 18 {
+        return None;
+    }
+    text.iter().try_fold(0, |number, digit| {
+        let value = digit.wrapping_sub(b'0');
+        (value < 10).then(|| number * 10 + u64::from(value))
+    })
+}
+
 /// Reads a decimal number: blanks in front, one sign, digits and nothing else.
 ///
 /// A number too large for any use here comes back as a still larger one, so that it is out of every range.
 pub(crate) fn decimal(text: &[u8]) -> Option<i128> {
+    match digits_alone(text) {
+        Some(number) => Some(number.into()),
+        None => any_decimal(text),
+    }
+}
+
+fn any_decimal(text: &[u8]) -> Option<i128> {
     // The blanks that isspace(3) knows in the C locale; VT is the one that Rust leaves out.
     let start = text
         .iter()
@@ -43,22 +62,13 @@ pub(crate) fn decimal(text: &[u8]) -> Option<i128> {
         b'+' => (false, &text[1..]),
         _ => (false, text),
     };
-    if digits.is_empty() {
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    if !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    // 18 digits fit into 64 bits, which are several times faster.
-    let (first, rest) = digits.split_at(digits.len().min(18));
-    let value = |digit: &u8| u64::from(digit - b'0');
-    let first = first
-        .iter()
-        .fold(0, |number, digit| number * 10 + value(digit));
-    let number = rest.iter().fold(i128::from(first), |number, digit| {
+    let number = digits.iter().fold(0_i128, |number, digit| {
         number
             .saturating_mul(10)
-            .saturating_add(value(digit).into())
+            .saturating_add((digit - b'0').into())
     });
     Some(if negative { -number } else { number })
 }
@@ -73,8 +83,13 @@ where
 {
     let (least, most) = (*accepted.start(), *accepted.end());
     let signed = least.into() < 0;
-    decimal(value.as_bytes())
-        .filter(|_| signed || !value.as_bytes().contains(&b'-'))
+    let number = match digits_alone(value.as_bytes()) {
+        Some(number) => Some(number.into()),
+        None => {
+            any_decimal(value.as_bytes()).filter(|_| signed || !value.as_bytes().contains(&b'-'))
+        }
+    };
+    number
         .filter(|number| (least.into()..=most.into()).contains(number))
         .and_then(|number| T::try_from(number).ok())
         .ok_or_else(|| format!("{} is not a number from {least} to {most}", Quoted(value)))
