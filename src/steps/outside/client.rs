@@ -146,8 +146,7 @@ impl Client {
 
     /// Whether it may be asked to undo something: it has bound namespaces or written a file, or will.
     pub(crate) fn can_undo(&self) -> bool {
-        let binds = |piece: &Outside| matches!(piece, Outside::Bind(_));
-        self.pidfile.is_some() || self.work.iter().any(binds)
+        self.pidfile.is_some() || self.work.iter().any(Outside::can_be_undone)
     }
 
     /// Has it undo what it has made; ends it.

@@ -39,7 +39,7 @@ impl Helper {
         pidfile: Option<OsString>,
         forks: bool,
     ) -> Option<Helper> {
-        let binds = work.iter().any(|piece| matches!(piece, Outside::Bind(_)));
+        let binds = work.iter().any(Outside::can_be_undone);
         let is_needed = !work.is_empty() || pidfile.is_some();
         is_needed.then_some(Helper {
             is_orphan: (binds || pidfile.is_some()) && !forks,
@@ -81,6 +81,13 @@ pub(crate) enum Outside {
     Maps(Vec<(Ids, IdMap, Via)>),
     /// Bind each new namespace on a file.
     Bind(Vec<Bind>),
+}
+
+impl Outside {
+    /// Whether it stays when we fail, unless it is undone; what else is done is gone with our namespaces.
+    fn can_be_undone(&self) -> bool {
+        matches!(self, Outside::Bind(_))
+    }
 }
 
 /// How a map is written from outside.

@@ -103,6 +103,10 @@ pub(crate) fn serve(
         if !ok || answered.is_err() {
             return made.undo();
         }
+        // Nothing more can be asked of us, so the caller need not wait until we have heard that it goes on.
+        if next.len() == 0 && made.pidfile.is_none() && !work.iter().any(Outside::can_be_undone) {
+            return;
+        }
     }
     // The caller has become the program, or has seen to its start; or has died before.
     if !starts {
