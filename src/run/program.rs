@@ -1,6 +1,7 @@
 //! The program: which it is, its environment, and its execution.
 
-use std::ffi::{CString, OsStr};
+use std::borrow::Cow;
+use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 
 use super::Run;
@@ -20,14 +21,14 @@ impl Run<'_> {
             Program::Given(words) => {
                 let first = self.args.words().len() - words.len();
                 Some((
-                    CString::from(words.first().copied().unwrap_or_default()),
+                    Cow::from(words.first().copied().unwrap_or_default()),
                     ArgList::Given(self.args.tail(first)),
                 ))
             }
             Program::Shell => {
                 let file = shell(&self.state)?;
                 args = OwnArgs::new(vec![login_name(&file)]);
-                Some((file, ArgList::Own(&args)))
+                Some((Cow::from(file), ArgList::Own(&args)))
             }
             Program::Nothing => None,
         };
@@ -43,7 +44,7 @@ impl Run<'_> {
     }
 
     /// Replaces this process by the program. Returns only the reason why not.
-    fn replace(&mut self, file: &CString, args: ArgList<'_>, is_shell: bool) -> Failure {
+    fn replace(&mut self, file: &CStr, args: ArgList<'_>, is_shell: bool) -> Failure {
         // Nobody looks through an environment for a PATH that is not searched.
         let has_slash = file.to_bytes().contains(&b'/');
         let path = if has_slash {
