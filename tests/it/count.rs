@@ -134,10 +134,10 @@ fn root_in_namespaces_of_its_own() {
 /// is met on the average.
 const STACK: usize = 5_000;
 
-/// At most so many instructions are executed until the program is, under a debugger that goes step by step. None of them lies
-/// where .ci/layout.ld has not put what a start runs, and they use no more of the stack than [`STACK`].
+/// Runs it under a debugger that goes step by step until the program is executed: how many instructions there were, how many
+/// bytes of the stack they used, and how many of them lay where .ci/layout.ld has not put what a start runs.
 #[track_caller]
-fn at_most_instructions(limit: usize, applet: &str, words: &[&str]) {
+fn steps(applet: &str, words: &[&str]) -> [usize; 3] {
     let place = Place::new();
     let script = place.file("instructions.py", include_str!("instructions.py"));
     // The C library's start goes past the environment, so it is always the same.
@@ -153,9 +153,14 @@ fn at_most_instructions(limit: usize, applet: &str, words: &[&str]) {
         .split_whitespace()
         .map(|number| number.parse().expect("a number"))
         .collect();
-    let [count, stack, outside] = numbers[..] else {
-        panic!("three numbers: {said}");
-    };
+    numbers.try_into().expect("three numbers")
+}
+
+/// At most so many instructions are executed until the program is, none of them elsewhere, and with no more of the stack than
+/// [`STACK`].
+#[track_caller]
+fn at_most_instructions(limit: usize, applet: &str, words: &[&str]) {
+    let [count, stack, outside] = steps(applet, words);
     assert!(count <= limit, "{count} instructions, at most {limit}");
     assert!(stack <= STACK, "{stack} bytes of stack, at most {STACK}");
     assert_eq!(outside, 0, "instructions outside of .text.start");
@@ -190,6 +195,29 @@ fn instructions_to_the_network_of_a_target() {
     let holder = Holder::unshare("-n");
     let target = holder.pid().to_string();
     at_most_instructions(16_000, "nsenter", &["-t", &target, "-n"]);
+}
+
+/// A map may have 340 ranges: what each of them costs, from the command line to what is written.
+#[test]
+fn instructions_of_a_range() {
+    needs!(
+        ours("executes others"),
+        root(),
+        x86_64(),
+        command("python3"),
+        release()
+    );
+    let with = |count: usize| {
+        let ranges: Vec<String> = (0..count)
+            .map(|index| format!("--map-users={0}:{0}:1", 100 + 2 * index))
+            .collect();
+        let mut words = vec!["-U"];
+        words.extend(ranges.iter().map(String::as_str));
+        let [instructions, ..] = steps("unshare", &words);
+        instructions
+    };
+    let each = (with(60) - with(20)) / 40;
+    assert!(each <= 2_100, "{each} instructions for a range");
 }
 
 /// Without a bound of its own: that it stays where a start is, and does not need more of the stack.

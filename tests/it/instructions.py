@@ -90,6 +90,7 @@ def main(arguments):
     first, faults = base(child), minor_faults(child)
     end = end_of_start(f"/proc/{child}/exe")
     count, outside, by_name, where = 0, 0, collections.Counter(), []
+    passed = None
     top = lowest = ptrace(PEEKUSER, child, RSP)
     while True:
         at = ptrace(PEEKUSER, child, RIP) - first
@@ -99,14 +100,16 @@ def main(arguments):
             name = symbols[1][bisect.bisect_right(symbols[0], at) - 1]
             by_name[name + " *" * (at >= end)] += 1
             before = minor_faults(child)
-        ptrace(SINGLESTEP, child)
+        ptrace(SINGLESTEP, child, None, passed)
         count += 1
         why = stopped(child)
         if symbols and minor_faults(child) > before:
             where.append(f"a page fault at {at:#x} in {name}")
         if why == EVENT_EXEC:
             break
-        if why != signal.SIGTRAP:
+        # A helper of it has ended.
+        passed = why if why == signal.SIGCHLD else None
+        if why != signal.SIGTRAP and not passed:
             sys.exit(f"signal {why}")
     print(count, top - lowest, outside)
     for name, number in by_name.most_common():
