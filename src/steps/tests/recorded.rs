@@ -83,6 +83,8 @@ pub(super) fn recorded() -> Vec<Recorded> {
         case("fork-seccomp", NewProcess, EACCES, Facts { seccomp: known(2), label: known("u:r:t:s0".into()), ..root() }),
 
         case("map-privilege", outer_map("0 100000 65536\n"), EPERM, ordinary()),
+        case("map-privilege", outer_map("0 1001 1\n"), EPERM, ordinary()),
+        case("map-privilege", outer_map("0 1000 1\n1 100000 65536\n"), EPERM, ordinary()),
         case("map-setgroups", own_map(Ids::Gid, "0 1000 1\n"), EPERM, Facts { setgroups: known(Setgroups::Allow), gid_map: map(""), ..inside() }),
         case("map-root", outer_map("0 0 10\n"), EPERM, without(Capability::Setfcap, root())),
         case("map-root", own_map(Ids::Uid, "0 0 1\n"), EPERM, Facts { uid_map: map(""), ..inside() }),
