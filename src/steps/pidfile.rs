@@ -316,47 +316,4 @@ fn split(path: &OsStr) -> sys::Result<(&OsStr, &OsStr)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_in_two() {
-        let halves = |path: &'static str| {
-            let (parent, name) = split(path.as_ref()).map_err(sys::Error::raw)?;
-            Ok((parent.to_str().unwrap(), name.to_str().unwrap()))
-        };
-        assert_eq!(halves("pid"), Ok((".", "pid")));
-        assert_eq!(halves("/pid"), Ok(("/", "pid")));
-        assert_eq!(halves("/run//x.pid"), Ok(("/run//", "x.pid")));
-        assert_eq!(halves("../a/b"), Ok(("../a/", "b")));
-        for path in ["/", "a/", "a/.", "a/..", ".", ".."] {
-            assert_eq!(halves(path), Err(libc::EISDIR), "{path}");
-        }
-        assert_eq!(halves(""), Err(libc::ENOENT));
-    }
-
-    #[test]
-    fn whose_links_are_followed() {
-        let stat = |uid, mode| {
-            // Of a file of ours, so that all other fields have a value.
-            let mut stat = sys::stat("/".as_ref()).unwrap();
-            (stat.st_uid, stat.st_mode) = (uid, mode);
-            stat
-        };
-        let me = sys::effective_uid();
-        let (other, third) = (me + 1, me + 2);
-        let tmp = libc::S_IFDIR | 0o1777;
-        for (link, directory, mode, follows) in [
-            (other, third, libc::S_IFDIR | 0o755, true),
-            (other, third, libc::S_IFDIR | 0o777, true),
-            (other, third, libc::S_IFDIR | 0o1775, true),
-            (other, third, tmp, false),
-            (other, me, tmp, false),
-            (other, other, tmp, true),
-            (me, other, tmp, true),
-        ] {
-            let link = stat(link, libc::S_IFLNK | 0o777);
-            assert_eq!(may_follow(&link, &stat(directory, mode)), follows);
-        }
-    }
-}
+mod tests;
