@@ -374,3 +374,62 @@ fn unmapped(what: &str, ids: Ids, id: NewId, map: Option<&IdMap>) -> Option<Find
         )
     })?
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Kinds;
+
+    #[test]
+    fn who_the_program_becomes() {
+        let number = |id: NewId, entered| {
+            let state = State {
+                entered,
+                ..State::default()
+            };
+            id.number(&state, |_| Ok(77)).expect("known")
+        };
+        let user = Kinds::NONE.with(Kind::User);
+        assert_eq!(number(NewId::Given(5), Kinds::NONE), Some(5));
+        assert_eq!(number(NewId::RootIfUserEntered, user), Some(0));
+        let others = Kinds::ALL.without(Kind::User);
+        assert_eq!(number(NewId::RootIfUserEntered, others), None);
+        // Nothing was changed then, and it is not said that it was.
+        let mut state = State::default();
+        Uid(NewId::RootIfUserEntered).run(&mut state).expect("done");
+        Gid(NewId::RootIfUserEntered).run(&mut state).expect("done");
+        assert!(!state.ids_changed);
+        // What we are already anybody may become.
+        let own: [&dyn Fn(&mut State); 2] = [
+            &|state| {
+                Uid(NewId::Given(sys::effective_uid()))
+                    .run(state)
+                    .expect("done")
+            },
+            &|state| {
+                Gid(NewId::Given(sys::effective_gid()))
+                    .run(state)
+                    .expect("done")
+            },
+        ];
+        for becomes in own {
+            let mut state = State::default();
+            becomes(&mut state);
+            assert!(state.ids_changed);
+        }
+    }
+
+    #[test]
+    fn groups_are_dropped_once_and_only_where_that_was_asked_for() {
+        let done = |groups: &GroupList, groups_dropped| {
+            let mut state = State {
+                groups_dropped,
+                ..State::default()
+            };
+            groups.run(&mut state).is_ok()
+        };
+        assert!(done(&GroupList::Dropped, true));
+        assert!(done(&GroupList::DroppedIfUserEntered, true));
+        assert!(done(&GroupList::DroppedIfUserEntered, false));
+    }
+}

@@ -1,6 +1,7 @@
 //! The rules over recorded facts: each row once at least, with all that it says in a file to be read.
 
 mod hints;
+mod led;
 mod maps;
 mod recorded;
 mod situations;

@@ -1,4 +1,4 @@
-//! Where the causes about ID maps begin and end, and what a plan makes of the maps that it writes.
+//! Where the causes about ID maps begin and end, and how maps are written.
 
 use libc::{EINVAL, ENOENT, ENOSPC, EPERM};
 
@@ -7,11 +7,8 @@ use super::situations::*;
 use crate::failure::{Case, Explain};
 use crate::host::capability::Capability;
 use crate::host::facts::Facts;
-use crate::model::value::Setgroups;
-use crate::model::{AppletName, Ids, Kind, Kinds};
-use crate::steps::Do;
-use crate::steps::ahead::Ahead;
-use crate::steps::map::{Mapping, WriteMap, write_file};
+use crate::model::{AppletName, Ids};
+use crate::steps::map::{Mapping, write_file};
 
 /// What the row of this name says of a failure.
 fn said(step: &impl Explain, errno: i32, facts: &Facts<'_>, id: &str) -> Option<String> {
@@ -105,33 +102,6 @@ fn the_first_outer_id_that_the_parent_lacks() {
     assert_eq!(lacks("0 25 20\n", parent), Some(30));
     assert_eq!(lacks("0 29 2\n", parent), Some(30));
     assert_eq!(lacks("0 12 3\n1 45 10\n", parent), Some(50));
-}
-
-#[test]
-fn later_steps_are_judged_by_the_maps_that_a_plan_writes() {
-    let made = |ahead: &mut Ahead<'_>| ahead.made = Kinds::NONE.with(Kind::User);
-    let (uids, gids) = (id_map("0 1000 1\n"), id_map("0 100 1\n"));
-    let users = WriteMap {
-        ids: Ids::Uid,
-        map: uids.clone(),
-    };
-    let mut ahead = Ahead::new(AppletName::Unshare, &[]);
-    made(&mut ahead);
-    users.predict("users", &mut ahead);
-    Mapping::predict("groups", Ids::Gid, &gids, &mut ahead);
-    Setgroups::Deny.predict("setgroups", &mut ahead);
-    let mut inside = Facts::default();
-    ahead.as_inside()(&mut inside);
-    assert_eq!(inside.uid_map(), Some(&uids));
-    assert_eq!(inside.gid_map(), Some(&gids));
-    assert_eq!(inside.setgroups(), Some(Setgroups::Deny));
-    // What is allowed leaves it as it was, which is not known.
-    let mut ahead = Ahead::new(AppletName::Unshare, &[]);
-    made(&mut ahead);
-    Setgroups::Allow.predict("setgroups", &mut ahead);
-    let mut inside = Facts::default();
-    ahead.as_inside()(&mut inside);
-    assert_eq!(inside.setgroups(), None);
 }
 
 #[test]
