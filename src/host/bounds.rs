@@ -164,10 +164,26 @@ mod tests {
         );
     }
 
+    /// The processes of our user, as they are listed.
+    fn listed() -> std::collections::BTreeSet<std::ffi::OsString> {
+        let names = std::fs::read_dir("/proc").unwrap().flatten();
+        let numbers = names.map(|entry| entry.file_name());
+        numbers
+            .filter(|name| name.as_bytes().iter().all(u8::is_ascii_digit))
+            .filter(|name| {
+                let status = PathBuf::from("/proc").join(name).join("status");
+                // Processes end while they are looked at.
+                let status = Status::parse(&std::fs::read(status).unwrap_or_default());
+                status.is_some_and(|status| status.uids[0] == sys::real_uid())
+            })
+            .collect()
+    }
+
     #[test]
     fn threads_are_those_of_a_user() {
         let proc = Proc::default();
-        // Others come and go; this one and its second are there, and nobody has the ID below.
+        // Others come and go; nobody has the ID below.
+        let before = listed();
         let ours = std::thread::scope(|scope| {
             let (end, ended) = std::sync::mpsc::channel::<()>();
             scope.spawn(move || ended.recv());
@@ -175,8 +191,26 @@ mod tests {
             drop(end);
             ours
         });
-        assert!(ours.is_some_and(|count| count >= 2), "{ours:?}");
+        // Those that stayed, and a second thread of this one.
+        let stayed = listed().intersection(&before).count() as u64;
+        let least = stayed + 1;
+        assert!(
+            least >= 2 && ours.is_some_and(|count| count >= least),
+            "{ours:?} of {least}"
+        );
         assert_eq!(threads_of(&proc, 4_123_456_789), Some(0));
+    }
+
+    #[test]
+    fn limits_of_the_kinds_that_were_asked_for() {
+        let kinds = Kinds::NONE.with(Kind::Net).with(Kind::User);
+        let limit = |kind: Kind| {
+            let path = format!("/proc/sys/user/max_{kind}_namespaces");
+            let text = std::fs::read_to_string(path).ok()?;
+            Some((kind, text.trim().parse().unwrap()))
+        };
+        let expected: Vec<_> = kinds.iter().filter_map(limit).collect();
+        assert_eq!(limits(&Proc::default(), kinds), expected);
     }
 
     #[test]

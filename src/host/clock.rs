@@ -159,6 +159,45 @@ mod tests {
         }
     }
 
+    #[test]
+    fn each_clock_goes_by_its_own_offset() {
+        let offsets = Offsets {
+            monotonic: 1_000_000 * NANOSECONDS,
+            boottime: -1_000_000 * NANOSECONDS,
+        };
+        for (clock, offset) in [(Clock::Monotonic, 1_000_000), (Clock::Boottime, -1_000_000)] {
+            // Which goes on meanwhile.
+            let before = range_without_offsets(clock);
+            let with = range_with(clock, offsets);
+            let after = range_without_offsets(clock);
+            let least = (after.start() + offset)..=(before.start() + offset);
+            assert!(least.contains(with.start()), "{with:?} {least:?}");
+            let most = (after.end() + offset)..=(before.end() + offset);
+            assert!(most.contains(with.end()), "{with:?} {most:?}");
+        }
+    }
+
+    #[test]
+    fn offsets_of_this_process() {
+        let proc = Proc::default();
+        // Not there before Linux 5.6.
+        let text = std::fs::read("/proc/self/timens_offsets").unwrap_or_default();
+        let offsets = Offsets::parse(&text);
+        let boottime = offsets.map_or(0, |offsets| offsets.boottime);
+        assert_eq!(boottime_offset(&proc), boottime);
+        for clock in [Clock::Monotonic, Clock::Boottime] {
+            let before = offsets.map(|offsets| range_with(clock, offsets));
+            let now = range_now(&proc, clock);
+            let after = offsets.map(|offsets| range_with(clock, offsets));
+            let start = |range: Option<RangeInclusive<i64>>| range.map(|range| *range.start());
+            let [before, now, after] = [before, now, after].map(start);
+            assert!(
+                after <= now && now <= before,
+                "{after:?} {now:?} {before:?}"
+            );
+        }
+    }
+
     proptest! {
         #[test]
         fn both_ends_hold_and_no_more(now in 0_u64..4_000_000_000_000_000_000) {
