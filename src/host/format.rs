@@ -228,6 +228,21 @@ mod tests {
     }
 
     #[test]
+    fn the_loader_may_stand_behind_many_headers() {
+        let mut bytes = made(true, false);
+        // Of 40 headers, 56 bytes each, the last is the one.
+        let (first, last) = (64, 64 + 39 * 56);
+        bytes.resize(last + 56, 0);
+        bytes.copy_within(120..176, last);
+        bytes[first..400].fill(0);
+        bytes[56] = 40;
+        let Format::Elf { loader, .. } = of(&bytes) else {
+            panic!("an ELF file");
+        };
+        assert_eq!(loader.as_deref(), Some(&b"/lib/ld-odd.so.1"[..]));
+    }
+
+    #[test]
     fn a_file_that_is_cut_has_no_loader() {
         let whole = made(true, false);
         for length in 0..400 {
