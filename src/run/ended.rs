@@ -42,3 +42,16 @@ impl From<Change> for Ended {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_it_changed() {
+        assert_eq!(Ended::from(Change::Exited(7)), Ended::Exited(7));
+        assert_eq!(Ended::from(Change::Killed(9)), Ended::Killed(9));
+        assert_eq!(Ended::from(Change::Stopped(19)), Ended::Killed(19));
+        assert_eq!(Ended::Exited(7).follow(), 7);
+    }
+}

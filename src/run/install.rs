@@ -141,3 +141,79 @@ fn link_text(binary: &OsStr, directory: BorrowedFd<'_>) -> Result<OsString> {
         .map(Path::to_owned);
     Ok(below.map_or_else(|| binary.to_owned(), PathBuf::into_os_string))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt, symlink};
+
+    fn opened(path: &Path) -> std::os::fd::OwnedFd {
+        sys::open(path.as_os_str(), For::Directory).unwrap()
+    }
+
+    #[test]
+    fn links_are_relative_to_what_lies_below_them() {
+        let place = tempfile::tempdir().unwrap();
+        let place = place.path().canonicalize().unwrap();
+        let directory = opened(&place);
+        let text = |binary: &Path| link_text(binary.as_os_str(), directory.as_fd()).unwrap();
+        assert_eq!(text(&place.join("nskit")), *"nskit");
+        assert_eq!(text(&place.join("lib/nskit")), *"lib/nskit");
+        assert_eq!(text("/elsewhere/nskit".as_ref()), *"/elsewhere/nskit");
+        let beside = place.join("../nskit");
+        assert_eq!(text(&beside), *beside.as_os_str());
+    }
+
+    #[test]
+    fn what_has_a_name_already() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        fs::write(at("nskit"), "binary").unwrap();
+        fs::write(at("other"), "other").unwrap();
+        fs::hard_link(at("nskit"), at("hard")).unwrap();
+        symlink("nskit", at("soft")).unwrap();
+        symlink("gone", at("dangling")).unwrap();
+        let directory = opened(place.path());
+        let is = |name: &str| there(at("nskit").as_os_str(), directory.as_fd(), name);
+        for (name, expected) in [
+            ("nskit", There::Ours),
+            ("hard", There::Ours),
+            ("soft", There::Ours),
+            ("other", There::Other),
+            ("dangling", There::Other),
+            ("nothing", There::Nothing),
+        ] {
+            assert_eq!(is(name), Ok(expected), "{name}");
+        }
+        let long = is(&"x".repeat(300)).map_err(sys::Error::raw);
+        assert_eq!(long, Err(libc::ENAMETOOLONG));
+    }
+
+    #[test]
+    fn links_are_made_whole_or_not_at_all() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        fs::write(at("nskit"), "binary").unwrap();
+        let directory = opened(place.path());
+        let binary = at("nskit").into_os_string();
+        let make = |symbolic, name: &str, replace| {
+            make(&binary, symbolic, directory.as_fd(), name, replace).map_err(sys::Error::raw)
+        };
+        let inode = |name: &str| fs::metadata(at(name)).unwrap().ino();
+        assert_eq!(make(false, "unshare", false), Ok(()));
+        assert_eq!(inode("unshare"), inode("nskit"));
+        assert_eq!(make(true, "setns", false), Ok(()));
+        assert_eq!(fs::read_link(at("setns")).unwrap(), at("nskit"));
+        fs::write(at("nsenter"), "other").unwrap();
+        for symbolic in [false, true] {
+            assert_eq!(make(symbolic, "nsenter", false), Err(libc::EEXIST));
+            assert_eq!(fs::read(at("nsenter")).unwrap(), b"other");
+        }
+        assert_eq!(make(false, "nsenter", true), Ok(()));
+        // Once more, which rename(2) would do nothing for.
+        assert_eq!(make(false, "nsenter", true), Ok(()));
+        assert_eq!(inode("nsenter"), inode("nskit"));
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 4);
+    }
+}

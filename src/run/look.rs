@@ -155,3 +155,37 @@ fn known(mut target: Target, kinds: Kinds) -> Result<SortedMap<Kind, Known>> {
     target.check_alive()?;
     Ok(known)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_that_are_wanted_of_a_process() {
+        let two = Kinds::NONE.with(Kind::Net).with(Kind::User);
+        assert_eq!(kinds_of_process(Which::These(two)), two);
+        let others = Kinds::ALL.without(Kind::Net).without(Kind::User);
+        assert_eq!(kinds_of_process(Which::AllBut(two)), others);
+        assert_eq!(kinds_of_process(Which::Natural), Kinds::ALL);
+    }
+
+    #[test]
+    fn a_namespace_is_of_a_kind_that_is_wanted() {
+        let of = |path: &str, which| {
+            let fd = sys::open(path.as_ref(), sys::For::Reading).unwrap();
+            let wanted = Wanted {
+                reference: Reference::File(path.into()),
+                which,
+            };
+            kind_of(fd.as_fd(), &wanted).map_err(|failure| failure.line.into_string().unwrap())
+        };
+        let uts = "/proc/self/ns/uts";
+        let net = Which::These(Kinds::NONE.with(Kind::Net));
+        assert_eq!(of(uts, Which::Natural), Ok(Kind::Uts));
+        assert_eq!(of(uts, Which::These(Kinds::ALL)), Ok(Kind::Uts));
+        let not = "/proc/self/ns/uts: is a uts namespace, not net";
+        assert_eq!(of(uts, net), Err(not.to_owned()));
+        let none = "/dev/null: is no namespace";
+        assert_eq!(of("/dev/null", net), Err(none.to_owned()));
+    }
+}

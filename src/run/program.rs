@@ -89,3 +89,15 @@ fn login_name(file: &CString) -> CString {
     let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
     CString::new([b"-", name].concat()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_shell_is_called_by_its_last_name() {
+        assert_eq!(login_name(&c"/usr/bin/zsh".into()).as_c_str(), c"-zsh");
+        assert_eq!(login_name(&c"sh".into()).as_c_str(), c"-sh");
+        assert_eq!(login_name(&c"/odd/".into()).as_c_str(), c"-");
+    }
+}

@@ -123,3 +123,56 @@ impl Rehearsal {
         ]) + "\n"
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn foretold(error: Option<i32>, status: Option<u8>) -> Foretold {
+        Foretold {
+            line: "unshare net".to_owned(),
+            word: "unshare",
+            error: error.map(sys::Error::from_raw),
+            status,
+            causes: vec![Cause {
+                cause: "one".to_owned(),
+                hint: String::new(),
+            }],
+        }
+    }
+
+    #[test]
+    fn for_people_and_for_programs() {
+        let lines = vec!["fork".to_owned(), "  execute a".to_owned()];
+        let fine = Rehearsal {
+            lines: lines.clone(),
+            foretold: vec![],
+        };
+        assert_eq!(fine.text(), "fork\n  execute a\n");
+        assert_eq!(fine.status(1), 0);
+        let json = "{\"plan\":[\"fork\",\"  execute a\"],\"failures\":[],\"status\":0}\n";
+        assert_eq!(fine.json(1), json);
+        let fails = Rehearsal {
+            lines,
+            foretold: vec![foretold(Some(libc::EPERM), None), foretold(None, Some(127))],
+        };
+        assert_eq!(
+            fails.text(),
+            "fork\n  execute a\nwould fail: unshare net: Operation not permitted\n  cause: one\n\
+             would fail: unshare net\n  cause: one\n"
+        );
+        // The first is the one that would end it.
+        assert_eq!(fails.status(3), 3);
+        let said: serde_json::Value = serde_json::from_str(&fails.json(3)).unwrap();
+        assert_eq!(said["status"], 3);
+        let causes = serde_json::json!([{"cause": "one", "hint": ""}]);
+        let failure = |errno: serde_json::Value| serde_json::json!({"step": "unshare", "line": "unshare net", "errno": errno, "causes": causes});
+        let failures = [failure("EPERM".into()), failure(serde_json::Value::Null)];
+        assert_eq!(said["failures"], serde_json::Value::from(failures.to_vec()));
+        let missing = Rehearsal {
+            lines: vec![],
+            foretold: vec![foretold(None, Some(127))],
+        };
+        assert_eq!(missing.status(3), 127);
+    }
+}

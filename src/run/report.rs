@@ -240,3 +240,184 @@ pub(super) fn pass_status_on(
         status.pass_on(text.get(..read).unwrap_or_default());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{PipeReader, Read};
+    use std::os::fd::OwnedFd;
+
+    fn to(fd: OwnedFd) -> StatusFd {
+        StatusFd {
+            fd: Rc::new(fd),
+            is_line: false,
+            namespaces: None,
+            behind: Cell::default(),
+        }
+    }
+
+    fn pipe() -> (PipeReader, StatusFd) {
+        let (reader, writer) = std::io::pipe().unwrap();
+        (reader, to(writer.into()))
+    }
+
+    /// All that was told, once nobody tells any more.
+    fn told(mut reader: PipeReader, status: StatusFd) -> String {
+        drop(status);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        text
+    }
+
+    fn told_of(tell: impl FnOnce(&mut StatusFd)) -> String {
+        let (reader, mut status) = pipe();
+        tell(&mut status);
+        told(reader, status)
+    }
+
+    #[test]
+    fn each_event_is_a_line() {
+        let exited = told_of(|status| status.ended(Ended::Exited(7)));
+        assert_eq!(exited, "{\"exit-code\":7}\n");
+        let killed = told_of(|status| status.ended(Ended::Killed(9)));
+        assert_eq!(killed, "{\"signal\":9}\n");
+        let ready = told_of(|status| status.ready(77, true));
+        assert_eq!(ready, "{\"child-pid\":77,\"namespaces\":{}}\n");
+    }
+
+    #[test]
+    fn namespaces_are_told_by_their_inodes() {
+        let directory = tempfile::tempdir().unwrap();
+        let inode = |name: &str| {
+            let path = directory.path().join(name);
+            std::fs::write(&path, "").unwrap();
+            std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(&path).unwrap())
+        };
+        let [net, pid, children] = ["net", "pid", "pid_for_children"].map(inode);
+        // What cannot be looked at, as another's namespaces may be, is not left out.
+        std::os::unix::fs::symlink("user", directory.path().join("user")).unwrap();
+        let ready = |forked| {
+            told_of(|status| {
+                let opened = sys::open(directory.path().as_os_str(), For::Directory);
+                status.namespaces = opened.ok();
+                status.ready(5, forked);
+            })
+        };
+        let text = |pid| {
+            format!(
+                "{{\"child-pid\":5,\"namespaces\":{{\"user\":null,\"net\":{net},\"pid\":{pid}}}}}\n"
+            )
+        };
+        let in_order = |line: String| serde_json::from_str::<serde_json::Value>(&line).unwrap();
+        assert_eq!(in_order(ready(true)), in_order(text(children)));
+        assert_eq!(in_order(ready(false)), in_order(text(pid)));
+    }
+
+    #[test]
+    fn what_is_told_of_a_failure() {
+        let said = |failure: &Failure| -> serde_json::Value {
+            let line = told_of(|status| status.failed(failure));
+            assert_eq!(line.find('\n'), Some(line.len() - 1));
+            let mut said: serde_json::Value = serde_json::from_str(&line).unwrap();
+            said["error"].take()
+        };
+        let plain = Failure::plain(Unexplained("fork"), "no helper");
+        let expected = serde_json::json!({"step": "fork", "message": "no helper"});
+        assert_eq!(said(&plain), expected);
+        let cause = |cause: &str, hint: &str| Cause {
+            cause: cause.to_owned(),
+            hint: hint.to_owned(),
+        };
+        let error = sys::Error::from_raw(libc::EPERM);
+        let failure = Failure {
+            said: b" newuidmap: no\n".to_vec(),
+            causes: Some([cause("one", "this"), cause("two", "")].into()),
+            ..Failure::new(Unexplained("map"), "write failed \u{1}", error)
+        };
+        let expected = serde_json::json!({
+            "step": "map",
+            "errno": "EPERM",
+            "message": "write failed \u{1}: Operation not permitted: newuidmap: no",
+            "cause": "one; two",
+            "hint": "this",
+        });
+        assert_eq!(said(&failure), expected);
+    }
+
+    /// Fills a pipe, and says with how much.
+    fn fill(status: &StatusFd) -> usize {
+        let mut filled = 0;
+        while sys::is_ready(status.as_fd(), Ready::Write) == Ok(true) {
+            sys::write_all(status.as_fd(), &[b'x'; libc::PIPE_BUF]).unwrap();
+            filled += libc::PIPE_BUF;
+        }
+        filled
+    }
+
+    #[test]
+    fn a_reader_who_does_not_read_is_not_waited_for() {
+        let (mut reader, status) = pipe();
+        assert!(!status.is_behind());
+        let filled = fill(&status);
+        status.pass_on(b"first\n");
+        assert!(status.is_behind());
+        status.pass_on(b"second\n");
+        let mut read = vec![0; filled];
+        reader.read_exact(&mut read).unwrap();
+        status.catch_up(false);
+        assert!(!status.is_behind());
+        // There is nothing that would be written again.
+        status.catch_up(true);
+        assert_eq!(told(reader, status), "first\nsecond\n");
+    }
+
+    #[test]
+    fn what_a_pipe_does_not_take_at_once_is_written_only_where_that_may_be_waited_for() {
+        let long = vec![b'y'; libc::PIPE_BUF + 1];
+        let (reader, status) = pipe();
+        status.pass_on(&long);
+        assert!(status.is_behind());
+        status.catch_up(true);
+        assert!(!status.is_behind());
+        assert_eq!(told(reader, status).len(), long.len());
+        // What fits is.
+        let (reader, status) = pipe();
+        status.pass_on(&long[1..]);
+        assert!(!status.is_behind());
+        assert_eq!(told(reader, status).len(), libc::PIPE_BUF);
+    }
+
+    #[test]
+    fn a_reader_who_is_gone_ends_nobody() {
+        let (reader, status) = pipe();
+        drop(reader);
+        let before = sys::blocked().unwrap();
+        status.ended(Ended::Exited(0));
+        assert!(!status.is_behind());
+        assert!(sys::blocked().unwrap() == before);
+    }
+
+    #[test]
+    fn a_child_tells_its_parent_who_passes_it_on() {
+        let (ours, childs) = sys::socket_pair().unwrap();
+        let child = StatusFd::over(&Rc::new(childs));
+        let (reader, status) = pipe();
+        let pass_on = |length| {
+            let mut header = [0; MESSAGE];
+            assert_eq!(sys::read_some(ours.as_fd(), &mut header), Ok(MESSAGE));
+            assert_eq!(header[1..], u32::to_ne_bytes(length));
+            pass_status_on(ours.as_fd(), &header, Some(&status));
+        };
+        child.ended(Ended::Exited(7));
+        pass_on(16);
+        child.tell(&"z".repeat(StatusFd::LONGEST + 9), false);
+        pass_on(StatusFd::LONGEST as u32);
+        assert!(!child.is_behind());
+        status.catch_up(false);
+        assert!(status.is_behind(), "it does not fit");
+        // What begins otherwise is another message, and nothing is read behind it.
+        pass_status_on(ours.as_fd(), b"?\x09\0\0\0", Some(&status));
+        assert_eq!(sys::is_ready(ours.as_fd(), Ready::Read), Ok(false));
+        assert_eq!(told(reader, status), "{\"exit-code\":7}\n");
+    }
+}
