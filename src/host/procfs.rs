@@ -523,4 +523,28 @@ mod tests {
         assert_eq!(status.effective_uid(), nix::unistd::geteuid().as_raw());
         assert_eq!(access(&proc), Some(ProcAccess::Granted));
     }
+
+    #[test]
+    fn what_the_kernel_says_of_itself_and_of_us() {
+        let proc = Proc::default();
+        let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+        let (major, minor) = kernel(&proc).unwrap();
+        assert!(
+            release.starts_with(&format!("{major}.{minor}")),
+            "{release}"
+        );
+        let mount = nix::sys::statvfs::statvfs("/proc/self/uid_map").unwrap();
+        let is_read_only = mount
+            .flags()
+            .contains(nix::sys::statvfs::FsFlags::ST_RDONLY);
+        assert_eq!(super::is_read_only(&proc), Some(is_read_only));
+        // Where no security module has labels, there is no such file, or it cannot be read.
+        let attribute = |name: &str| {
+            let text = std::fs::read(format!("/proc/self/attr/{name}")).ok()?;
+            let end = text.iter().position(|byte| b"\0\n".contains(byte));
+            String::from_utf8(text[..end.unwrap_or(text.len())].to_vec()).ok()
+        };
+        let expected = attribute("apparmor/current").or_else(|| attribute("current"));
+        assert_eq!(label(&proc), expected.filter(|label| !label.is_empty()));
+    }
 }
