@@ -318,3 +318,6 @@ fn behind_reference(seen: &GivenOptions<'_>, argv: &[&CStr], failed: &str) -> Op
         hint: format!("setns {word} {reference}, and then the program"),
     })
 }
+
+#[cfg(test)]
+mod tests;
