@@ -173,3 +173,122 @@ fn help() -> String {
     );
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_line(text: &str) -> Result<Command, String> {
+        let words: Vec<&'static CStr> = text
+            .split_ascii_whitespace()
+            .map(|word| &*Box::leak(std::ffi::CString::new(word).unwrap().into_boxed_c_str()))
+            .collect();
+        read(&words).map_err(|line| line.into_string().unwrap())
+    }
+
+    fn install_of(symbolic: bool, force: bool, directory: Option<&str>) -> Result<Command, String> {
+        Ok(Command::Install(Install {
+            symbolic,
+            force,
+            directory: directory.map(OsString::from),
+        }))
+    }
+
+    fn doctor_of(json: bool, quiet: bool, command: Option<usize>) -> Result<Command, String> {
+        Ok(Command::Doctor(Doctor {
+            json,
+            quiet,
+            command,
+        }))
+    }
+
+    #[test]
+    fn texts_that_are_printed() {
+        let help = Ok(Command::Print(help()));
+        for line in [
+            "nskit",
+            "nskit --help",
+            "nskit -h",
+            "nskit help",
+            "nskit --help x",
+            "nskit doctor --help",
+            "nskit doctor --json -h",
+        ] {
+            assert_eq!(read_line(line), help, "{line}");
+        }
+        let version = Ok(Command::Print(format!(
+            "nskit {}\n",
+            env!("CARGO_PKG_VERSION")
+        )));
+        assert_eq!(read_line("nskit --version"), version);
+        assert_eq!(read_line("nskit -V"), version);
+        let list = Ok(Command::Print("unshare\nnsenter\nsetns\n".to_owned()));
+        assert_eq!(read_line("nskit --list"), list);
+        let extra = Err("unexpected operand 'x'".to_owned());
+        assert_eq!(read_line("nskit --list x"), extra);
+        for applet in &APPLETS {
+            let about = format!("\n  {:<10}{}\n", applet.name, applet.about);
+            assert!(super::help().contains(&about), "{about}");
+        }
+    }
+
+    #[test]
+    fn applets_and_their_help() {
+        assert_eq!(read_line("nskit unshare -n"), Ok(Command::Applet(1)));
+        // Whether it is one is asked later.
+        assert_eq!(read_line("nskit frobnicate"), Ok(Command::Applet(1)));
+        assert_eq!(read_line("nskit -"), Ok(Command::Applet(1)));
+        assert_eq!(read_line("nskit help unshare"), Ok(Command::Help(2)));
+        let extra = Err("unexpected operand 'x'".to_owned());
+        assert_eq!(read_line("nskit help unshare x"), extra);
+        for option in ["-x", "--frobnicate", "--"] {
+            let line = format!("nskit {option} unshare");
+            let unknown = Err(format!("unrecognized option '{option}'"));
+            assert_eq!(read_line(&line), unknown);
+        }
+    }
+
+    #[test]
+    fn links_that_are_asked_for() {
+        for (words, expected) in [
+            ("", install_of(false, false, None)),
+            ("-s", install_of(true, false, None)),
+            ("-f", install_of(false, true, None)),
+            ("-sf dir", install_of(true, true, Some("dir"))),
+            ("-s dir -f", install_of(true, true, Some("dir"))),
+            ("-", install_of(false, false, Some("-"))),
+            ("-f -- -s", install_of(false, true, Some("-s"))),
+            ("-- --", install_of(false, false, Some("--"))),
+        ] {
+            assert_eq!(
+                read_line(&format!("nskit --install {words}")),
+                expected,
+                "{words}"
+            );
+        }
+        let refused = |words: &str| read_line(&format!("nskit --install {words}"));
+        let flags = Err("--install: accepted are -s and -f, not '-sx'".to_owned());
+        assert_eq!(refused("-sx"), flags);
+        let one = Err("--install: one directory is enough: 'b'".to_owned());
+        assert_eq!(refused("a b"), one);
+    }
+
+    #[test]
+    fn what_the_doctor_is_asked() {
+        for (words, expected) in [
+            ("", doctor_of(false, false, None)),
+            ("--json", doctor_of(true, false, None)),
+            ("--quiet --json", doctor_of(true, true, None)),
+            ("--json unshare --quiet", doctor_of(true, false, Some(3))),
+            ("setns --help", doctor_of(false, false, Some(2))),
+        ] {
+            assert_eq!(
+                read_line(&format!("nskit doctor {words}")),
+                expected,
+                "{words}"
+            );
+        }
+        let refused = read_line("nskit doctor --json true").unwrap_err();
+        assert!(refused.ends_with("of an applet, not 'true'"), "{refused}");
+    }
+}

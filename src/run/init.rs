@@ -244,3 +244,28 @@ impl Inside {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_gone_is_told_from_what_fails() {
+        let is = |number| is_gone(sys::Error::from_raw(number));
+        assert!(is(libc::EPIPE) && is(libc::ECONNRESET));
+        assert!(!is(libc::ENOBUFS) && !is(libc::EINTR));
+    }
+
+    #[test]
+    fn a_signal_is_told_in_two_bytes() {
+        let (outside, inside) = sys::socket_pair().unwrap();
+        let inside = Inside {
+            init: Init::Program,
+            socket: Rc::new(inside),
+        };
+        inside.tell(STOPPED, libc::SIGTSTP);
+        let mut message = [0; MESSAGE];
+        assert_eq!(sys::read_some(outside.as_fd(), &mut message), Ok(2));
+        assert_eq!(message[..2], [STOPPED, libc::SIGTSTP as u8]);
+    }
+}

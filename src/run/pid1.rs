@@ -161,3 +161,74 @@ impl Drop for Terminal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::rc::Rc;
+
+    fn pair() -> (Pid1, OwnedFd) {
+        let (outside, inside) = sys::socket_pair().unwrap();
+        (Pid1::new(outside), inside)
+    }
+
+    #[test]
+    fn the_signal_that_killed_the_program_is_the_last_word() {
+        let (pid1, inside) = pair();
+        sys::send(inside.as_fd(), &[STOPPED, 20]).unwrap();
+        sys::send(inside.as_fd(), &[KILLED, 9]).unwrap();
+        drop(inside);
+        assert_eq!(pid1.killed_by(None), Some(9));
+        let (pid1, inside) = pair();
+        sys::send(inside.as_fd(), &[STOPPED, 20]).unwrap();
+        drop(inside);
+        assert_eq!(pid1.killed_by(None), None);
+    }
+
+    /// Without a terminal that is lent, whose shell is to see it, nobody stops with the program.
+    #[test]
+    fn a_stop_is_heard_and_changes_nothing_where_no_terminal_is_lent() {
+        let (mut pid1, inside) = pair();
+        sys::send(inside.as_fd(), &[STOPPED, libc::SIGTSTP as u8]).unwrap();
+        assert_eq!(pid1.listen(None), Some(libc::SIGTSTP));
+        sys::send(inside.as_fd(), &[STOPPED, libc::SIGTSTP as u8]).unwrap();
+        assert_eq!(pid1.news(None), None);
+        assert!(!pid1.tells_of_stops());
+        // It has been taken all the same, and the line is still open.
+        assert_eq!(
+            sys::is_ready(pid1.socket().unwrap(), sys::Ready::Read),
+            Ok(false)
+        );
+        drop(inside);
+        assert_eq!(pid1.news(None), None);
+        assert!(pid1.socket().is_none());
+    }
+
+    #[test]
+    fn a_line_for_the_status_descriptor_is_passed_on() {
+        let (mut pid1, inside) = pair();
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let child = StatusFd::over(&Rc::new(inside.try_clone().unwrap()));
+        let caller = StatusFd::to(writer.into());
+        child.ended(crate::run::Ended::Exited(7));
+        sys::send(inside.as_fd(), &[KILLED, 9]).unwrap();
+        assert_eq!(pid1.listen(Some(&caller)), None);
+        drop((inside, child));
+        assert_eq!(pid1.killed_by(Some(&caller)), Some(9));
+        drop(caller);
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut reader, &mut text).unwrap();
+        assert_eq!(text, "{\"exit-code\":7}\n");
+    }
+
+    #[test]
+    fn the_program_starts_at_our_word() {
+        let (mut pid1, inside) = pair();
+        pid1.let_start(77, Init::Program).unwrap();
+        let mut word = [0; 2];
+        assert_eq!(sys::read_some(inside.as_fd(), &mut word), Ok(1));
+        assert_eq!(word[0], GO);
+        drop(inside);
+        assert!(pid1.let_start(77, Init::Program).is_err());
+    }
+}

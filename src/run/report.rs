@@ -64,6 +64,17 @@ impl StatusFd {
         }
     }
 
+    /// To this descriptor, as the caller's would be.
+    #[cfg(test)]
+    pub(super) fn to(fd: OwnedFd) -> StatusFd {
+        StatusFd {
+            fd: Rc::new(fd),
+            is_line: false,
+            namespaces: None,
+            behind: Cell::default(),
+        }
+    }
+
     /// The program's process exists, and everything is set up.
     pub(crate) fn ready(&mut self, pid: i32, forked: bool) {
         let namespaces = self.namespaces.take();
@@ -245,20 +256,10 @@ pub(super) fn pass_status_on(
 mod tests {
     use super::*;
     use std::io::{PipeReader, Read};
-    use std::os::fd::OwnedFd;
-
-    fn to(fd: OwnedFd) -> StatusFd {
-        StatusFd {
-            fd: Rc::new(fd),
-            is_line: false,
-            namespaces: None,
-            behind: Cell::default(),
-        }
-    }
 
     fn pipe() -> (PipeReader, StatusFd) {
         let (reader, writer) = std::io::pipe().unwrap();
-        (reader, to(writer.into()))
+        (reader, StatusFd::to(writer.into()))
     }
 
     /// All that was told, once nobody tells any more.

@@ -68,3 +68,20 @@ fn shows_processes(operands: &[&CStr]) -> bool {
     ];
     name.is_some_and(|name| known.contains(&name))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_in_which_processes_are_looked_at() {
+        for program in [c"sh", c"/bin/bash", c"ps", c"/usr/bin/htop"] {
+            assert!(shows_processes(&[program, c"true"]), "{program:?}");
+        }
+        // The shell of whoever names no program.
+        assert!(shows_processes(&[]));
+        for program in [c"true", c"/ps/true", c"psx", c"sh/", c""] {
+            assert!(!shows_processes(&[program, c"sh"]), "{program:?}");
+        }
+    }
+}
