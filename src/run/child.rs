@@ -387,3 +387,40 @@ impl Run<'_> {
         Ok(ended)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_us_to_end_does_until_the_program_runs() {
+        let forward = Signal::parse_forwarded("TERM,USR1".as_ref()).unwrap();
+        let forwards = Fork {
+            forward,
+            ..Fork::default()
+        };
+        let ends = |fork: &Fork, mask: &[i32]| {
+            let signals = ending(fork, mask.iter().copied().collect());
+            ENDING.map(|signal| signals.has(signal))
+        };
+        assert_eq!(ends(&Fork::default(), &[]), [true; 4]);
+        // What is passed on waits for the program, and what our caller blocked stays blocked.
+        assert_eq!(ends(&forwards, &[]), [true, true, true, false]);
+        let blocked = [libc::SIGHUP, libc::SIGUSR2];
+        assert_eq!(ends(&Fork::default(), &blocked), [false, true, true, true]);
+        let ending = ending(&forwards, SignalSet::NONE);
+        assert!(!ending.has(libc::SIGUSR1) && !ending.has(libc::SIGKILL));
+    }
+
+    #[test]
+    fn what_comes_first_is_taken() {
+        let ending = Ending::telling(SignalSet::NONE, SignalSet::NONE).unwrap();
+        let (ours, theirs) = sys::socket_pair().unwrap();
+        sys::send(theirs.as_fd(), b"x").unwrap();
+        let next = ending.next(ours.as_fd(), Ready::Read).unwrap();
+        assert!(matches!(next, Next::Line));
+        drop(theirs);
+        let next = ending.next(ours.as_fd(), Ready::End).unwrap();
+        assert!(matches!(next, Next::Line));
+    }
+}
