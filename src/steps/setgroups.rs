@@ -8,7 +8,6 @@ use super::{Do, State};
 use crate::failure::common::{file_of_ours, lacks, read_only};
 use crate::failure::{Case, Finding, Result, because, explains};
 use crate::host::capability::Capability;
-use crate::host::facts::Facts;
 use crate::model::IdMap;
 use crate::model::value::Setgroups;
 
@@ -23,10 +22,6 @@ impl Do for Setgroups {
             if inside {
                 facts.gid_map = IdMap::parse(b"").into();
                 facts.capabilities = Some(u64::MAX).into();
-            }
-            // To deny again what is denied is allowed.
-            if *self == Setgroups::Deny && facts.setgroups() == Some(Setgroups::Deny) {
-                *facts = Facts::default();
             }
         });
         ahead.groups_denied = *self == Setgroups::Deny;

@@ -249,6 +249,28 @@ fn targets() {
         );
         ordinary().line(&fine).run().ok();
     }
+    // root drops its groups before it enters a namespace that denies it.
+    let fine = format!("-t {own_pid} -U -n true");
+    assert_eq!(
+        foretold(Tool::nsenter().line("--dry-run").line(&fine)),
+        [""; 0]
+    );
+    Tool::nsenter().line(&fine).run().ok();
+}
+
+/// Once groups are mapped it cannot be denied, not even where it is denied already.
+#[test]
+fn setgroups_behind_a_map() {
+    needs!(root(), explains(), user_namespaces());
+    let inside = || {
+        let tool = Tool::fixture().line("-r").sh("exec unshare \"$@\"");
+        tool.arg("sh").by_ordinary()
+    };
+    comes_true(
+        inside,
+        "write /proc/self/setgroups: deny: Operation not permitted",
+        "--setgroups=deny true",
+    );
 }
 
 #[test]

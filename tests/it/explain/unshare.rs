@@ -169,9 +169,13 @@ fn propagation_in_a_chroot() {
             "--propagation unchanged",
         )
         .only(1);
-    chrooted(&place, "unshare -m --propagation unchanged true")
-        .run()
-        .ok();
+    let rehearsal = chrooted(&place, "unshare --dry-run -m true").run().exits(1);
+    let foretold = "would fail: make / and all below it private: Invalid argument\n  cause: / is no mount point";
+    assert!(rehearsal.text().contains(foretold), "{rehearsal}");
+    for words in ["", "--dry-run"] {
+        let words = format!("unshare {words} -m --propagation unchanged true");
+        chrooted(&place, &words).run().ok();
+    }
 }
 
 #[test]
