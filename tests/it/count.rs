@@ -134,8 +134,8 @@ fn root_in_namespaces_of_its_own() {
 /// is met on the average.
 const STACK: usize = 5_000;
 
-/// Runs it under a debugger that goes step by step until the program is executed: how many instructions there were, how many
-/// bytes of the stack they used, and how many of them lay where .ci/layout.ld has not put what a start runs.
+/// Runs it under a debugger that goes step by step until the program is executed, by it or a child: how many instructions there
+/// were, how many bytes of its own stack they used, and how many of them lay where .ci/layout.ld has not put what a start runs.
 #[track_caller]
 fn steps(applet: &str, words: &[&str]) -> [usize; 3] {
     let place = Place::new();
@@ -217,7 +217,7 @@ fn instructions_of_a_range() {
         instructions
     };
     let each = (with(60) - with(20)) / 40;
-    assert!(each <= 2_100, "{each} instructions for a range");
+    assert!(each <= 2_400, "{each} instructions for a range");
 }
 
 /// Without a bound of its own: that it stays where a start is, and does not need more of the stack.
@@ -231,13 +231,18 @@ fn where_other_starts_lie() {
         release()
     );
     let holder = Holder::unshare("-n");
-    let file = format!("--net=/proc/{}/ns/net", holder.pid());
-    for (applet, options) in [
-        ("unshare", "-m"),
-        ("unshare", "-Ur"),
-        ("nsenter", file.as_str()),
-    ] {
-        at_most_instructions(20_000, applet, &[options]);
+    let target = holder.pid().to_string();
+    let file = format!("--net=/proc/{target}/ns/net");
+    let starts: [(&str, &[&str]); 6] = [
+        ("unshare", &["-m"]),
+        ("unshare", &["-Ur"]),
+        ("unshare", &["-Urpf"]),
+        ("unshare", &["-Urpf", "--mount-proc"]),
+        ("nsenter", &[&file]),
+        ("nsenter", &["-t", &target, "-a"]),
+    ];
+    for (applet, options) in starts {
+        at_most_instructions(28_000, applet, options);
     }
 }
 

@@ -1,7 +1,8 @@
-"""Counts the instructions of a program, one step after the other, until it executes another (ptrace(2)). For x86_64.
+"""Counts the instructions of a program, one step after the other, until it executes another (ptrace(2)), and so those of its
+children, one of which may do that. For x86_64.
 
-Arguments: the program and its arguments. Prints how many instructions there were, how many bytes of the stack they used, and
-how many of them lay neither in the section .text.start, where .ci/layout.ld puts together what a start runs, nor in the
+Arguments: the program and its arguments. Prints how many instructions there were, how many bytes of its stack the first process
+used, and how many of them lay neither in the section .text.start, where .ci/layout.ld puts together what a start runs, nor in the
 few bytes before it. With --symbols FILE in front, the same binary with its symbols (CARGO_PROFILE_RELEASE_STRIP=none), also how
 many in each function, marked with a * where that lies elsewhere, and which of them met a page that was not there.
 """
@@ -16,8 +17,10 @@ import subprocess
 import sys
 
 TRACEME, PEEKUSER, SINGLESTEP, SETOPTIONS = 0, 3, 9, 0x4200
-O_TRACEEXEC, O_EXITKILL = 0x10, 0x100000
+O_TRACEFORK, O_TRACEVFORK, O_TRACECLONE, O_TRACEEXEC, O_EXITKILL = 2, 4, 8, 0x10, 0x100000
 EVENT_EXEC = signal.SIGTRAP | 4 << 8
+# Waits for children of every sort (waitpid(2)).
+WALL = 0x40000000
 # The pointers to the instruction and to the stack in struct user of x86_64.
 RIP, RSP = 16 * 8, 19 * 8
 
@@ -34,12 +37,16 @@ def ptrace(request, pid, address=None, data=None):
     return value
 
 
-def stopped(pid):
-    """What stopped it: a signal, with the event that ptrace(2) tells of."""
-    _, status = os.waitpid(pid, 0)
-    if not os.WIFSTOPPED(status):
-        sys.exit(f"it ended before it executed a program: {status:#x}")
-    return status >> 8
+def stopped():
+    """Which process was stopped, and what stopped it: a signal, with the event that ptrace(2) tells of."""
+    status = 0
+    # Where a child has ended, another process goes on.
+    while not os.WIFSTOPPED(status):
+        try:
+            pid, status = os.waitpid(-1, WALL)
+        except ChildProcessError:
+            sys.exit("all have ended, and no program was executed")
+    return pid, status >> 8
 
 
 def minor_faults(pid):
@@ -85,32 +92,37 @@ def main(arguments):
     if child == 0:
         ptrace(TRACEME, 0)
         os.execv(arguments[0], arguments)
-    stopped(child)
-    ptrace(SETOPTIONS, child, None, O_TRACEEXEC | O_EXITKILL)
+    stopped()
+    events = O_TRACEFORK | O_TRACEVFORK | O_TRACECLONE | O_TRACEEXEC
+    ptrace(SETOPTIONS, child, None, events | O_EXITKILL)
     first, faults = base(child), minor_faults(child)
     end = end_of_start(f"/proc/{child}/exe")
     count, outside, by_name, where = 0, 0, collections.Counter(), []
-    passed = None
     top = lowest = ptrace(PEEKUSER, child, RSP)
+    stepped, known, passed = child, {child}, None
     while True:
-        at = ptrace(PEEKUSER, child, RIP) - first
+        at = ptrace(PEEKUSER, stepped, RIP) - first
+        count += 1
         outside += at >= end
-        lowest = min(lowest, ptrace(PEEKUSER, child, RSP))
+        if stepped == child:
+            lowest = min(lowest, ptrace(PEEKUSER, child, RSP))
         if symbols:
             name = symbols[1][bisect.bisect_right(symbols[0], at) - 1]
             by_name[name + " *" * (at >= end)] += 1
-            before = minor_faults(child)
-        ptrace(SINGLESTEP, child, None, passed)
-        count += 1
-        why = stopped(child)
-        if symbols and minor_faults(child) > before:
+            before = minor_faults(stepped)
+        ptrace(SINGLESTEP, stepped, None, passed)
+        pid, why = stopped()
+        if symbols and pid == stepped and minor_faults(pid) > before:
             where.append(f"a page fault at {at:#x} in {name}")
         if why == EVENT_EXEC:
             break
-        # A helper of it has ended.
+        # A new child begins with SIGSTOP; one that has ended has its parent get SIGCHLD.
+        is_new = why == signal.SIGSTOP and pid not in known
         passed = why if why == signal.SIGCHLD else None
-        if why != signal.SIGTRAP and not passed:
+        if why & 0xff != signal.SIGTRAP and not is_new and not passed:
             sys.exit(f"signal {why}")
+        known.add(pid)
+        stepped = pid
     print(count, top - lowest, outside)
     for name, number in by_name.most_common():
         print(f"{number:7} {name}")
