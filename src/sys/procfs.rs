@@ -47,7 +47,9 @@ impl Kept {
 impl Proc {
     /// Opens it, since its name will lead elsewhere.
     pub(crate) fn keep(&self) {
-        self.kept.get_or_init(|| Kept::open().ok());
+        if self.kept.get().is_none() {
+            let _ = self.kept.set(Kept::open().ok());
+        }
     }
 
     /// Where a path below it is looked up: a directory, and a path.

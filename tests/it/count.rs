@@ -216,7 +216,7 @@ fn instructions_of_a_range() {
         let [instructions, ..] = steps("unshare", &words);
         instructions
     };
-    let each = (with(60) - with(20)) / 40;
+    let each = (with(30) - with(10)) / 20;
     assert!(each <= 2_400, "{each} instructions for a range");
 }
 
