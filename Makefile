@@ -14,7 +14,7 @@ HARDEN ?=
 target_dir := $(or $(CARGO_TARGET_DIR),target)
 # The static release binary, whichever C library is in it.
 binary := $(target_dir)/$(if $(filter 1,$(HARDEN)),hardened,static)$(TARGET:%=/%)/nskit
-sources := $(shell find src -name '*.rs') Cargo.toml Cargo.lock Makefile .ci/build-static .ci/link-static-pie .ci/layout.ld .ci/constants.ld
+sources := $(shell find src -name '*.rs') Cargo.toml Cargo.lock Makefile .ci/build-static .ci/link-static-pie $(wildcard .ci/*.ld)
 
 .PHONY: all static-toolchain install uninstall dist deb test test-dist test-deb test-kernels test-faults test-model \
     test-stress test-mutants fuzz docs bench clean
@@ -64,16 +64,21 @@ test-deb: deb
 # boots all. They run the binary of this machine's processor, so another than x86_64 boots none here.
 kernels := $(if $(filter x86_64,$(shell uname -m)),x86_64-5.10 x86_64-6.1 x86_64-newest)
 
+# What is built where musl cannot be had, on a machine whose C library is glibc.
+glibc := $(filter %-gnu,$(shell rustc -vV | sed -n 's/^host: //p'))
+
 # Twice the same tests: of ours, and of the distribution's util-linux, which shows that the tests are
-# about what both must do. A machine without a network does not wait for it long. MUST_RUN=1 makes a test that the machine cannot run a failure. In the background
-# of a script SIGINT is ignored, and would be by the programs whose ends are tested.
+# about what both must do. A machine without a network does not wait for it long. MUST_RUN=1 makes a test that the machine
+# cannot run a failure. In the background of a script SIGINT is ignored, and would be by the programs whose ends are tested.
 test:
 	! command -v rustup >/dev/null || timeout 120 $(MAKE) static-toolchain || true
 	$(MAKE) all
 	$(MAKE) all HARDEN=1
+	$(if $(glibc),$(MAKE) all TARGET=$(glibc))
 	.ci/install-test-tools $(if $(kernels),kernels)
 	$(if $(kernels),.ci/get-kernels .kernels $(kernels))
 	NSKIT_RELEASE='$(abspath $(binary))' NSKIT_HARDENED='$(abspath $(target_dir)/hardened/nskit)' \
+	    $(if $(glibc),NSKIT_GLIBC='$(abspath $(target_dir)/static/$(glibc)/nskit)') \
 	    NSKIT_KERNELS='$(kernels)' env --default-signal $(CARGO) test
 	UNDER_TEST=theirs env --default-signal $(CARGO) test --test it
 
