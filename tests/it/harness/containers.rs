@@ -119,10 +119,12 @@ impl Container {
         at_end(&container.script("delete -f"));
         let run = container.script("run -d");
         container.does(&format!("cd {}; {run}", container.place.path().display()));
-        // The runtime is done a moment before its process becomes the program.
+        // The runtime is done a moment before its process becomes the program, which has its name a moment before its
+        // arguments.
         let pid = container.pid();
         processes::eventually("the program runs", || {
-            (processes::name_of(pid) == "busybox").then_some(())
+            let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+            arguments.starts_with(b"/bin/busybox\0").then_some(())
         });
         container
     }

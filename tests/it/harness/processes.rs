@@ -129,11 +129,13 @@ pub(crate) fn tree(pid: i32) -> Vec<i32> {
     all
 }
 
-/// The name of the program that a process runs; empty when it is gone.
+/// The name of the program that a process runs; empty when it is gone. It changes within execve(2), before the arguments
+/// and the environment are the program's.
 pub(crate) fn name_of(pid: i32) -> String {
     let name = std::fs::read_to_string(format!("/proc/{pid}/comm"));
     name.unwrap_or_default().trim().to_owned()
 }
+
 /// Sends a signal to a process that a test started. That it is gone already is fine.
 #[track_caller]
 pub(crate) fn kill(pid: i32, signal: Signal) {
