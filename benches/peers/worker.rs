@@ -1,7 +1,7 @@
 //! One case, measured in a process of its own: as another user, pinned, with more mounts, as it asks.
 //!
-//! The hard thing: what disturbs must disturb all alike. So the contenders take turns, and the one that
-//! begins changes from round to round.
+//! The hard thing: what disturbs must disturb all alike. So the contenders take turns, and each follows each other
+//! equally often: what the one before has left in caches, and to be freed later, is a part of what a start takes.
 
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
@@ -78,13 +78,27 @@ fn add_mounts(count: u64, below: &str) -> io::Result<()> {
 /// How many runs of each contender go before the first that counts.
 const WARM_UP: u64 = 3;
 
+/// In which order so many contenders run in this round. Over twice as many rounds as there are contenders each follows each
+/// other equally often, and begins equally often (a Williams design).
+fn order(count: usize, round: usize) -> Vec<usize> {
+    // 0, 1, last, 2, last but one, …: no distance comes twice.
+    let zigzag = (0..count).map(|turn| match turn % 2 {
+        0 => count - turn / 2,
+        _ => turn / 2 + 1,
+    });
+    let mut order: Vec<usize> = zigzag.map(|index| (index + round) % count).collect();
+    if round / count % 2 == 1 {
+        order.reverse();
+    }
+    order
+}
+
 fn in_turn(commands: &[Vec<String>], rounds: u64, row: u64) -> io::Result<Vec<Value>> {
     let programs: Vec<Program> = commands.iter().map(|argv| Program::new(argv)).collect();
     let mut times = vec![Vec::new(); programs.len()];
     let mut faults = vec![Vec::new(); programs.len()];
     for round in 0..WARM_UP + rounds {
-        for turn in 0..programs.len() {
-            let index = (turn + usize::try_from(round).unwrap_or(0)) % programs.len();
+        for index in order(programs.len(), usize::try_from(round).unwrap_or(0)) {
             let (mut time, mut fault) = (0, 0);
             // A warm-up needs no long row.
             let starts = if round < WARM_UP { 1 } else { row };
