@@ -77,7 +77,11 @@ fn start(args: &Args) -> u8 {
     }
     match applet(name) {
         Some(applet) => call(applet, argv, args),
-        None => own(argv, args),
+        // `nskit unshare …` is a start like the others, and costs no more.
+        None => match argv.get(1).and_then(|word| applet(word.to_bytes())) {
+            Some(applet) => call(applet, &argv[1..], args),
+            None => own(argv, args),
+        },
     }
 }
 
@@ -109,7 +113,7 @@ fn applet(name: &[u8]) -> Option<&'static Applet> {
         .find(|applet| applet.name.as_bytes() == name)
 }
 
-/// Under our own name, or any other: the first operand names the applet.
+/// Under our own name, or any other, where the first operand names no applet.
 #[cold]
 fn own(argv: &'static [&'static CStr], args: &Args) -> u8 {
     match applets::nskit::read(argv) {
@@ -121,12 +125,8 @@ fn own(argv: &'static [&'static CStr], args: &Args) -> u8 {
         Ok(Command::Print(text)) => print_help(OWN_NAME, &text, OWN_FAILURE),
         Ok(Command::Install(install)) => make_links(&install),
         Ok(Command::Doctor(asked)) => examine(&asked, argv, args),
-        Ok(Command::Applet(index)) => {
-            let called = argv.get(index..).unwrap_or_default();
-            match called.first().and_then(|word| applet(word.to_bytes())) {
-                Some(applet) => call(applet, called, args),
-                None => no_applet(called.first().map_or(&b""[..], |word| word.to_bytes())),
-            }
+        Ok(Command::NoApplet(index)) => {
+            no_applet(argv.get(index).map_or(&b""[..], |word| word.to_bytes()))
         }
         Ok(Command::Help(index)) => {
             let word = argv.get(index).copied().unwrap_or_default();

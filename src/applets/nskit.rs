@@ -11,8 +11,8 @@ use super::APPLETS;
 pub(crate) enum Command {
     /// Print this.
     Print(String),
-    /// Run the applet whose name is at this index of argv.
-    Applet(usize),
+    /// Say that the word at this index of argv names no applet: those that it does name are called before this is read.
+    NoApplet(usize),
     /// Print the help of the applet whose name is at this index of argv.
     Help(usize),
     /// Make links.
@@ -79,7 +79,7 @@ pub(crate) fn read(argv: &[&'static CStr]) -> Result<Command, OsString> {
         Some(first) if first.as_bytes().starts_with(b"-") && first != "-" => {
             Err(quoted("unrecognized option", first))
         }
-        Some(_) => Ok(Command::Applet(1)),
+        Some(_) => Ok(Command::NoApplet(1)),
     }
 }
 
@@ -234,10 +234,9 @@ mod tests {
 
     #[test]
     fn applets_and_their_help() {
-        assert_eq!(read_line("nskit unshare -n"), Ok(Command::Applet(1)));
-        // Whether it is one is asked later.
-        assert_eq!(read_line("nskit frobnicate"), Ok(Command::Applet(1)));
-        assert_eq!(read_line("nskit -"), Ok(Command::Applet(1)));
+        // Whether it is one has been asked before.
+        assert_eq!(read_line("nskit frobnicate"), Ok(Command::NoApplet(1)));
+        assert_eq!(read_line("nskit -"), Ok(Command::NoApplet(1)));
         assert_eq!(read_line("nskit help unshare"), Ok(Command::Help(2)));
         let extra = Err("unexpected operand 'x'".to_owned());
         assert_eq!(read_line("nskit help unshare x"), extra);

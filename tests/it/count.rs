@@ -233,7 +233,8 @@ fn where_other_starts_lie() {
     let holder = Holder::unshare("-n");
     let target = holder.pid().to_string();
     let file = format!("--net=/proc/{target}/ns/net");
-    let starts: [(&str, &[&str]); 6] = [
+    let starts: [(&str, &[&str]); 7] = [
+        ("nskit", &["unshare", "-u"]),
         ("unshare", &["-m"]),
         ("unshare", &["-Ur"]),
         ("unshare", &["-Urpf"]),
