@@ -275,10 +275,10 @@ fn fish_offers_options_and_values() {
         ("setns net", &["net=", "netns:"]),
         ("setns self,user=owner:pidf", &["self,user=owner:pidfile:"]),
         (
-            "setns self,uts=oci:nskit-",
-            &["self,uts=oci:nskit-3f2a", "self,uts=oci:nskit-77"],
+            "setns self,uts=oci:completed-",
+            &["self,uts=oci:completed-3f2a", "self,uts=oci:completed-77"],
         ),
-        ("nsenter -t oci:nskit-3", &["oci:nskit-3f2a"]),
+        ("nsenter -t oci:completed-3", &["oci:completed-3f2a"]),
         ("nsenter --target=unit", &["--target=unit:"]),
         ("setns pidfile:src/cl", &["pidfile:src/cli/"]),
         ("setns self mkfif", &["mkfifo"]),

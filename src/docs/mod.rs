@@ -285,12 +285,15 @@ const TYPED: &[(&str, &str)] = &[
         "<setns><self,user=owner:pidfile:>",
     ),
     ("setns pidfile:src/cl", "<setns><pidfile:src/cli>"),
-    ("setns oci:nskit-3", "<setns><oci:nskit-3f2a>"),
+    ("setns oci:completed-3", "<setns><oci:completed-3f2a>"),
     (
-        "setns self,net=oci:nskit-3",
-        "<setns><self,net=oci:nskit-3f2a>",
+        "setns self,net=oci:completed-3",
+        "<setns><self,net=oci:completed-3f2a>",
     ),
-    ("nsenter -t oci:nskit-3", "<nsenter><-t><oci:nskit-3f2a>"),
+    (
+        "nsenter -t oci:completed-3",
+        "<nsenter><-t><oci:completed-3f2a>",
+    ),
     ("nsenter --target=mach", "<nsenter><--target=machine:>"),
     ("setns self -- mkfif", "<setns><self><--><mkfifo>"),
     ("setns --same self al", "<setns><--same><self><all>"),
@@ -304,13 +307,14 @@ const TYPED: &[(&str, &str)] = &[
     ("nskit --install src/cl", "<nskit><--install><src/cli>"),
 ];
 
-/// A runtime directory in which two containers are written down, and a directory that is none.
+/// A runtime directory in which two containers are written down, and a directory that is none. Their names begin like none of
+/// this machine: those are offered too.
 fn containers() -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a temporary directory");
     for file in [
-        "runc/nskit-3f2a/state.json",
-        "docker/runtime-runc/moby/nskit-77/state.json",
-        "crun/nskit-3/other",
+        "runc/completed-3f2a/state.json",
+        "docker/runtime-runc/moby/completed-77/state.json",
+        "crun/completed-3/other",
     ] {
         let path = dir.path().join(file);
         std::fs::create_dir_all(path.parent().expect("it has one")).expect(file);
