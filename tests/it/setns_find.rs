@@ -52,7 +52,8 @@ fn is_found(link: &str) {
 #[track_caller]
 fn is_gone(link: &str) {
     eventually(&format!("{link} is gone"), || {
-        let ran = Tool::setns().args([link, "true"]).run();
+        // Another namespace may have its number by now, which is not entered.
+        let ran = Tool::setns().args(["--same", "--quiet", link, link]).run();
         (!ran.succeeded()).then(|| ran.exits(125).err_has("no such namespace can be seen"))
     });
 }

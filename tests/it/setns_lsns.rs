@@ -443,10 +443,11 @@ fn a_long_command_is_whole_in_a_pipe() {
 #[test]
 fn the_processes_of_a_tree() {
     needs!(ours(NOT_THEIRS), root());
-    let holder = Holder::doing(
-        "-pf",
-        "for i in 1 2 3; do sleep 1234 & done; sleep 4321 & cd /",
-    );
+    // Another run of this test may be under way.
+    let three = format!("sleep 1000{}", std::process::id());
+    let one = format!("sleep 2000{}", std::process::id());
+    let script = format!("for i in 1 2 3; do {three} & done; {one} & cd /");
+    let holder = Holder::doing("-pf", &script);
     let pid = holder.pid();
     eventually("its children are there", || {
         let sleeping = children(pid)
@@ -471,12 +472,12 @@ fn the_processes_of_a_tree() {
     let alike = |lines: &[String]| {
         let alike = lines
             .iter()
-            .filter(|line| line.ends_with(" sleep 1234") || line.contains(" sleep 1234 ("));
+            .filter(|line| line.ends_with(&three) || line.contains(&format!("{three} (")));
         alike.cloned().collect::<Vec<_>>()
     };
     assert_eq!(alike(&lines).len(), 1, "{lines:?}");
-    assert!(alike(&lines)[0].ends_with("sleep 1234 (2 more alike)"));
-    assert!(lines.iter().any(|line| line.ends_with("sleep 4321")));
+    assert!(alike(&lines)[0].ends_with(&format!("{three} (2 more alike)")));
+    assert!(lines.iter().any(|line| line.ends_with(&one)));
     let lines = tree("--all-processes");
     assert!(lines.iter().any(|line| line.contains(&me)), "{lines:?}");
     assert_eq!(alike(&lines).len(), 3, "{lines:?}");
