@@ -147,44 +147,43 @@ fn owners_and_parents() {
 #[test]
 fn what_no_process_is_in() {
     needs!(ours(NOT_THEIRS), root());
+    // Among its own processes: mount namespaces of others have copies of the mount, as long as they last.
     let place = Place::new();
     let file = place.file("ns", "");
-    let guard = Mounted::on(&file);
-    Tool::fixture()
-        .arg(format!("--net={file}"))
-        .arg("true")
+    let script = format!(
+        "exec 2>&1 && cd {place} && {unshare} --net=ns true && stat -c %i ns >inode && readlink /proc/self/ns/mnt >mnt && \
+         link=net:[$(cat inode)] && {setns} --json >mounted && {setns} --show $link >mounted.table && exec 7<ns && \
+         umount -l ns && {setns} --json >open && {setns} --show $link >open.table && echo $$",
+        place = place.path().display(),
+        unshare = Tool::path_of("unshare").display(),
+        setns = Tool::path_of("setns").display(),
+    );
+    let pid = Tool::fixture()
+        .args(["-mpf", "--mount-proc", "sh", "-c", &script])
         .run()
-        .ok();
-    let link = format!(
-        "net:[{}]",
-        nix::sys::stat::stat(file.as_str())
-            .expect("the file is there")
-            .st_ino
-    );
-    let shown = json_of(Tool::setns().arg("--json"));
-    let one = object(&shown, &link);
-    assert_eq!(one["processes"], json!([]));
-    let mounts = one["mounts"].as_array().expect("a list");
-    let ours = inode(Links::mine().get("mnt"));
-    let expected = json!({"path": file, "mount_namespace": ours, "pid": null});
-    assert!(mounts.contains(&expected), "{one}");
-    let table = Tool::setns().args(["--show", &link]).run().ok().text();
-    assert!(table.contains(&file), "{table}");
-
-    let holder = Holder::of(Tool::program("/usr/bin/env"), &format!("exec 7<{file}"));
-    drop(guard);
-    // Mount namespaces that other tests made meanwhile have their own copies of the mount, as long as they last.
-    let one = eventually("it is mounted nowhere", || {
-        let shown = json_of(Tool::setns().arg("--json"));
-        let one = object(&shown, &link).clone();
-        (one["mounts"] == json!([])).then_some(one)
-    });
-    assert_eq!(one["descriptors"], json!([{"pid": holder.pid(), "fd": 7}]));
-    let table = Tool::setns().args(["--show", &link]).run().ok().text();
+        .ok()
+        .text();
+    let said = |name: &str| std::fs::read_to_string(place.at(name)).expect(name);
+    let link = format!("net:[{}]", said("inode").trim());
+    let one = |name: &str| {
+        let shown: Value = serde_json::from_str(&said(name)).expect("JSON");
+        object(&shown, &link).clone()
+    };
+    let mounted = one("mounted");
+    assert_eq!(mounted["processes"], json!([]));
+    let mounts = json!([{"path": file, "mount_namespace": inode(said("mnt").trim()), "pid": null}]);
+    assert_eq!(mounted["mounts"], mounts);
+    assert!(said("mounted.table").contains(&file));
+    let open = one("open");
+    assert_eq!(open["mounts"], json!([]));
+    let pid: i32 = pid.trim().parse().expect("a PID");
+    let descriptors = open["descriptors"].as_array().expect("a list");
     assert!(
-        table.contains(&format!("fd 7 of {}", holder.pid())),
-        "{table}"
+        descriptors.contains(&json!({"pid": pid, "fd": 7})),
+        "{open}"
     );
+    let table = said("open.table");
+    assert!(table.contains(&format!("fd 7 of {pid}")), "{table}");
 }
 
 #[test]
