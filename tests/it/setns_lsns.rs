@@ -70,8 +70,9 @@ fn python(script: &str) -> Started {
 fn a_network_namespace_that_a_socket_alone_keeps() {
     needs!(ours(NOT_THEIRS), root(), command("python3"));
     let process = python(
-        "kept = leak()\nprint(os.getpid(), kept[0].fileno(), flush=True)\n\
-         if os.fork() == 0: time.sleep(300)",
+        // Where numbers have begun again, the child's is the lower one.
+        "kept = leak()\nchild = os.fork()\nif child == 0: time.sleep(300)\n\
+         print(min(os.getpid(), child), kept[0].fileno(), flush=True)",
     );
     let text = process.until_says("ready");
     let (link, rest) = text.split_once('\n').expect("two lines");

@@ -312,7 +312,11 @@ fn a_child_that_waits_ends_with_a_doctor_that_is_killed() {
     );
     let place = Place::new();
     let tools = place.subdir("tools");
-    place.script("tools/getsubids", "#!/bin/sh\nexec sleep 1000\n");
+    // The doctor, whose child calls it, stands still until it is killed: it would not wait for long.
+    place.script(
+        "tools/getsubids",
+        "#!/bin/sh\nread -r _ _ _ doctor _ </proc/$PPID/stat\nkill -STOP $doctor\nexec sleep 1000\n",
+    );
     let script = format!(
         "{END_SLEEPERS}
         PATH={tools}:$PATH setpriv --reuid patient --regid patient --clear-groups nskit doctor &
