@@ -195,8 +195,10 @@ fn a_rootless_container_of_ours() {
     has("depth", "at least 1 of 32");
 }
 
-/// Does this as root where /etc is a copy of its own, and a user `patient` without ranges has an account.
+/// Does this as root where /etc is a copy of its own, and a user `patient` without ranges has an account; their number is
+/// nobody's in another run.
 fn with_patient(place: &Place, script: &str) -> Tool {
+    let uid = 200_000 + std::process::id();
     Tool::fixture()
         .line("-m --propagation private")
         .sh(&format!(
@@ -206,7 +208,7 @@ fn with_patient(place: &Place, script: &str) -> Tool {
              flock /etc cp -a /etc/. $1/etc
              rm -f $1/etc/*.lock
              mount --bind $1/etc /etc
-             useradd --system --no-create-home --shell /bin/sh patient
+             useradd --system --no-create-home --shell /bin/sh --uid {uid} patient
              patient() {{ setpriv --reuid patient --regid patient --clear-groups \"$@\"; }}
              {script}"
         ))

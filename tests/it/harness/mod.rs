@@ -20,7 +20,7 @@ pub(crate) use holder::Holder;
 pub(crate) use links::{INSIDE, KINDS, Links, Status};
 pub(crate) use needs::*;
 pub(crate) use places::{Mounted, Place, WITHOUT_OTHERS};
-pub(crate) use processes::{alive, children, eventually, kill, name_of, state, tree};
+pub(crate) use processes::{alive, children, eventually, kill, name_of, pid_max, state, tree};
 pub(crate) use pty::Terminal;
 pub(crate) use ran::{Ended, Ran};
 pub(crate) use tool::{Started, Tool};

@@ -11,8 +11,9 @@ use super::user::ORDINARY;
 /// For a shell in a mount namespace of its own that is to compare mounts: lets go of those of other tests, which go when
 /// their files are removed, at any time.
 pub(crate) const WITHOUT_OTHERS: &str = "
-        for mount in $(cut -d ' ' -f 5 /proc/self/mountinfo | grep /nskit-test- | sort -r); do
-            umount -l $mount 2>/dev/null || true
+        cut -d ' ' -f 5 /proc/self/mountinfo | grep /nskit-test- | sort -r | while read -r mount; do
+            # Blanks and the like are written as octal numbers there.
+            umount -l \"$(printf \"$mount\")\" 2>/dev/null || true
         done
 ";
 

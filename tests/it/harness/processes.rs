@@ -136,6 +136,12 @@ pub(crate) fn name_of(pid: i32) -> String {
     name.unwrap_or_default().trim().to_owned()
 }
 
+/// How many numbers for processes there are (proc_sys_kernel(5)).
+pub(crate) fn pid_max() -> i32 {
+    let text = std::fs::read_to_string("/proc/sys/kernel/pid_max").expect("it is always there");
+    text.trim().parse().expect("a number")
+}
+
 /// Sends a signal to a process that a test started. That it is gone already is fine.
 #[track_caller]
 pub(crate) fn kill(pid: i32, signal: Signal) {
