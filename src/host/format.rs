@@ -39,14 +39,21 @@ impl Format {
 
 /// The interpreter in what follows `#!`.
 fn script(line: &[u8]) -> Format {
+    // The kernel divides at a blank or a tab only: a carriage return is a part of the name.
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
     let end = line.iter().position(|byte| matches!(byte, b'\n' | 0));
-    let line = line[..end.unwrap_or(line.len())].trim_ascii_start();
-    // The kernel ends it at a blank or a tab only: a carriage return is a part of the name.
-    let name = line.split(|byte| matches!(byte, b' ' | b'\t')).next();
-    match name {
-        Some(name) if !name.is_empty() => Format::Script(name.to_vec()),
-        _ => Format::Other,
+    let whole = &line[..end.unwrap_or(line.len())];
+    let first = whole.iter().position(|byte| !is_blank(byte));
+    let line = whole
+        .get(first.unwrap_or(whole.len())..)
+        .unwrap_or_default();
+    let name = line.split(is_blank).next().unwrap_or_default();
+    // What goes on behind all that it looks at it does not take for a name.
+    let is_cut = end.is_none() && name.len() == line.len() && whole.len() + b"#!".len() == LINE;
+    if name.is_empty() || is_cut {
+        return Format::Other;
     }
+    Format::Script(name.to_vec())
 }
 
 /// The numbers of an ELF file, in its own byte order and width.
@@ -168,6 +175,9 @@ mod tests {
         assert_eq!(of(b"#!/bin/sh\r\necho\r\n"), script(b"/bin/sh\r"));
         assert_eq!(of(b"#!/bin/sh"), script(b"/bin/sh"));
         assert_eq!(of(b"#!relative\0x\n"), script(b"relative"));
+        // Only a blank and a tab may stand in front.
+        assert_eq!(of(b"#!\r\necho\r\n"), script(b"\r"));
+        assert_eq!(of(b"#!\t\x0c/bin/sh\n"), script(b"\x0c/bin/sh"));
         for other in [
             &b"#!\n/bin/sh"[..],
             b"#!",
@@ -179,6 +189,23 @@ mod tests {
         ] {
             assert_eq!(of(other), Format::Other, "{}", other.escape_ascii());
         }
+    }
+
+    /// The kernel does not execute what may be a part of a name only, and leaves the file to a shell.
+    #[test]
+    fn a_name_that_is_cut_is_no_interpreter() {
+        let of_length = |length: usize, end: &str| {
+            let name = format!("/{}", "x".repeat(length - 1));
+            (of(format!("#!{name}{end}").as_bytes()), name.into_bytes())
+        };
+        for end in ["\n", " -x\n", "\t", "\0"] {
+            let (found, name) = of_length(LINE - 3, end);
+            assert_eq!(found, Format::Script(name), "{end:?}");
+            let (found, _) = of_length(LINE - 2, end);
+            assert_eq!(found, Format::Other, "{end:?}");
+        }
+        let (found, name) = of_length(LINE - 3, "");
+        assert_eq!(found, Format::Script(name), "the file ends there");
     }
 
     /// A made file: a header, one program header that is none, then the one of the loader.
