@@ -223,6 +223,15 @@ fn only_a_map_that_is_too_long_is_merged() {
     assert_eq!(of(None, 100, length.len()).unwrap().len(), 1);
 }
 
+/// The longest line that there can be.
+#[test]
+fn three_numbers_of_ten_digits_each_are_written() {
+    assert_eq!(
+        map(None, &["1000000000:2000000000:2000000000"]).as_deref(),
+        Ok("1000000000 2000000000 2000000000\n")
+    );
+}
+
 /// newuidmap refuses `0 1000 11` to user 1000 whose subordinate IDs begin at 1001, but takes both parts.
 #[test]
 fn the_single_id_stays_alone() {
