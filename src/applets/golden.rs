@@ -10,7 +10,9 @@ use super::{APPLETS, CommandLineError, Response};
 use crate::host::Host;
 use crate::model::number::Quoted;
 use crate::model::subid::SubIds;
-use crate::model::{Clock, IdMap, Ids, Kind, Kinds};
+use crate::model::{AppletName, Clock, IdMap, Ids, Kind, Kinds, Reference, Wanted};
+use crate::plan::{Plan, Report};
+use crate::steps::{FindTarget, OpenTarget, Step};
 
 /// A machine of the test's own.
 struct Fixed {
@@ -61,8 +63,18 @@ impl Host for Fixed {
     }
 }
 
-/// The steps of a command line, or why there are none.
-fn plan(line: &str, host: &Fixed) -> String {
+/// The machine as root sees it, and as an ordinary user does.
+const ROOT: Fixed = Fixed {
+    id: 0,
+    privileged: true,
+};
+const USER: Fixed = Fixed {
+    id: 1000,
+    privileged: false,
+};
+
+/// What a command line asks for, and its words.
+fn ask(line: &str, host: &Fixed) -> (Result<Response, CommandLineError>, &'static [&'static CStr]) {
     let words: Vec<&'static CStr> = line
         .split_ascii_whitespace()
         .map(|word| &*Box::leak(CString::new(word).unwrap().into_boxed_c_str()))
@@ -71,7 +83,21 @@ fn plan(line: &str, host: &Fixed) -> String {
         .iter()
         .find(|applet| line.starts_with(applet.name))
         .unwrap();
-    match (applet.ask)(words.leak(), host) {
+    let words = words.leak();
+    ((applet.ask)(words, host), words)
+}
+
+/// The plan of a command line that is right, and the words of that.
+fn plan_of(line: &str) -> (Plan, &'static [&'static CStr]) {
+    match ask(line, &ROOT) {
+        (Ok(Response::Do(Request::Run(plan))), words) => (plan, words),
+        _ => panic!("{line} is not done"),
+    }
+}
+
+/// The steps of a command line, or why there are none.
+fn plan(line: &str, host: &Fixed) -> String {
+    match ask(line, host).0 {
         Ok(Response::Do(Request::Run(plan) | Request::DryRun { plan, .. })) => plan.to_string(),
         Ok(Response::Do(other)) => format!("{other:?}\n"),
         Ok(Response::Print(_)) => "prints a text\n".to_owned(),
@@ -91,14 +117,8 @@ fn golden_plans() {
     for line in LINES.lines().filter(|line| !line.trim().is_empty()) {
         let (prompt, command) = line.split_once(' ').unwrap();
         let host = match prompt {
-            "#" => Fixed {
-                id: 0,
-                privileged: true,
-            },
-            "$" => Fixed {
-                id: 1000,
-                privileged: false,
-            },
+            "#" => ROOT,
+            "$" => USER,
             other => panic!("{other}: neither $ nor #"),
         };
         found.push_str(&format!("{line}\n{}\n", plan(command, &host)));
@@ -115,4 +135,90 @@ fn golden_plans() {
         );
     }
     assert_eq!(found.len(), recorded.len());
+}
+
+#[test]
+fn who_reports_to_whom_is_in_each_plan_and_with_each_refusal() {
+    for applet in AppletName::ALL {
+        let (line, refused) = match applet {
+            AppletName::Unshare => ("-n true", "--setgroups=x"),
+            AppletName::Nsenter => ("-t 7 -n true", "-n:x"),
+            AppletName::Setns => ("7 true", "frob:3"),
+        };
+        let name = applet.as_str();
+        let (plan, argv) = plan_of(&format!("{name} {line}"));
+        let plain = Report {
+            applet,
+            argv,
+            ..Report::default()
+        };
+        assert_eq!(plan.report, plain, "{name}");
+        let (plan, argv) = plan_of(&format!("{name} --status-fd 3 --explain {line}"));
+        let full = Report {
+            applet,
+            argv,
+            status_fd: Some(3),
+            explain: true,
+            verbose: false,
+        };
+        assert_eq!(plan.report, full, "{name}");
+        for (given, expected) in [
+            ("", (None, false)),
+            ("--status-fd 3", (Some(3), false)),
+            ("--status-fd x --explain", (None, true)),
+        ] {
+            let line = format!("{name} {given} {refused}");
+            let Err(CommandLineError::Invalid(_, status_fd, explain)) = ask(&line, &ROOT).0 else {
+                panic!("{line} is not refused");
+            };
+            assert_eq!((status_fd, explain), expected, "{line}");
+        }
+    }
+    assert!(plan_of("setns --verbose 7 true").0.report.verbose);
+}
+
+/// A name may mean another process by then.
+#[test]
+fn what_is_entered_of_a_process_by_a_name_is_of_the_one_that_was_opened() {
+    let references = |line: &str| -> Vec<bool> {
+        let (plan, _) = plan_of(line);
+        let enter = plan.steps.iter().find_map(|step| match step {
+            Step::Enter(enter) => Some(enter),
+            _ => None,
+        });
+        let wanted = &enter.unwrap().wanted;
+        let is_opened = |wanted: &Wanted| matches!(wanted.reference, Reference::Target(_));
+        wanted.iter().map(is_opened).collect()
+    };
+    assert_eq!(references("setns -r oci:3f2a"), [true]);
+    assert_eq!(references("setns -S follow uts=7,net=netns:x"), [false; 2]);
+    assert_eq!(
+        references("setns -w net=netns:x,uts=unit:web"),
+        [false, true]
+    );
+    assert_eq!(references("setns oci:3f2a"), [false]);
+    assert_eq!(references("nsenter -t oci:3f2a -a -n/x"), [true, false]);
+}
+
+/// As util-linux does it, whose error about a process that is not there is about a file of a namespace.
+#[test]
+fn a_missing_process_is_told_of_by_a_kind_that_was_wanted() {
+    for (line, expected) in [
+        ("nsenter -t 7 -a", Some(Kind::User)),
+        ("nsenter -t 7 -n", Some(Kind::Net)),
+        ("nsenter -t 7 -n/x -u", Some(Kind::Uts)),
+        ("nsenter -t 7 -n/x -r", None),
+        ("nsenter -t unit:web -a", Some(Kind::User)),
+        ("nsenter -t unit:web -n/x -u", Some(Kind::Uts)),
+        ("nsenter -t unit:web -n/x -r", None),
+        ("setns -r 7", Some(Kind::Mnt)),
+    ] {
+        let (plan, _) = plan_of(line);
+        let kind = plan.steps.iter().find_map(|step| match step {
+            Step::OpenTarget(OpenTarget { kind, .. })
+            | Step::FindTarget(FindTarget { kind, .. }) => Some(*kind),
+            _ => None,
+        });
+        assert_eq!(kind, Some(expected), "{line}");
+    }
 }

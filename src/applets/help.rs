@@ -152,6 +152,31 @@ mod tests {
         assert_eq!(fitted("unshare 1.0\n", None, true), "unshare 1.0\n");
     }
 
+    /// What the helps have nowhere, and may have one day.
+    #[test]
+    fn what_does_not_belong_together_stays_apart() {
+        let long = "A sentence is prose, and longer than sixty columns are wide, so it is broken.";
+        let option =
+            "  -x, --long     a description, longer too, that does not stand very far right";
+        for (text, expected) in [
+            // An empty line, an option and a heading end what stands in front of them.
+            (format!("{long}\n\n  -y\n"), "\n\n  -y\n"),
+            (format!("{long}\n  -y\n"), "\n  -y\n"),
+            (format!("{long}\nOther:\n"), "\nOther:\n"),
+            (format!("{option}\nProse.\n"), "\nProse.\n"),
+            (format!("{option}\n\nProse.\n"), "\n\nProse.\n"),
+            (format!("Other:\n{long}\n"), "Other:\nA sentence "),
+            // Prose goes on.
+            (format!("{long}\nAnd on.\n"), " is broken. And on.\n"),
+        ] {
+            let fitted = fitted(&text, Some(60), false);
+            assert!(fitted.contains(expected), "{text}\nis\n{fitted}");
+        }
+        for plain in ["  names:\n", "A sentence.\n", "A usage: x\n", "\n"] {
+            assert_eq!(fitted(plain, None, true), plain);
+        }
+    }
+
     proptest! {
         #[test]
         fn nothing_is_lost(columns in 0_usize..100) {
