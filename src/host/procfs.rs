@@ -286,7 +286,7 @@ mod tests {
     use proptest::prelude::*;
 
     const STATUS: &str = "Name:\tUid:\\n0\nUmask:\t0022\nState:\tS (sleeping)\nTgid:\t12\nPid:\t12\nPPid:\t1\n\
-        Uid:\t1000\t0\t4294967295\t3\nGid:\t1001\t5\t6\t7\nFDSize:\t64\nGroups:\t4 24 1000 \nNStgid:\t12\t1\n\
+        Uid:\t1000\t2\t4294967295\t3\nGid:\t1001\t5\t6\t7\nFDSize:\t64\nGroups:\t4 24 1000 \nNStgid:\t12\t1\n\
         NSpid:\t12\t3\t1\nThreads:\t4\nSigBlk:\t0000000000010000\n\
         SigIgn:\t0000000000001000\nSigCgt:\t0000000000004002\nCapPrm:\t0000000000000000\nCapEff:\t000001ffffffffff\nNoNewPrivs:\t1\n\
         Seccomp:\t2\nSeccomp_filters:\t1\n";
@@ -294,12 +294,12 @@ mod tests {
     #[test]
     fn status() {
         let status = Status::parse(STATUS.as_bytes()).unwrap();
-        assert_eq!((status.effective_uid(), status.effective_gid()), (0, 5));
+        assert_eq!((status.effective_uid(), status.effective_gid()), (2, 5));
         assert_eq!(
             status,
             Status {
                 state: b'S',
-                uids: [1000, 0, u32::MAX, 3],
+                uids: [1000, 2, u32::MAX, 3],
                 gids: [1001, 5, 6, 7],
                 groups: vec![4, 24, 1000],
                 threads: 4,
@@ -312,7 +312,7 @@ mod tests {
                 seccomp: Some(2),
             }
         );
-        assert_eq!((status.effective_uid(), status.effective_gid()), (0, 5));
+        assert_eq!((status.effective_uid(), status.effective_gid()), (2, 5));
     }
 
     #[test]
@@ -378,7 +378,7 @@ mod tests {
             );
         }
         for (good, bad) in [
-            ("1000\t0", "1000"),
+            ("1000\t2", "1000"),
             ("1001", "x"),
             ("4 24", "4 -24"),
             ("000001ff", "xyz"),

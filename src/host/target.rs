@@ -147,3 +147,131 @@ impl Process {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::MetadataExt;
+
+    #[test]
+    fn processes_and_kinds_in_paths() {
+        let process = |path: &str| Process::in_path(path.as_ref());
+        let of = |pid, kind| Some((Process::InProc(pid), kind));
+        assert_eq!(process("/proc/12/ns/net"), of(12, Some(Kind::Net)));
+        assert_eq!(process("/proc/12/ns/x"), of(12, None));
+        assert_eq!(process("/proc/12/net"), of(12, None));
+        assert_eq!(process("/proc/12"), of(12, None));
+        for none in [
+            "/proc/self/ns/net",
+            "/proc//12",
+            "/proc/2147483648",
+            "/run/12",
+            "proc/12",
+        ] {
+            assert_eq!(process(none), None, "{none}");
+        }
+        let kind = |path: &str| Process::kind_in_path(path.as_ref());
+        for path in [
+            "/proc/12/ns/uts",
+            "/proc/self/ns/uts",
+            "/proc/1/task/2/ns/uts",
+        ] {
+            assert_eq!(kind(path), Some(Kind::Uts), "{path}");
+        }
+        for none in [
+            "/proc/12/uts",
+            "/proc/12/ns/",
+            "/proc/12/ns/uts/x",
+            "/proc/12/xns/uts",
+            "/run/12/ns/uts",
+        ] {
+            assert_eq!(kind(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn what_is_seen_of_ourselves() {
+        let proc = Proc::default();
+        let own = sys::pid();
+        let status = Status::read(&proc, "self/status").unwrap();
+        let three = |ids: [u32; 4]| Some([ids[0], ids[1], ids[2]]);
+        let expected = TargetFacts {
+            pid: own,
+            proc_is_there: Some(true),
+            hidden: Some(false),
+            exists: Some(true),
+            state: None,
+            uids: three(status.uids),
+            gids: three(status.gids),
+            files_of: std::fs::metadata("/proc/self/status")
+                .ok()
+                .map(|file| file.uid()),
+            has_our_map: Some(true),
+        };
+        for process in [Process::Ours(own), Process::InProc(own)] {
+            assert_eq!(process.number(&proc), Some(own));
+            let mut seen = process.look_at(&proc, Some(false));
+            // It sleeps or runs.
+            assert!(matches!(seen.state.take(), Some(b'R' | b'S')));
+            assert_eq!(seen, expected, "{process:?}");
+        }
+        assert_eq!(Process::Ours(own).find(&proc), (Some(own), Some(true)));
+        assert_eq!(Process::InProc(own).find(&proc), (Some(own), None));
+    }
+
+    #[test]
+    fn a_thread_is_looked_at_by_its_number() {
+        let proc = Proc::default();
+        let thread = nix::unistd::gettid().as_raw();
+        if thread == sys::pid() {
+            return;
+        }
+        assert_eq!(Process::Ours(thread).find(&proc), (Some(thread), None));
+        let seen = Process::Ours(thread).look_at(&proc, None);
+        assert_eq!((seen.exists, seen.state), (Some(true), Some(b'R')));
+    }
+
+    #[test]
+    fn nothing_is_seen_of_who_is_not_there() {
+        let proc = Proc::default();
+        // More processes than that no kernel has (proc_sys_kernel(5), pid_max).
+        let none = i32::MAX;
+        let expected = TargetFacts {
+            pid: none,
+            proc_is_there: Some(true),
+            exists: Some(false),
+            ..TargetFacts::default()
+        };
+        assert_eq!(Process::Ours(none).number(&proc), None);
+        assert_eq!(Process::Ours(none).look_at(&proc, None), expected);
+        assert_eq!(Process::InProc(none).look_at(&proc, None), expected);
+    }
+
+    /// Whoever has ended is there until its parent has asked for it.
+    #[test]
+    fn the_dead_are_seen_until_they_are_waited_for() {
+        let proc = Proc::default();
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let process = Process::Ours(i32::try_from(child.id()).unwrap());
+        let pidfd = sys::pidfd_open(child.id() as i32).unwrap();
+        sys::wait_readable([pidfd.as_fd()]).unwrap();
+        let seen = process.look_at(&proc, None);
+        assert_eq!((seen.exists, seen.state), (Some(true), Some(b'Z')));
+        child.wait().unwrap();
+        assert_eq!(process.look_at(&proc, None).exists, Some(false));
+    }
+
+    #[test]
+    fn pidfds_are_distinct_where_their_inodes_are() {
+        let inode = |pid| {
+            sys::stat_fd(sys::pidfd_open(pid).unwrap().as_fd())
+                .unwrap()
+                .st_ino
+        };
+        let expected = match inode(sys::pid()) == inode(1) {
+            true => Pidfds::Alike,
+            false => Pidfds::Distinct,
+        };
+        assert_eq!(pidfds(), expected);
+    }
+}
