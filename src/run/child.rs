@@ -182,6 +182,8 @@ impl Run<'_> {
         self.parent_death = Some(ParentDeath::new(fork.kill_child));
         let mask = sys::set_blocked(SignalSet::ALL).map_err(fork_failed)?;
         self.mask = Some(mask);
+        self.hides_environment = self.state.environment.is_some()
+            || rest.iter().any(|step| matches!(step, Step::Environment(_)));
         let result = match fork.init {
             Some(init) => self.fork_init(fork, init, rest),
             None if self.awaits_start() => self.fork_telling(fork, rest),
@@ -287,6 +289,7 @@ impl Run<'_> {
             }
         };
         drop(theirs);
+        self.hide_environment();
         if let Err(error) = sys::send(ours.as_fd(), &child.to_ne_bytes()) {
             kill(child);
             return Err(fork_failed(error));

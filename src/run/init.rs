@@ -52,6 +52,7 @@ impl Run<'_> {
             }
         };
         drop(inside);
+        self.hide_environment();
         let mut pid1 = Pid1::new(outside);
         let met = self.meet(pid, &mut pid1, init, &ending);
         drop(ending);
@@ -160,10 +161,7 @@ impl Run<'_> {
         }
         // The program may be root here, and take what we hold.
         self.state.opened = Opened::default();
-        if self.state.environment.is_some() {
-            // The program can read ours, and is not to find there what was taken away.
-            sys::wipe_environment();
-        }
+        self.hide_environment();
         match sys::send(socket.as_fd(), &[RUNS]) {
             Ok(()) => {}
             // Nobody waits outside any more.

@@ -58,6 +58,8 @@ pub(crate) struct Run<'a> {
     mask: Option<SignalSet>,
     /// We are PID 1 in front of the program.
     inside: Option<Init>,
+    /// The program gets another environment than ours.
+    hides_environment: bool,
 }
 
 /// What came of a plan, for the one place that speaks and exits.
@@ -88,6 +90,7 @@ pub(crate) fn run(plan: &Plan, args: &Args, proc: &Proc, inquiry: Inquiry<'_>) -
         number: None,
         mask: None,
         inside: None,
+        hides_environment: false,
     };
     let mut result = run.whole(&plan.steps);
     if let Err(failure) = &mut result {
@@ -178,9 +181,17 @@ impl Run<'_> {
         let state = &self.state;
         self.status.is_some()
             || state.helper.is_some()
-            || state.environment.is_some()
+            || self.hides_environment
             || state.binding_from.is_some()
             || state.opened.holds_descriptors()
+    }
+
+    /// In who waits for the program, before that starts: it may be able to read our environment, and is not to find there
+    /// what was taken away.
+    fn hide_environment(&self) {
+        if self.hides_environment {
+            sys::wipe_environment();
+        }
     }
 
     /// The program has been started, as a child of ours with this PID.
@@ -192,10 +203,6 @@ impl Run<'_> {
         self.state.opened = Opened::default();
         self.state.binding_from = None;
         self.parent_death = None;
-        if self.state.environment.is_some() {
-            // The program may be able to read ours, and is not to find there what was taken away.
-            sys::wipe_environment();
-        }
         if let Some(status) = &mut self.status {
             status.ready(pid, true);
         }

@@ -450,6 +450,30 @@ fn what_was_taken_from_the_environment_is_in_no_process_inside() {
 }
 
 #[test]
+fn what_was_taken_from_the_environment_is_not_in_who_waits_for_the_program() {
+    needs!(ours("lacks --clear-env"), root());
+    for options in [
+        "--fork --clear-env",
+        "--fork --whitelist-env=PATH",
+        "--fork --kill-child --clear-env",
+    ] {
+        for by_ordinary in [false, true] {
+            let look = "/bin/cat /proc/$PPID/environ | /usr/bin/tr -d '\\0'";
+            let tool = Tool::unshare()
+                .line(options)
+                .args(["/bin/sh", "-c", look])
+                .env("SECRET", "nobody-is-to-know-this");
+            let tool = if by_ordinary {
+                tool.by_ordinary()
+            } else {
+                tool
+            };
+            tool.run().ok().out("");
+        }
+    }
+}
+
+#[test]
 fn init_is_of_one_kind() {
     needs!(init());
     Tool::unshare()
