@@ -393,9 +393,12 @@ mod tests {
         let (reader, status) = pipe();
         drop(reader);
         let before = sys::blocked().unwrap();
+        let is_ignored = sys::is_ignored(libc::SIGPIPE);
         status.ended(Ended::Exited(0));
         assert!(!status.is_behind());
+        // The program finds both as our caller left them.
         assert!(sys::blocked().unwrap() == before);
+        assert_eq!(sys::is_ignored(libc::SIGPIPE), is_ignored);
     }
 
     #[test]
