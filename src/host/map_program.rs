@@ -175,6 +175,11 @@ mod tests {
         }
         assert_eq!(look_in(&before, Ids::Uid), MapProgram::default());
         assert_eq!(look_in(&["plain"], Ids::Gid), MapProgram::default());
+        let path = std::env::var_os("PATH").unwrap();
+        assert_eq!(
+            MapProgram::look_at(Ids::Gid),
+            MapProgram::look_in(&path, Ids::Gid)
+        );
     }
 
     #[test]
@@ -213,6 +218,7 @@ mod tests {
         assert_eq!(room_above(200_000, text), 200_000);
         let last = format!("a:{}:2\n", u32::MAX - 2);
         assert_eq!(room_above(100_000, last.as_bytes()), u32::MAX);
+        assert!(room_for_ranges() >= 100_000);
     }
 
     #[test]
