@@ -1,7 +1,9 @@
 //! What `unshare` tells others: the status descriptor and the PID file.
 
 use std::io::{BufRead, BufReader};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -257,6 +259,50 @@ fn a_reader_sees_reports_as_they_happen_and_their_end() {
     );
     assert!(lines.next().is_none());
     assert_eq!(child.wait().expect("it ends").code(), Some(2));
+}
+
+/// A pipe that takes nothing any more, and its reader.
+fn full_pipe() -> (OwnedFd, OwnedFd) {
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+    let (reader, writer) =
+        nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).expect("a pipe");
+    while nix::unistd::write(&writer, &[b'\n'; 4096]).is_ok() {}
+    while nix::unistd::write(&writer, b"\n").is_ok() {}
+    for end in [&reader, &writer] {
+        fcntl(end, FcntlArg::F_SETFL(OFlag::empty())).expect("flags");
+    }
+    (reader, writer)
+}
+
+#[test]
+fn who_waits_for_a_reader_is_ended_by_signals() {
+    needs!(status_fd());
+    // The first two are ignored while the program runs, or passed on.
+    let signals = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
+    let both = ["--fork", "--fork --forward-signals"];
+    for (signal, options) in signals
+        .into_iter()
+        .flat_map(|signal| both.map(|line| (signal, line)))
+    {
+        let place = Place::new();
+        let ran = place.at("ran");
+        let (_reader, writer) = full_pipe();
+        let mut command = Tool::unshare()
+            .line(&format!("{options} --status-fd=1"))
+            .sh(&format!("touch {ran}"))
+            .into_command();
+        let mut child = command.stdout(writer).spawn().expect("it starts");
+        let pid = i32::try_from(child.id()).expect("a PID");
+        eventually("the program has ended", || {
+            (std::path::Path::new(&ran).exists() && children(pid).is_empty()).then_some(())
+        });
+        // One that comes in the very instant of the end may be taken for the program's.
+        let status = eventually("it is ended", || {
+            kill(pid, signal);
+            child.try_wait().expect("it can be waited for")
+        });
+        assert_eq!(status.signal(), Some(signal as i32), "{options}: {status}");
+    }
 }
 
 #[test]
