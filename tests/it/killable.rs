@@ -12,30 +12,38 @@ use crate::harness::*;
 /// The signals that end a process which is asked to end.
 const ENDING: [Signal; 3] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGTERM];
 
+/// A tool under strace(1), which stops the first process that makes this system call and writes to `trace`.
+fn stopping_at(call: &str, trace: &str) -> Tool {
+    // -D: the tool is the child of the test, and strace a grandchild.
+    Tool::program("strace")
+        .args(["-D", "-f", "-qq", "-o", trace, "-e"])
+        .arg(format!("trace={call}"))
+        .arg(format!("--inject={call}:signal=SIGSTOP:when=1"))
+}
+
+/// The process that strace(1) has stopped. Its state would not tell: it is the same in each call that is traced.
+#[track_caller]
+fn stopped_in(trace: &str) -> i32 {
+    eventually("the child is stopped", || {
+        let text = std::fs::read_to_string(trace).ok()?;
+        let line = text
+            .lines()
+            .find(|line| line.ends_with("--- stopped by SIGSTOP ---"))?;
+        line.split_once(' ')?.0.parse().ok()
+    })
+}
+
 /// Starts the words, whose child is stopped at this system call; gives the parent and the child.
 #[track_caller]
 fn held(words: &str, call: &str) -> (Started, i32) {
-    // -D: the tool is the child of the test, and strace a grandchild.
-    let started = Tool::program("strace")
-        .args(["-D", "-f", "-o", "/dev/null"])
-        .arg(format!("--inject={call}:signal=SIGSTOP:when=1"))
+    let place = Place::new();
+    let trace = place.at("trace");
+    let started = stopping_at(call, &trace)
         .line(words)
         .args(["sleep", "60"])
         .start();
-    let child = stopped_child(&started);
+    let child = stopped_in(&trace);
     (started, child)
-}
-
-/// The child that strace(1) has stopped.
-#[track_caller]
-fn stopped_child(started: &Started) -> i32 {
-    eventually("the child is stopped", || {
-        let child = children(started.pid())
-            .into_iter()
-            .find(|child| name_of(*child) != "strace")?;
-        // Of a process that is traced, the stop of its group shows as `t`.
-        matches!(state(child), Some('T' | 't')).then_some(child)
-    })
 }
 
 #[track_caller]
@@ -75,13 +83,13 @@ fn a_child_that_somebody_stops_does_not_hold_unshare() {
 #[test]
 fn a_signal_that_is_passed_on_is_kept_for_the_program() {
     needs!(command("strace"), ours("loses it"));
-    let started = Tool::program("strace")
-        .args(["-D", "-f", "-o", "/dev/null"])
-        .arg("--inject=chdir:signal=SIGSTOP:when=1")
+    let place = Place::new();
+    let trace = place.at("trace");
+    let started = stopping_at("chdir", &trace)
         .line("unshare --forward-signals --wd=/")
         .sh("trap 'echo got it; exit 3' TERM; echo ready; while :; do sleep 0.1; done")
         .start();
-    let child = stopped_child(&started);
+    let child = stopped_in(&trace);
     kill(started.pid(), Signal::SIGTERM);
     kill(child, Signal::SIGCONT);
     // It may come before the shell has set its trap.
@@ -111,13 +119,13 @@ fn what_comes_before_the_program_is_forgotten_when_it_runs() {
             Some(Signal::SIGTERM),
         ),
     ] {
-        let started = Tool::program("strace")
-            .args(["-D", "-f", "-o", "/dev/null"])
-            .arg(format!("--inject={call}:signal=SIGSTOP:when=1"))
+        let place = Place::new();
+        let trace = place.at("trace");
+        let started = stopping_at(call, &trace)
             .line(&words)
             .sh("echo it runs; sleep 0.2; exit 7")
             .start();
-        let child = stopped_child(&started);
+        let child = stopped_in(&trace);
         kill(started.pid(), Signal::SIGWINCH);
         kill(child, Signal::SIGCONT);
         started.until_says("it runs");
