@@ -11,9 +11,12 @@ use super::user::ORDINARY;
 /// For a shell in a mount namespace of its own that is to compare mounts: lets go of those of other tests, which go when
 /// their files are removed, at any time.
 pub(crate) const WITHOUT_OTHERS: &str = "
-        cut -d ' ' -f 5 /proc/self/mountinfo | grep /nskit-test- | sort -r | while read -r mount; do
-            # Blanks and the like are written as octal numbers there.
-            umount -l \"$(printf \"$mount\")\" 2>/dev/null || true
+        # Again, as one may be moved meanwhile.
+        for time in 1 2 3; do
+            cut -d ' ' -f 5 /proc/self/mountinfo | grep /nskit-test- | sort -r | while read -r mount; do
+                # Blanks and the like are written as octal numbers there.
+                umount -l \"$(printf \"$mount\")\" 2>/dev/null || true
+            done
         done
 ";
 
