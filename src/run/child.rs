@@ -289,7 +289,7 @@ impl Run<'_> {
             }
         };
         drop(theirs);
-        self.hide_environment();
+        self.hide_environment(&[]);
         if let Err(error) = sys::send(ours.as_fd(), &child.to_ne_bytes()) {
             kill(child);
             return Err(fork_failed(error));

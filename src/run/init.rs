@@ -52,7 +52,7 @@ impl Run<'_> {
             }
         };
         drop(inside);
-        self.hide_environment();
+        self.hide_environment(&[]);
         let mut pid1 = Pid1::new(outside);
         let met = self.meet(pid, &mut pid1, init, &ending);
         drop(ending);
@@ -132,6 +132,8 @@ impl Run<'_> {
         let Some(socket) = self.line.take() else {
             return Err(Failure::plain(Unexplained("fork"), "nobody is outside"));
         };
+        // When we go on the program runs already.
+        self.hide_environment(&READ_ON_FAILURE);
         let mut failure = None;
         let program = sys::vfork(|| {
             if init == Init::Group {
@@ -161,7 +163,7 @@ impl Run<'_> {
         }
         // The program may be root here, and take what we hold.
         self.state.opened = Opened::default();
-        self.hide_environment();
+        self.hide_environment(&[]);
         match sys::send(socket.as_fd(), &[RUNS]) {
             Ok(()) => {}
             // Nobody waits outside any more.
@@ -176,6 +178,9 @@ impl Run<'_> {
         Ok(ended)
     }
 }
+
+/// The variables that say how a failure of the program's start is told, and where that was.
+const READ_ON_FAILURE: [&str; 4] = ["NSKIT_EXPLAIN", "NO_COLOR", "TERM", "container"];
 
 /// Whether nobody is at the other end any more.
 fn is_gone(error: sys::Error) -> bool {

@@ -187,10 +187,10 @@ impl Run<'_> {
     }
 
     /// In who waits for the program, before that starts: it may be able to read our environment, and is not to find there
-    /// what was taken away.
-    fn hide_environment(&self) {
+    /// what was taken away, but for these variables.
+    fn hide_environment(&self, kept: &[&str]) {
         if self.hides_environment {
-            sys::wipe_environment();
+            sys::wipe_environment(kept);
         }
     }
 

@@ -196,10 +196,14 @@ pub(crate) fn variables() -> impl Iterator<Item = &'static CStr> {
     })
 }
 
-/// Writes zeroes over the strings of our own environment, where others read them too (proc_pid_environ(5)). From then
-/// on it is empty; what [`variables`] has given before must not be used any more.
-pub(crate) fn wipe_environment() {
-    let strings: Vec<&'static CStr> = variables().collect();
+/// Writes zeroes over the strings of our own environment, but for the variables of these names, where others read them too
+/// (proc_pid_environ(5)). From then on they are empty; what [`variables`] has given before must not be used any more.
+pub(crate) fn wipe_environment(kept: &[&str]) {
+    let is_kept = |string: &CStr| {
+        let name = string.to_bytes().split(|byte| *byte == b'=').next();
+        kept.iter().any(|kept| Some(kept.as_bytes()) == name)
+    };
+    let strings: Vec<&'static CStr> = variables().filter(|string| !is_kept(string)).collect();
     for string in strings {
         let length = string.to_bytes().len();
         let start = string.as_ptr().cast_mut();
