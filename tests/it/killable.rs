@@ -21,18 +21,6 @@ fn stopping_at(call: &str, trace: &str) -> Tool {
         .arg(format!("--inject={call}:signal=SIGSTOP:when=1"))
 }
 
-/// The process that strace(1) has stopped. Its state would not tell: it is the same in each call that is traced.
-#[track_caller]
-fn stopped_in(trace: &str) -> i32 {
-    eventually("the child is stopped", || {
-        let text = std::fs::read_to_string(trace).ok()?;
-        let line = text
-            .lines()
-            .find(|line| line.ends_with("--- stopped by SIGSTOP ---"))?;
-        line.split_once(' ')?.0.parse().ok()
-    })
-}
-
 /// Starts the words, whose child is stopped at this system call; gives the parent and the child.
 #[track_caller]
 fn held(words: &str, call: &str) -> (Started, i32) {

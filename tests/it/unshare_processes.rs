@@ -449,6 +449,22 @@ fn what_was_taken_from_the_environment_is_in_no_process_inside() {
     }
 }
 
+/// PID 1 is held in the moment in which it goes on: when the program, a child that shared its memory, has been executed.
+#[test]
+fn what_was_taken_from_the_environment_is_not_in_pid_1_when_the_program_begins() {
+    needs!(init(), root(), command("strace"));
+    let look = "/bin/cat /proc/1/environ | /usr/bin/tr -d '\\0'";
+    let ran = Tool::program("strace")
+        .args(["-f", "-o", "/dev/null"])
+        .arg("--inject=clone:delay_exit=2000000:when=1")
+        .line("unshare --init --pid --mount-proc --clear-env /bin/sh -c")
+        .arg(look)
+        .env("SECRET", "nobody-is-to-know-this")
+        .run()
+        .ok();
+    assert!(!ran.text().contains("nobody-is-to-know-this"), "{ran}");
+}
+
 #[test]
 fn what_was_taken_from_the_environment_is_not_in_who_waits_for_the_program() {
     needs!(ours("lacks --clear-env"), root());

@@ -10,6 +10,19 @@ use super::processes::{eventually, kill};
 use super::ran::Ran;
 use super::tool::{Started, Tool};
 
+/// The process of which strace(1) writes to `trace` that it has stopped. Its state would not tell: it is the same in each
+/// call that is traced.
+#[track_caller]
+pub(crate) fn stopped_in(trace: &str) -> i32 {
+    eventually("it has stopped", || {
+        let text = std::fs::read_to_string(trace).ok()?;
+        let line = text
+            .lines()
+            .find(|line| line.ends_with("--- stopped by SIGSTOP ---"))?;
+        line.split_once(' ')?.0.parse().ok()
+    })
+}
+
 /// A run of which one process has stopped.
 pub(crate) struct Held {
     started: Started,
@@ -53,16 +66,9 @@ impl Held {
             .args(words)
             .dir(dir)
             .start();
-        let pid = eventually("it has stopped", || {
-            let text = std::fs::read_to_string(&trace).ok()?;
-            let line = text
-                .lines()
-                .find(|line| line.ends_with("--- stopped by SIGSTOP ---"))?;
-            line.split_once(' ')?.0.parse().ok()
-        });
         Self {
             started,
-            pid,
+            pid: stopped_in(&trace),
             _place: place,
         }
     }

@@ -15,7 +15,7 @@ mod tool;
 mod user;
 
 pub(crate) use containers::{Container, Runtime, containers};
-pub(crate) use held::Held;
+pub(crate) use held::{Held, stopped_in};
 pub(crate) use holder::Holder;
 pub(crate) use links::{INSIDE, KINDS, Links, Status};
 pub(crate) use needs::*;
